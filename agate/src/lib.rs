@@ -1,1 +1,31 @@
-//! agate.
+//! Machine-local message passing: owners, queues, streams and completions.
+//!
+//! A resource that only one thread at a time may touch gets an [`Owner`]: one thread with an inbox.
+//! Everybody else holds a [`Handle`], attaches to it, and sends messages that cost nanoseconds.
+//! What will be answered later is answered into a [`Completion`].
+
+mod attach;
+mod completion;
+mod error;
+mod handle;
+mod kind;
+mod owner;
+mod queue;
+mod scope;
+mod stream;
+mod sync;
+
+pub use attach::{Place, Role};
+pub use completion::{Completion, CompletionPool, Resolver, completion, forbid_wait};
+pub use error::{
+    AttachError, CompletionError, CreateError, OutOfBlocks, RecvError, SendError, TryRecvError,
+    TrySendError, WaitError,
+};
+pub use handle::{Handle, Limits};
+pub use kind::Kind;
+pub use owner::{
+    Handler, Inbox, Owner, OwnerOptions, Pending, Port, ShutdownError, ShutdownReport, WaitMode,
+};
+pub use queue::{Capacity, Drain, Queue, Receiver, Sender};
+pub use scope::{Local, Scope};
+pub use stream::{Block, BlockOptions, BlockPool, BlockStats, RawBlock};

@@ -1,0 +1,261 @@
+//! Errors: one small type for each operation; a refused message rides inside.
+
+use std::fmt;
+
+use crate::attach::Role;
+
+/// Why an object could not be made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CreateError {
+    /// A bounded queue needs room for at least one message in each lane.
+    ZeroCapacity,
+    /// Blocks must have at least one word, and a pool at least one block.
+    ZeroBlocks,
+    /// The size asked for does not fit into memory that can be addressed.
+    TooLarge,
+    /// The system refused the owner's thread.
+    Thread(std::io::Error),
+}
+
+impl fmt::Display for CreateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ZeroCapacity => {
+                f.write_str("a bounded queue needs a capacity of at least one message")
+            }
+            Self::ZeroBlocks => {
+                f.write_str("a block pool needs blocks of at least 8 bytes and at least one block")
+            }
+            Self::TooLarge => f.write_str("the size asked for is more than can be addressed"),
+            Self::Thread(error) => write!(f, "the system refused a thread for the owner: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for CreateError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Thread(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Why nobody new could attach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AttachError {
+    /// As many users of this role as the limit allows are attached; try again when one has detached.
+    LimitReached {
+        /// The role that is full.
+        role: Role,
+        /// How many may be attached at once.
+        limit: usize,
+    },
+    /// The object is closed, or its owner is gone.
+    Closed,
+}
+
+impl fmt::Display for AttachError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LimitReached { role, limit } => {
+                write!(f, "the limit of {limit} attached {role}s is reached")
+            }
+            Self::Closed => f.write_str("the object is closed"),
+        }
+    }
+}
+
+impl std::error::Error for AttachError {}
+
+/// Why a message was not sent by [`Sender::try_send`](crate::Sender::try_send); it comes back inside.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum TrySendError<T> {
+    /// The sender's lane has no room now.
+    Full(T),
+    /// Nobody will receive any more.
+    Closed(T),
+}
+
+impl<T> TrySendError<T> {
+    /// The message that was refused.
+    pub fn into_message(self) -> T {
+        match self {
+            Self::Full(message) | Self::Closed(message) => message,
+        }
+    }
+}
+
+impl<T> fmt::Debug for TrySendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "Full(..)",
+            Self::Closed(_) => "Closed(..)",
+        })
+    }
+}
+
+impl<T> fmt::Display for TrySendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "the sender's lane is full",
+            Self::Closed(_) => "nobody receives any more",
+        })
+    }
+}
+
+impl<T> std::error::Error for TrySendError<T> {}
+
+/// Why a message was not sent by a `send` that never waits for room; it comes back inside.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SendError<T> {
+    /// Nobody will receive any more.
+    Closed(T),
+    /// The queue is bounded, where `send` could be refused for want of room: use `try_send`. Never from a [`Port`](crate::Port).
+    Bounded(T),
+}
+
+impl<T> SendError<T> {
+    /// The message that was refused.
+    pub fn into_message(self) -> T {
+        match self {
+            Self::Closed(message) | Self::Bounded(message) => message,
+        }
+    }
+}
+
+impl<T> fmt::Debug for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed(_) => "Closed(..)",
+            Self::Bounded(_) => "Bounded(..)",
+        })
+    }
+}
+
+impl<T> fmt::Display for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed(_) => "nobody receives any more",
+            Self::Bounded(_) => "the queue is bounded: use try_send",
+        })
+    }
+}
+
+impl<T> std::error::Error for SendError<T> {}
+
+/// Why [`Receiver::try_recv`](crate::Receiver::try_recv) gave no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TryRecvError {
+    /// Nothing is waiting now.
+    Empty,
+    /// Nothing is waiting, and no sender is left (or the queue is closed).
+    Disconnected,
+}
+
+impl fmt::Display for TryRecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "no message is waiting",
+            Self::Disconnected => "no message is waiting, and no sender is left",
+        })
+    }
+}
+
+impl std::error::Error for TryRecvError {}
+
+/// Why a receive that may park gave no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecvError {
+    /// Nothing is waiting, and no sender is left (or the queue is closed).
+    Disconnected,
+    /// No message came in time.
+    TimedOut,
+    /// This thread must not park; see [`forbid_wait`](crate::forbid_wait).
+    WouldStall,
+}
+
+impl fmt::Display for RecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disconnected => "no message is waiting, and no sender is left",
+            Self::TimedOut => "no message came in time",
+            Self::WouldStall => "this thread must not park, and no message is waiting",
+        })
+    }
+}
+
+impl std::error::Error for RecvError {}
+
+/// How an operation ended that gave no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CompletionError {
+    /// The resolver was dropped without an answer.
+    Abandoned,
+    /// The owner that should have answered has panicked.
+    OwnerPanicked,
+    /// The value was taken from this completion before.
+    AlreadyTaken,
+}
+
+impl fmt::Display for CompletionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Abandoned => "the operation was given up without an answer",
+            Self::OwnerPanicked => "the owner that should have answered has panicked",
+            Self::AlreadyTaken => "the answer has been taken already",
+        })
+    }
+}
+
+impl std::error::Error for CompletionError {}
+
+/// Why [`Completion::wait_timeout`](crate::Completion::wait_timeout) gave no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitError {
+    /// Not resolved in time; the completion can be waited for again.
+    TimedOut,
+    /// This thread must not park; see [`forbid_wait`](crate::forbid_wait).
+    WouldStall,
+    /// The operation ended without a value.
+    Failed(CompletionError),
+}
+
+impl fmt::Display for WaitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut => f.write_str("not resolved in time"),
+            Self::WouldStall => {
+                f.write_str("this thread must not park, and the operation is not done")
+            }
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for WaitError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// No block is free, and the pool may not allocate more; give blocks back or raise `max_blocks`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfBlocks {
+    /// How many blocks the pool may have.
+    pub max_blocks: usize,
+}
+
+impl fmt::Display for OutOfBlocks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "all {} blocks of the pool are in use", self.max_blocks)
+    }
+}
+
+impl std::error::Error for OutOfBlocks {}

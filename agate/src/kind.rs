@@ -1,0 +1,67 @@
+//! Kinds of objects: what attach gives, and what closing means. Agate's own kinds and the user's use one trait.
+
+use crate::attach::{Place, Role};
+use crate::error::AttachError;
+use crate::scope::{Local, Scope};
+
+/// A kind of object that handles can name: agate's queues and inboxes, or one of your own.
+///
+/// The value is the object's shared state; [`Local::install`](crate::Local::install) gives a handle to it.
+/// A user of it holds a [`Place`], which counts against the limits and keeps the object alive.
+///
+/// # Examples
+///
+/// A counter of one's own that at most two users may hold at once:
+///
+/// ```
+/// use agate::{AttachError, Kind, Limits, Local, Place, Role};
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// struct Counter(AtomicU64);
+/// struct User(Place<Counter>);
+///
+/// impl Kind for Counter {
+///     const NAME: &'static str = "counter";
+///     type User = User;
+///     fn attach(place: Place<Self>) -> Result<User, AttachError> {
+///         Ok(User(place))
+///     }
+/// }
+///
+/// let counter = Local.install(Limits::none().users(2), Counter(AtomicU64::new(0)));
+/// let (a, b) = (counter.attach()?, counter.attach()?);
+/// a.0.0.fetch_add(1, Ordering::Relaxed);
+/// b.0.0.fetch_add(1, Ordering::Relaxed);
+/// assert_eq!(counter.attach().err(), Some(AttachError::LimitReached { role: Role::User, limit: 2 }));
+/// drop(a);
+/// assert!(counter.attach().is_ok());
+/// # Ok::<(), AttachError>(())
+/// ```
+pub trait Kind<S: Scope = Local>: Sized + 'static {
+    /// What this kind is called in messages for people.
+    const NAME: &'static str;
+
+    /// The role in which [`Handle::attach`](crate::Handle::attach) attaches.
+    const ROLE: Role = Role::User;
+
+    /// What [`Handle::attach`](crate::Handle::attach) gives: it holds the place and uses the object through it.
+    type User;
+
+    /// Makes an attachment out of a place that has been granted.
+    ///
+    /// # Errors
+    ///
+    /// [`AttachError`] when the object refuses, for example because it is closed; the place is given back.
+    fn attach(place: Place<Self, S>) -> Result<Self::User, AttachError>;
+
+    /// Closes the object's intake. May be called more than once and from any thread.
+    fn close(&self) {}
+
+    /// An attachment of `role` is gone, and `left` of that role remain. Called after the place was given back.
+    fn detached(&self, role: Role, left: usize) {
+        let _ = (role, left);
+    }
+
+    /// The last handle is gone: from now on nobody new can attach.
+    fn unnamed(&self) {}
+}

@@ -1,0 +1,102 @@
+//! Scopes: who may use an object, and what a message must be there.
+
+use crate::error::CreateError;
+use crate::handle::{Handle, Limits};
+use crate::kind::Kind;
+use crate::owner::{Handler, Owner, OwnerOptions};
+use crate::queue::{Capacity, Queue};
+
+/// Who may use an object: a value from which objects are made.
+///
+/// Sealed: the scopes are agate's own. A function that is generic over `S: Scope` is written once.
+pub trait Scope: sealed::Sealed + Copy + std::fmt::Debug + 'static {}
+
+/// The threads of one process.
+///
+/// Exists so that the same code can be written for other scopes: objects are made by methods of a scope value.
+///
+/// # Examples
+///
+/// ```
+/// use agate::{Capacity, Limits, Local};
+///
+/// let orders = Local.queue::<u32>(Limits::senders(8), Capacity::bounded(16))?;
+/// let sender = orders.attach_sender()?;
+/// let mut receiver = orders.attach_receiver()?;
+/// sender.try_send(7)?;
+/// assert_eq!(receiver.drain().next(), Some(7));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Local;
+
+impl Scope for Local {}
+
+impl Local {
+    /// Makes a queue of messages of type `T`.
+    ///
+    /// # Errors
+    ///
+    /// [`CreateError::ZeroCapacity`] for [`Capacity::Bounded`]`(0)`.
+    pub fn queue<T: Send + 'static>(
+        &self,
+        limits: Limits,
+        capacity: Capacity,
+    ) -> Result<Handle<Queue<T>>, CreateError> {
+        Ok(self.install(limits, Queue::new(capacity)?))
+    }
+
+    /// Makes an owner: a thread named `name` that alone calls `handler`, once for each message.
+    ///
+    /// # Errors
+    ///
+    /// [`CreateError::Thread`] when the system refuses the thread.
+    pub fn owner<H: Handler + Send>(
+        &self,
+        name: &str,
+        handler: H,
+    ) -> Result<Owner<H>, CreateError> {
+        self.owner_with(OwnerOptions::named(name), move || handler)
+    }
+
+    /// Makes an owner whose handler is made on the owner's own thread, so that it need not be [`Send`].
+    ///
+    /// # Errors
+    ///
+    /// [`CreateError::Thread`] when the system refuses the thread.
+    pub fn owner_with<H, F>(&self, options: OwnerOptions, make: F) -> Result<Owner<H>, CreateError>
+    where
+        H: Handler,
+        F: FnOnce() -> H + Send + 'static,
+    {
+        Owner::spawn(options, make)
+    }
+
+    /// Installs an object of any kind, the user's own kinds too (see [`Kind`]).
+    pub fn install<K: Kind<Self> + Send + Sync>(&self, limits: Limits, object: K) -> Handle<K> {
+        Handle::new(*self, limits, object)
+    }
+}
+
+pub(crate) mod sealed {
+    use super::Local;
+    use crate::sync::Arc;
+    use std::ops::Deref;
+
+    /// What the crate itself needs of a scope: how its users share one object.
+    pub trait Sealed {
+        /// A shared reference that keeps the object alive.
+        type Ref<T: 'static>: Clone + Deref<Target = T>;
+
+        /// Moves an object to where its users share it.
+        fn share<T: 'static>(self, value: T) -> Self::Ref<T>;
+    }
+
+    impl Sealed for Local {
+        type Ref<T: 'static> = Arc<T>;
+
+        fn share<T: 'static>(self, value: T) -> Arc<T> {
+            Arc::new(value)
+        }
+    }
+}
