@@ -1,1 +1,65 @@
-//! agate-vk.
+//! Vulkan lets one thread at a time touch a `VkCommandPool` and every buffer allocated from it. This crate gives the pools
+//! to an *owner thread*; jobs on any thread record by writing messages to it, and never wait.
+//!
+//! A [`Service`] is made from the host's own device and queue. The main thread begins a [`Frame`] and declares its
+//! [passes](Pass), each with slots; jobs take slots, record with a [`StreamRecorder`] under ash's names, and finish; the
+//! owner replays the slots in order into one primary command buffer of one pool, and the queue's owner submits it. The
+//! [`Ticket`] resolves when the GPU has executed the frame, or with what went wrong.
+//!
+//! ```no_run
+//! use agate_vk::{Recorder, Service, ServiceOptions, SubmitOptions, vk};
+//! use std::time::Duration;
+//!
+//! # fn host() -> (ash::Instance, ash::Device, vk::Queue, vk::Pipeline) { unimplemented!() }
+//! # fn draw(rendering: &vk::RenderingInfo<'_>) -> Result<(), Box<dyn std::error::Error>> {
+//! let (instance, device, queue, pipeline) = host();
+//! let device = unsafe { agate_vk::Device::from_ash(&instance, &device)? };
+//! let mut service = unsafe { Service::new(device, ServiceOptions::new(queue, 0))? };
+//!
+//! let mut frame = service.begin_frame_timeout(Duration::from_secs(1))?;
+//! let pass = unsafe { frame.rendering(rendering, 8)? };
+//! std::thread::scope(|jobs| {
+//!     for _ in 0..8 {
+//!         let pass = pass.clone();
+//!         jobs.spawn(move || {
+//!             let mut recorder = pass.next_slot()?.stream()?;
+//!             unsafe {
+//!                 recorder.cmd_bind_pipeline(vk::PipelineBindPoint::GRAPHICS, pipeline);
+//!                 recorder.cmd_draw(3, 1, 0, 0);
+//!             }
+//!             recorder.finish().map_err(Box::<dyn std::error::Error + Send + Sync>::from)
+//!         });
+//!     }
+//! });
+//! let mut ticket = frame.submit(SubmitOptions::default());
+//! println!("executed: {:?}", ticket.wait_timeout(Duration::from_secs(1))?);
+//! # Ok(())
+//! # }
+//! ```
+
+mod commands;
+mod error;
+mod frame;
+mod pool;
+mod raw;
+mod recorder;
+mod retire;
+mod service;
+mod submit;
+mod swapchain;
+mod ticket;
+
+/// The Vulkan types in this crate's signatures.
+pub use ash;
+pub use ash::vk;
+
+pub use error::{
+    AcquireError, BeginError, FrameError, LoadError, PassError, RecordError, ServiceError, SlotError, SlotLoss, TicketError,
+};
+pub use frame::{Frame, MAX_PASSES, Pass, Slot, SlotPlace};
+pub use raw::Device;
+pub use recorder::{Entered, Recorder, StreamRecorder};
+pub use service::{Counters, MissingSlot, Service, ServiceOptions, ShutdownReport};
+pub use submit::{MAX_SEMAPHORES, SubmitOptions};
+pub use swapchain::{Acquired, Swapchain, SwapchainOptions};
+pub use ticket::{FrameReport, Ticket};

@@ -1,0 +1,56 @@
+//! The command set: how a `vkCmd*` call looks as words in a block.
+//!
+//! A command is a header word and a payload, all in 8-byte words:
+//!
+//! ```text
+//! header: op (bits 0..16) | words, header included (16..32) | 32 bits of inline scalars (32..64)
+//! ```
+//!
+//! Arrays stand in place behind the scalars. Structures that point to arrays are copied whole, with absolute pointers to
+//! the copies behind them: a block never moves between encoding and replay, so the driver reads the block itself.
+//!
+//! # Invariants
+//!
+//! - C1: `words` of every header is the exact distance to the next header or to the end of the block.
+//! - C2: a payload written by `encode` for an op is what `replay` reads for that op; both name the layout side by side.
+//! - C3: pointers inside a payload point into the same block, or to nothing that outlives the call.
+
+pub(crate) mod encode;
+pub(crate) mod irregular;
+pub(crate) mod replay;
+
+/// The op codes. Zero stays unused, so that cleared memory is never a command.
+pub(crate) mod op {
+    pub(crate) const BIND_PIPELINE: u16 = 1;
+    pub(crate) const BIND_VERTEX_BUFFER: u16 = 2;
+    pub(crate) const BIND_VERTEX_BUFFERS: u16 = 3;
+    pub(crate) const BIND_INDEX_BUFFER: u16 = 4;
+    pub(crate) const BIND_DESCRIPTOR_SETS: u16 = 5;
+    pub(crate) const PUSH_CONSTANTS: u16 = 6;
+    pub(crate) const PUSH_DRAW: u16 = 7;
+    pub(crate) const PUSH_DRAW_INDEXED: u16 = 8;
+    pub(crate) const SET_VIEWPORT: u16 = 9;
+    pub(crate) const SET_SCISSOR: u16 = 10;
+    pub(crate) const DRAW: u16 = 11;
+    pub(crate) const DRAW_SHORT: u16 = 12;
+    pub(crate) const DRAW_INDEXED: u16 = 13;
+    pub(crate) const DRAW_INDEXED_SHORT: u16 = 14;
+    pub(crate) const DISPATCH: u16 = 15;
+    pub(crate) const PIPELINE_BARRIER2: u16 = 16;
+    pub(crate) const COPY_BUFFER: u16 = 17;
+    pub(crate) const COPY_IMAGE: u16 = 18;
+    pub(crate) const COPY_IMAGE_TO_BUFFER: u16 = 19;
+    pub(crate) const COPY_BUFFER_TO_IMAGE: u16 = 20;
+    pub(crate) const BLIT_IMAGE: u16 = 21;
+    pub(crate) const BEGIN_RENDERING: u16 = 22;
+    pub(crate) const END_RENDERING: u16 = 23;
+    pub(crate) const BEGIN_RENDER_PASS: u16 = 24;
+    pub(crate) const END_RENDER_PASS: u16 = 25;
+    pub(crate) const SET_LINE_WIDTH: u16 = 26;
+}
+
+/// The header word of a command.
+#[inline(always)]
+pub(crate) const fn header(op: u16, words: usize, inline: u32) -> u64 {
+    op as u64 | (words as u64) << 16 | (inline as u64) << 32
+}

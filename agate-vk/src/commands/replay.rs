@@ -1,0 +1,215 @@
+//! Replay: the owner reads the words of a block and makes the real calls. Every `vkCmd*` of this crate is called here.
+
+#![allow(unsafe_code, reason = "reads words of a block and calls the driver")]
+#![allow(clippy::multiple_unsafe_ops_per_block, reason = "one arm reads the words of one command and makes its call")]
+
+use super::op;
+use crate::raw::Device;
+use ash::vk::{self, Handle};
+
+/// The low and the high half of a word.
+#[inline(always)]
+const fn halves(word: u64) -> (u32, u32) {
+    (word as u32, (word >> 32) as u32)
+}
+
+/// The words of the command being replayed.
+#[derive(Clone, Copy)]
+struct Words(*const u64);
+
+impl Words {
+    /// # Safety
+    ///
+    /// The command has that many words (C2).
+    #[inline(always)]
+    unsafe fn at(self, index: usize) -> u64 {
+        // SAFETY: the caller's contract.
+        unsafe { self.0.add(index).read() }
+    }
+
+    /// # Safety
+    ///
+    /// A handle of that type stands there (C2).
+    #[inline(always)]
+    unsafe fn handle<H: Handle>(self, index: usize) -> H {
+        // SAFETY: the caller's contract.
+        H::from_raw(unsafe { self.at(index) })
+    }
+
+    /// # Safety
+    ///
+    /// An array of `count` items of that type starts there (C2), and outlives the call.
+    #[inline(always)]
+    unsafe fn array<'a, T>(self, index: usize, count: usize) -> &'a [T] {
+        // SAFETY: the caller's contract.
+        unsafe { std::slice::from_raw_parts(self.0.add(index).cast::<T>(), count) }
+    }
+
+    /// # Safety
+    ///
+    /// A structure of that type starts there (C2), and outlives the call.
+    #[inline(always)]
+    unsafe fn structure<'a, T>(self, index: usize) -> &'a T {
+        // SAFETY: the caller's contract.
+        unsafe { &*self.0.add(index).cast::<T>() }
+    }
+}
+
+/// Replays the commands in `from..to` into a command buffer that is recording; returns how many driver calls it made.
+///
+/// # Safety
+///
+/// `from..to` holds whole commands as `encode` wrote them (C1, C2). The calling thread owns the buffer's pool, and the
+/// buffer is in the recording state. Whoever encoded the commands vouches for their valid usage.
+pub(crate) unsafe fn replay(device: &Device, buffer: vk::CommandBuffer, from: *const u64, to: *const u64) -> u64 {
+    let mut at = from;
+    let mut calls = 0;
+    while at < to {
+        let words = Words(at);
+        // SAFETY: `at` is at a header.
+        let head = unsafe { words.at(0) };
+        // SAFETY: C1 and C2 hold for the command at `at`.
+        calls += unsafe { command(device, buffer, head as u16, (head >> 32) as u32, words) };
+        // SAFETY: C1: the next header, or `to`.
+        at = unsafe { at.add((head >> 16 & 0xffff) as usize) };
+    }
+    calls
+}
+
+/// Makes the call, or the two calls, of one command.
+///
+/// # Safety
+///
+/// As [`replay`].
+#[inline(always)]
+unsafe fn command(device: &Device, buffer: vk::CommandBuffer, op: u16, inline: u32, words: Words) -> u64 {
+    let d = device.table();
+    // SAFETY: each arm reads what `encode` and `irregular` wrote for its op (C2), and whoever encoded the command vouches
+    // for its valid usage; the caller owns the pool and the buffer is recording.
+    unsafe {
+        match op {
+            op::PUSH_DRAW => {
+                push(device, buffer, words);
+                d.cmd_draw(buffer, inline, 1, 0, 0);
+                return 2;
+            }
+            op::PUSH_DRAW_INDEXED => {
+                push(device, buffer, words);
+                d.cmd_draw_indexed(buffer, inline, 1, 0, 0, 0);
+                return 2;
+            }
+            op::PUSH_CONSTANTS => push(device, buffer, words),
+            op::DRAW_SHORT => d.cmd_draw(buffer, inline, 1, 0, 0),
+            op::DRAW_INDEXED_SHORT => d.cmd_draw_indexed(buffer, inline, 1, 0, 0, 0),
+            op::BIND_PIPELINE => {
+                d.cmd_bind_pipeline(buffer, vk::PipelineBindPoint::from_raw(inline as i32), words.handle(1));
+            }
+            op::BIND_VERTEX_BUFFER => {
+                d.cmd_bind_vertex_buffers(buffer, inline, &[words.handle(1)], &[words.at(2)]);
+            }
+            op::BIND_VERTEX_BUFFERS => {
+                let count = words.at(1) as usize;
+                d.cmd_bind_vertex_buffers(buffer, inline, words.array(2 + count, count), words.array(2, count));
+            }
+            op::BIND_INDEX_BUFFER => {
+                d.cmd_bind_index_buffer(buffer, words.handle(1), words.at(2), vk::IndexType::from_raw(inline as i32));
+            }
+            op::BIND_DESCRIPTOR_SETS => bind_descriptor_sets(device, buffer, inline, words),
+            op::SET_VIEWPORT => d.cmd_set_viewport(buffer, inline, words.array(2, words.at(1) as usize)),
+            op::SET_SCISSOR => d.cmd_set_scissor(buffer, inline, words.array(2, words.at(1) as usize)),
+            op::SET_LINE_WIDTH => d.cmd_set_line_width(buffer, f32::from_bits(inline)),
+            op::DRAW => {
+                let (instances, first) = halves(words.at(1));
+                d.cmd_draw(buffer, inline, instances, first, words.at(2) as u32);
+            }
+            op::DRAW_INDEXED => {
+                let (instances, first) = halves(words.at(1));
+                let (offset, first_instance) = halves(words.at(2));
+                d.cmd_draw_indexed(buffer, inline, instances, first, offset as i32, first_instance);
+            }
+            op::DISPATCH => {
+                let (y, z) = halves(words.at(1));
+                d.cmd_dispatch(buffer, inline, y, z);
+            }
+            op::PIPELINE_BARRIER2 => device.cmd_pipeline_barrier2(buffer, words.structure(1)),
+            op::BEGIN_RENDERING => device.cmd_begin_rendering(buffer, words.structure(1)),
+            op::END_RENDERING => device.cmd_end_rendering(buffer),
+            op::BEGIN_RENDER_PASS => {
+                d.cmd_begin_render_pass(buffer, words.structure(1), vk::SubpassContents::INLINE);
+            }
+            op::END_RENDER_PASS => d.cmd_end_render_pass(buffer),
+            _ => transfer(device, buffer, op, inline, words),
+        }
+    }
+    1
+}
+
+/// `[header, layout, stages | offset and size, data …]`
+///
+/// # Safety
+///
+/// As [`replay`].
+#[inline(always)]
+unsafe fn push(device: &Device, buffer: vk::CommandBuffer, words: Words) {
+    // SAFETY: as in `command`.
+    unsafe {
+        let (stages, place) = halves(words.at(2));
+        let stages = vk::ShaderStageFlags::from_raw(stages);
+        let data = words.array::<u8>(3, (place >> 16) as usize);
+        device.table().cmd_push_constants(buffer, words.handle(1), stages, place & 0xffff, data);
+    }
+}
+
+/// # Safety
+///
+/// As [`replay`].
+#[cold]
+unsafe fn bind_descriptor_sets(device: &Device, buffer: vk::CommandBuffer, inline: u32, words: Words) {
+    // SAFETY: as in `command`.
+    unsafe {
+        let (first, count) = halves(words.at(2));
+        let sets = words.array(4, count as usize);
+        let offsets = words.array(4 + count as usize, words.at(3) as usize);
+        let point = vk::PipelineBindPoint::from_raw(inline as i32);
+        device.table().cmd_bind_descriptor_sets(buffer, point, words.handle(1), first, sets, offsets);
+    }
+}
+
+/// Copies and blits.
+///
+/// # Safety
+///
+/// As [`replay`].
+#[cold]
+unsafe fn transfer(device: &Device, buffer: vk::CommandBuffer, op: u16, inline: u32, words: Words) {
+    let (d, count) = (device.table(), inline as usize);
+    // SAFETY: as in `command`.
+    unsafe {
+        let layouts = || {
+            let (source, target) = halves(words.at(3));
+            (vk::ImageLayout::from_raw(source as i32), vk::ImageLayout::from_raw(target as i32))
+        };
+        match op {
+            op::COPY_BUFFER => d.cmd_copy_buffer(buffer, words.handle(1), words.handle(2), words.array(3, count)),
+            op::COPY_IMAGE => {
+                let (source, target) = layouts();
+                d.cmd_copy_image(buffer, words.handle(1), source, words.handle(2), target, words.array(4, count));
+            }
+            op::COPY_IMAGE_TO_BUFFER => {
+                let (source, _) = layouts();
+                d.cmd_copy_image_to_buffer(buffer, words.handle(1), source, words.handle(2), words.array(4, count));
+            }
+            op::COPY_BUFFER_TO_IMAGE => {
+                let (target, _) = layouts();
+                d.cmd_copy_buffer_to_image(buffer, words.handle(1), words.handle(2), target, words.array(4, count));
+            }
+            op::BLIT_IMAGE => {
+                let (source, target) = layouts();
+                let filter = vk::Filter::from_raw(words.at(4) as i32);
+                let (from, to) = (words.handle(1), words.handle(2));
+                d.cmd_blit_image(buffer, from, source, to, target, words.array(5, count), filter);
+            }
+            _ => unreachable!("an op that nothing encodes: the block was written by something else than this crate"),
+        }
+    }
+}

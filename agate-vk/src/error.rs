@@ -1,0 +1,362 @@
+//! What can go wrong, one small type per operation; each says what happened and what to do.
+
+use ash::vk;
+use std::fmt;
+
+/// Why a function table could not be made from the host's loader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadError {
+    /// The Vulkan function that the loader did not return.
+    pub function: &'static str,
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} is not loaded: agate-vk needs Vulkan 1.2 with timeline semaphores and vkQueueSubmit2 (1.3 or VK_KHR_synchronization2)",
+            self.function
+        )
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// Why a [`Service`](crate::Service) could not be made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ServiceError {
+    /// An option has a value that cannot work; the text names it and its range.
+    BadOption(&'static str),
+    /// A Vulkan call failed.
+    Vulkan {
+        /// The function that failed.
+        call: &'static str,
+        /// What it returned.
+        result: vk::Result,
+    },
+    /// The messaging core could not make an owner or its memory.
+    Core(agate::CreateError),
+}
+
+impl fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadOption(what) => write!(f, "bad service option: {what}"),
+            Self::Vulkan { call, result } => write!(f, "{call} failed while the service was made: {result}"),
+            Self::Core(error) => write!(f, "an owner could not be started: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ServiceError {}
+
+impl From<agate::CreateError> for ServiceError {
+    fn from(error: agate::CreateError) -> Self {
+        Self::Core(error)
+    }
+}
+
+/// Why a frame could not be begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BeginError {
+    /// All frames in flight are still recording or executing; wait, or ask for more frames in flight.
+    NoCredit,
+    /// The deadline passed before a frame retired.
+    TimedOut,
+    /// The thread is marked with [`agate::forbid_wait`]; begin frames elsewhere or use `try_begin_frame`.
+    WouldStall,
+    /// The device is lost; destroy the service and the device.
+    DeviceLost,
+    /// An owner of this service has ended or panicked; shut the service down for the report.
+    Closed,
+}
+
+impl fmt::Display for BeginError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoCredit => "every frame in flight is still in use: wait for one to retire",
+            Self::TimedOut => "no frame retired before the deadline: is a recorder held back or the GPU hung?",
+            Self::WouldStall => "this thread must not wait: begin frames on another thread or call try_begin_frame",
+            Self::DeviceLost => "the device is lost: destroy the service, then the device",
+            Self::Closed => "an owner of this service has ended: shut the service down and read the report",
+        })
+    }
+}
+
+impl std::error::Error for BeginError {}
+
+/// Why a pass could not be declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PassError {
+    /// The frame already has as many slots as [`ServiceOptions::max_slots`](crate::ServiceOptions::max_slots) allows.
+    TooManySlots {
+        /// The limit.
+        max: u32,
+    },
+    /// The frame already has as many passes as it can have.
+    TooManyPasses {
+        /// The limit.
+        max: u32,
+    },
+    /// The commands that begin or end the pass could not be recorded.
+    Record(RecordError),
+}
+
+impl fmt::Display for PassError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManySlots { max } => write!(f, "more than {max} slots in one frame: raise ServiceOptions::max_slots or use fewer jobs"),
+            Self::TooManyPasses { max } => write!(f, "more than {max} passes in one frame"),
+            Self::Record(error) => write!(f, "the pass could not be begun: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for PassError {}
+
+impl From<RecordError> for PassError {
+    fn from(error: RecordError) -> Self {
+        Self::Record(error)
+    }
+}
+
+/// Why a slot could not be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SlotError {
+    /// Somebody has taken this slot already; a slot is recorded once.
+    Taken {
+        /// Its index in the pass.
+        slot: u32,
+    },
+    /// The pass has no slot of this index.
+    OutOfRange {
+        /// The index that was asked for.
+        slot: u32,
+        /// How many slots the pass has.
+        slots: u32,
+    },
+    /// All slots of the pass are taken.
+    Exhausted {
+        /// How many slots the pass has.
+        slots: u32,
+    },
+    /// The frame of this pass is over; a pass lives for one frame.
+    Stale,
+}
+
+impl fmt::Display for SlotError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Taken { slot } => write!(f, "slot {slot} was taken already: each slot is recorded once"),
+            Self::OutOfRange { slot, slots } => write!(f, "slot {slot} asked of a pass with {slots} slots"),
+            Self::Exhausted { slots } => write!(f, "all {slots} slots of the pass are taken: declare more"),
+            Self::Stale => f.write_str("the frame of this pass is over: declare the pass in the new frame"),
+        }
+    }
+}
+
+impl std::error::Error for SlotError {}
+
+/// Why a recording failed. The first error sticks; it comes out of `finish` and of the frame's ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// Block memory is at its hard limit.
+    OutOfBlocks {
+        /// The limit, in blocks.
+        max_blocks: usize,
+    },
+    /// The device does not have this command.
+    NotLoaded {
+        /// The Vulkan command.
+        command: &'static str,
+    },
+    /// A structure is chained to `pNext` that is not copied yet.
+    UnsupportedPNext {
+        /// The Vulkan command.
+        command: &'static str,
+        /// The structure in the chain: its `VkStructureType`, as a number.
+        s_type: i32,
+    },
+    /// One command with its arrays is larger than a block.
+    TooLarge {
+        /// The Vulkan command.
+        command: &'static str,
+        /// Its size in bytes.
+        bytes: usize,
+        /// The room in a block, in bytes.
+        max_bytes: usize,
+    },
+    /// An argument that Vulkan cannot take, for instance a null array with a count.
+    BadArgument {
+        /// The Vulkan command.
+        command: &'static str,
+    },
+    /// The owner of the pool has ended; nothing will be replayed.
+    Closed,
+    /// The limit of recorders attached at one time is reached.
+    TooManyRecorders,
+}
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfBlocks { max_blocks } => {
+                write!(f, "all {max_blocks} blocks are in use: record less per frame or raise ServiceOptions::max_block_bytes")
+            }
+            Self::NotLoaded { command } => {
+                write!(f, "{command} is not loaded: enable the feature or extension that brings it")
+            }
+            Self::UnsupportedPNext { command, s_type } => {
+                write!(f, "{command}: structure type {} in pNext is not supported", s_type)
+            }
+            Self::TooLarge { command, bytes, max_bytes } => {
+                write!(f, "{command} with its arrays takes {bytes} bytes, a block holds {max_bytes}: split the call")
+            }
+            Self::BadArgument { command } => write!(f, "{command}: an argument is out of Vulkan's range"),
+            Self::Closed => f.write_str("the owner of the command pool has ended"),
+            Self::TooManyRecorders => f.write_str("too many recorders are attached at one time"),
+        }
+    }
+}
+
+impl std::error::Error for RecordError {}
+
+/// How a slot came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SlotLoss {
+    /// The slot or its recorder was dropped without `finish`.
+    Dropped,
+    /// The job panicked while it recorded.
+    Panicked,
+    /// Nobody had taken the slot when the frame was submitted.
+    NotTaken,
+    /// Recording failed.
+    Failed(RecordError),
+}
+
+/// Why a frame did not execute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// A slot came to nothing and the policy is [`MissingSlot::Fail`](crate::MissingSlot::Fail).
+    SlotLost {
+        /// The pass, in order of declaration.
+        pass: u32,
+        /// The slot in it.
+        slot: u32,
+        /// How.
+        loss: SlotLoss,
+    },
+    /// A Vulkan call failed; other frames go on.
+    Vulkan {
+        /// The function that failed.
+        call: &'static str,
+        /// What it returned.
+        result: vk::Result,
+    },
+    /// The device is lost.
+    DeviceLost,
+    /// The frame was dropped before it was submitted, or the service shut down before it was.
+    Aborted,
+    /// An owner thread panicked; shut the service down for the payload.
+    OwnerPanicked,
+    /// A swapchain image of another service or of an older swapchain was given for presenting.
+    StaleImage,
+    /// More semaphores than [`MAX_SEMAPHORES`](crate::MAX_SEMAPHORES) in one submission.
+    TooManySemaphores,
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SlotLost { pass, slot, loss } => {
+                write!(f, "pass {pass}, slot {slot} ")?;
+                match loss {
+                    SlotLoss::Dropped => f.write_str("was dropped without finish()"),
+                    SlotLoss::Panicked => f.write_str("was lost: its job panicked"),
+                    SlotLoss::NotTaken => f.write_str("was not taken by the time the frame was submitted"),
+                    SlotLoss::Failed(error) => write!(f, "failed: {error}"),
+                }
+            }
+            Self::Vulkan { call, result } => write!(f, "{call} failed: {result}"),
+            Self::DeviceLost => f.write_str("the device is lost: destroy the service, then the device"),
+            Self::Aborted => f.write_str("the frame was dropped, or the service shut down, before it was submitted"),
+            Self::OwnerPanicked => f.write_str("an owner thread panicked: shut the service down for its payload"),
+            Self::StaleImage => f.write_str("the acquired image belongs to another or an older swapchain"),
+            Self::TooManySemaphores => f.write_str("too many semaphores in one submission"),
+        }
+    }
+}
+
+impl std::error::Error for FrameError {}
+
+/// Why waiting for a ticket gave no report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TicketError {
+    /// The deadline passed; the ticket stays good.
+    TimedOut,
+    /// The thread is marked with [`agate::forbid_wait`].
+    WouldStall,
+    /// The report was taken before.
+    AlreadyTaken,
+    /// The frame failed.
+    Frame(FrameError),
+}
+
+impl fmt::Display for TicketError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut => f.write_str("the frame has not retired before the deadline"),
+            Self::WouldStall => f.write_str("this thread must not wait: poll the ticket or await it"),
+            Self::AlreadyTaken => f.write_str("the report of this ticket was taken before"),
+            Self::Frame(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for TicketError {}
+
+/// Why no swapchain image could be acquired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AcquireError {
+    /// The surface has no area (a minimised window); try again when it has.
+    ZeroArea,
+    /// No image came free before the deadline.
+    TimedOut,
+    /// The surface is lost; make a new surface and a new swapchain.
+    SurfaceLost,
+    /// The device is lost.
+    DeviceLost,
+    /// A Vulkan call failed.
+    Vulkan {
+        /// The function that failed.
+        call: &'static str,
+        /// What it returned.
+        result: vk::Result,
+    },
+    /// The swapchain was destroyed, or its owner has ended.
+    Closed,
+}
+
+impl fmt::Display for AcquireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ZeroArea => f.write_str("the surface has no area: try again when the window is shown"),
+            Self::TimedOut => f.write_str("no swapchain image came free before the deadline"),
+            Self::SurfaceLost => f.write_str("the surface is lost: make a new surface and swapchain"),
+            Self::DeviceLost => f.write_str("the device is lost: destroy the service, then the device"),
+            Self::Vulkan { call, result } => write!(f, "{call} failed: {result}"),
+            Self::Closed => f.write_str("the swapchain is gone"),
+        }
+    }
+}
+
+impl std::error::Error for AcquireError {}

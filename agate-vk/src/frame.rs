@@ -1,0 +1,430 @@
+//! Frames, passes and slots: what the main thread declares and what jobs take.
+
+#![allow(unsafe_code, reason = "declares the unsafe methods that record commands")]
+
+use crate::error::{BeginError, PassError, RecordError, SlotError, SlotLoss};
+use crate::pool::PoolMessage;
+use crate::recorder::StreamRecorder;
+use crate::service::Shared;
+use crate::submit::{Request, SubmitOptions};
+use crate::ticket::{FrameResult, Ticket};
+use agate::Resolver;
+use agate::Port;
+use agate::BlockPool;
+use ash::vk;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+/// The most passes that a frame can have.
+pub const MAX_PASSES: u32 = 64;
+
+/// Where a recording belongs: its frame, its pass and its slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotPlace {
+    /// The number of the frame, counted from 1 as long as the service lives.
+    pub serial: u64,
+    /// The pass, in order of declaration.
+    pub pass: u32,
+    /// The slot in the pass; the commands that begin and end a pass have the slots `u32::MAX - 1` and `u32::MAX`.
+    pub slot: u32,
+    /// Which of the frames in flight.
+    pub(crate) frame: u32,
+    /// The position in the frame's one order of replay.
+    pub(crate) part: u32,
+}
+
+const BEGIN_SLOT: u32 = u32::MAX - 1;
+const END_SLOT: u32 = u32::MAX;
+
+/// What a frame in flight shares between the main thread and the jobs. Made once, used by every `n`-th frame.
+pub(crate) struct FrameShared {
+    pub(crate) index: u32,
+    pub(crate) service: Arc<Shared>,
+    /// Per part: the serial of the frame that took it last. Serials only grow, so nothing is reset between frames, and a
+    /// pass of an older frame can take nothing.
+    taken: Box<[AtomicU64]>,
+    /// Per pass: `serial << 16 | next slot` for `next_slot`.
+    cursors: Box<[AtomicU64]>,
+    /// What to submit the frame with. Written by the main thread before it sends `Submit`, taken by the queue's owner
+    /// after; the two never meet, so the lock is never waited for.
+    pub(crate) request: Mutex<Option<Request>>,
+}
+
+impl FrameShared {
+    pub(crate) fn new(index: u32, service: Arc<Shared>, max_slots: u32) -> Self {
+        let words = |count: u32| (0..count).map(|_| AtomicU64::new(0)).collect();
+        Self { index, service, taken: words(max_slots), cursors: words(MAX_PASSES), request: Mutex::new(None) }
+    }
+
+    /// Takes the part for the frame `serial`; false if it was taken, or if that frame is over.
+    fn take(&self, part: u32, serial: u64) -> bool {
+        let word = &self.taken[part as usize];
+        let last = word.load(Ordering::Relaxed);
+        last < serial && word.compare_exchange(last, serial, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+}
+
+/// The right to record one slot, with an attachment to the pool's owner.
+pub(crate) struct SlotToken {
+    shared: Arc<FrameShared>,
+    port: Port<PoolMessage>,
+    place: SlotPlace,
+}
+
+impl SlotToken {
+    pub(crate) fn blocks(&self) -> &BlockPool {
+        &self.shared.service.blocks
+    }
+
+    pub(crate) fn max_blocks(&self) -> usize {
+        self.shared.service.max_blocks
+    }
+
+    pub(crate) fn place(&self) -> SlotPlace {
+        self.place
+    }
+
+    pub(crate) fn send(&self, message: PoolMessage) -> Result<(), ()> {
+        self.port.send(message).map_err(drop)
+    }
+
+    /// Tells the owner that nothing, or nothing more, comes for this slot.
+    pub(crate) fn lose(self, loss: SlotLoss) {
+        // A closed owner has resolved the frame already.
+        let _ = self.send(PoolMessage::Lost { place: self.place, loss });
+    }
+}
+
+/// One job's share of a pass, taken and not yet recorded.
+///
+/// Dropping it without recording loses the slot, and the frame's policy says what that means. It can be sent to the
+/// thread that records.
+#[must_use = "a slot that is dropped is lost, and by default fails its frame"]
+pub struct Slot {
+    token: Option<SlotToken>,
+}
+
+impl Slot {
+    /// Begins to record this slot in the stream lane.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::OutOfBlocks`] when block memory is at its hard limit; the slot is lost then.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free; allocates while the service warms up.
+    pub fn stream(mut self) -> Result<StreamRecorder, RecordError> {
+        match self.token.take() {
+            Some(token) => StreamRecorder::new(token),
+            None => Err(RecordError::Closed),
+        }
+    }
+
+    /// Which slot this is.
+    pub fn place(&self) -> Option<SlotPlace> {
+        self.token.as_ref().map(SlotToken::place)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some(token) = self.token.take() {
+            token.lose(if std::thread::panicking() { SlotLoss::Panicked } else { SlotLoss::Dropped });
+        }
+    }
+}
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Slot").field("place", &self.place()).finish()
+    }
+}
+
+/// One part of a frame, divided into slots that jobs record: outside of rendering, or inside one render pass or one
+/// dynamic rendering, which the owner begins and ends.
+///
+/// Cheap to clone and to hand to jobs. Replay goes in slot order, whatever the order in which jobs finish.
+#[derive(Clone)]
+pub struct Pass {
+    shared: Arc<FrameShared>,
+    serial: u64,
+    pass: u32,
+    first_part: u32,
+    slots: u32,
+}
+
+impl Pass {
+    /// How many slots the pass has.
+    pub fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    /// Takes the slot `slot`.
+    ///
+    /// # Errors
+    ///
+    /// [`SlotError`]: taken, out of range, or the frame is over.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free.
+    pub fn slot(&self, slot: u32) -> Result<Slot, SlotError> {
+        if slot >= self.slots {
+            return Err(SlotError::OutOfRange { slot, slots: self.slots });
+        }
+        self.take(slot).ok_or(SlotError::Taken { slot })
+    }
+
+    /// Takes the first slot that nobody has taken yet.
+    ///
+    /// # Errors
+    ///
+    /// [`SlotError`]: all are taken, or the frame is over.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free.
+    pub fn next_slot(&self) -> Result<Slot, SlotError> {
+        loop {
+            let slot = self.advance()?;
+            if let Some(slot) = self.take(slot) {
+                return Ok(slot);
+            }
+        }
+    }
+
+    /// The next index that `next_slot` has not tried.
+    fn advance(&self) -> Result<u32, SlotError> {
+        let cursor = &self.shared.cursors[self.pass as usize];
+        let mut seen = cursor.load(Ordering::Relaxed);
+        loop {
+            let next = if seen >> 16 == self.serial { (seen & 0xffff) as u32 } else { 0 };
+            if seen >> 16 > self.serial {
+                return Err(SlotError::Stale);
+            }
+            if next >= self.slots {
+                return Err(SlotError::Exhausted { slots: self.slots });
+            }
+            let new = self.serial << 16 | u64::from(next + 1);
+            match cursor.compare_exchange_weak(seen, new, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Ok(next),
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    fn take(&self, slot: u32) -> Option<Slot> {
+        let part = self.first_part + slot;
+        self.shared.take(part, self.serial).then(|| {
+            let place = SlotPlace { serial: self.serial, pass: self.pass, slot, frame: self.shared.index, part };
+            // Where the owner has ended there is nobody to attach to: the slot then refuses to record.
+            let token = self.shared.service.pool.attach().ok();
+            Slot { token: token.map(|port| SlotToken { shared: Arc::clone(&self.shared), port, place }) }
+        })
+    }
+}
+
+impl std::fmt::Debug for Pass {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pass").field("serial", &self.serial).field("pass", &self.pass).field("slots", &self.slots).finish()
+    }
+}
+
+/// One frame while it is declared and recorded: passes in order, each with slots for jobs, then one submission.
+///
+/// Made by [`Service::begin_frame_timeout`](crate::Service::begin_frame_timeout). Everything in it goes into ONE primary
+/// command buffer of one command pool. Dropping it without [`submit`](Self::submit) discards what was recorded.
+#[must_use = "a frame that is dropped is discarded"]
+pub struct Frame {
+    shared: Arc<FrameShared>,
+    port: Port<PoolMessage>,
+    serial: u64,
+    passes: u32,
+    parts: u32,
+    submitted: bool,
+}
+
+impl Frame {
+    /// Tells the pool's owner to begin; `credit` resolves when the frame has retired.
+    pub(crate) fn begin(shared: Arc<FrameShared>, serial: u64, credit: Resolver<()>) -> Result<Self, BeginError> {
+        let port = shared.service.pool.attach().map_err(|_| BeginError::Closed)?;
+        let message = PoolMessage::Begin { frame: shared.index, serial, credit, began: Instant::now() };
+        port.send(message).map_err(|_| BeginError::Closed)?;
+        Ok(Self { shared, port, serial, passes: 0, parts: 0, submitted: false })
+    }
+
+    /// The number of this frame, counted from 1 as long as the service lives.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// A pass outside of rendering, for barriers, copies and dispatches.
+    ///
+    /// # Errors
+    ///
+    /// [`PassError`]: too many slots or passes.
+    pub fn outside(&mut self, slots: u32) -> Result<Pass, PassError> {
+        let pass = self.next_pass(slots)?;
+        Ok(self.declare(pass, slots))
+    }
+
+    /// A pass inside one dynamic rendering, contents inline. The owner begins and ends it.
+    ///
+    /// # Errors
+    ///
+    /// [`PassError`]: too many slots or passes, or the begin could not be recorded (a structure in `pNext`, or dynamic
+    /// rendering is not loaded).
+    ///
+    /// # Safety
+    ///
+    /// The valid usage of `vkCmdBeginRendering` and `vkCmdEndRendering`; the attachments live until the frame's ticket
+    /// has resolved.
+    #[doc(alias = "vkCmdBeginRendering")]
+    pub unsafe fn rendering(&mut self, info: &vk::RenderingInfo<'_>, slots: u32) -> Result<Pass, PassError> {
+        self.enclosed(
+            slots,
+            // SAFETY: the caller's contract.
+            |recorder| unsafe { recorder.begin_rendering(info) },
+            StreamRecorder::end_rendering,
+        )
+    }
+
+    /// A pass inside the first subpass of a render pass, contents inline. The owner begins and ends it.
+    ///
+    /// # Errors
+    ///
+    /// [`PassError`]: too many slots or passes, or the begin could not be recorded (a structure in `pNext`).
+    ///
+    /// # Safety
+    ///
+    /// The valid usage of `vkCmdBeginRenderPass` and `vkCmdEndRenderPass`; render pass, framebuffer and attachments live
+    /// until the frame's ticket has resolved.
+    #[doc(alias = "vkCmdBeginRenderPass")]
+    pub unsafe fn render_pass(&mut self, info: &vk::RenderPassBeginInfo<'_>, slots: u32) -> Result<Pass, PassError> {
+        self.enclosed(
+            slots,
+            // SAFETY: the caller's contract.
+            |recorder| unsafe { recorder.begin_render_pass(info) },
+            StreamRecorder::end_render_pass,
+        )
+    }
+
+    /// Ends the declaration and asks for the submission. Returns at once: the owner submits when the last slot is
+    /// recorded. A slot that nobody has taken by now is lost.
+    ///
+    /// The ticket resolves when the GPU has executed the frame, or with what went wrong.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free; wakes the owner if it sleeps.
+    pub fn submit(mut self, options: SubmitOptions<'_>) -> Ticket {
+        self.lose_untaken();
+        let (resolver, completion) = self.shared.service.tickets.pair();
+        let ticket = Ticket::new(completion);
+        match Request::new(options) {
+            Ok(request) => {
+                *lock(&self.shared.request) = Some(request);
+                self.submitted = true;
+                self.send_submit(resolver);
+            }
+            Err(error) => resolve(resolver, Err(error)),
+        }
+        ticket
+    }
+
+    fn send_submit(&self, ticket: Resolver<FrameResult>) {
+        let message =
+            PoolMessage::Submit { frame: self.shared.index, serial: self.serial, parts: self.parts, ticket };
+        if self.port.send(message).is_err() {
+            // The message came back and was dropped with its resolver: the ticket tells. An acquired image goes back too.
+            drop(lock(&self.shared.request).take());
+        }
+    }
+
+    /// Slots that nobody took when the frame is submitted will never come.
+    fn lose_untaken(&self) {
+        for part in 0..self.parts {
+            if self.shared.take(part, self.serial) {
+                let place = SlotPlace { serial: self.serial, pass: u32::MAX, slot: part, frame: self.shared.index, part };
+                let _ = self.port.send(PoolMessage::Lost { place, loss: SlotLoss::NotTaken });
+            }
+        }
+    }
+
+    /// A pass between two commands of the owner's.
+    fn enclosed(
+        &mut self,
+        slots: u32,
+        begin: impl FnOnce(&mut StreamRecorder),
+        end: impl FnOnce(&mut StreamRecorder),
+    ) -> Result<Pass, PassError> {
+        let pass = self.next_pass(slots.saturating_add(2))?;
+        self.own_part(pass, BEGIN_SLOT, begin)?;
+        let declared = self.declare(pass, slots);
+        self.own_part(pass, END_SLOT, end)?;
+        Ok(declared)
+    }
+
+    fn next_pass(&mut self, parts: u32) -> Result<u32, PassError> {
+        let max = self.shared.taken.len() as u32;
+        if self.parts.saturating_add(parts) > max {
+            return Err(PassError::TooManySlots { max });
+        }
+        if self.passes == MAX_PASSES {
+            return Err(PassError::TooManyPasses { max: MAX_PASSES });
+        }
+        self.passes += 1;
+        Ok(self.passes - 1)
+    }
+
+    fn declare(&mut self, pass: u32, slots: u32) -> Pass {
+        let first_part = self.parts;
+        self.parts += slots;
+        Pass { shared: Arc::clone(&self.shared), serial: self.serial, pass, first_part, slots }
+    }
+
+    /// Records the next part on this thread.
+    fn own_part(&mut self, pass: u32, slot: u32, record: impl FnOnce(&mut StreamRecorder)) -> Result<(), PassError> {
+        let single = self.declare(pass, 1);
+        let taken = single.take(0).ok_or(RecordError::Closed)?;
+        let mut recorder = taken.rename(slot).stream()?;
+        record(&mut recorder);
+        Ok(recorder.finish()?)
+    }
+}
+
+impl Slot {
+    /// The same part under another slot number.
+    fn rename(mut self, slot: u32) -> Self {
+        if let Some(token) = &mut self.token {
+            token.place.slot = slot;
+        }
+        self
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        if !self.submitted {
+            let _ = self.port.send(PoolMessage::Abort { frame: self.shared.index, serial: self.serial });
+        }
+    }
+}
+
+impl std::fmt::Debug for Frame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Frame").field("serial", &self.serial).field("passes", &self.passes).finish_non_exhaustive()
+    }
+}
+
+/// Resolves a ticket; a host that has dropped it does not want to know.
+pub(crate) fn resolve(ticket: Resolver<FrameResult>, result: FrameResult) {
+    let _ = ticket.resolve(result);
+}
+
+/// Locks a mutex whose data is valid even if a holder panicked.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

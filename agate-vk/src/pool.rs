@@ -1,0 +1,356 @@
+//! The pool owner: the one thread that touches command pools and their buffers. It replays what jobs recorded.
+//!
+//! One pool and one primary command buffer for each frame in flight. Blocks are replayed as they come, in slot order: the
+//! commands of the first slot that is not complete go out at once, the others wait for their turn.
+//!
+//! # Invariants
+//!
+//! - P1: only this thread calls a function on a pool, or on a buffer of a pool, that is in its `frames`.
+//! - P2: a pool is reset only after its frame has retired, or when its frame was never handed to the queue's owner.
+//! - P3: the list of a part's waiting blocks is linked through the blocks' own memory, so replay allocates nothing.
+
+#![allow(unsafe_code, reason = "reads blocks and replays them")]
+
+use crate::commands::replay::replay;
+use crate::error::{FrameError, SlotLoss};
+use crate::frame::{SlotPlace, resolve};
+use crate::raw::{Device, Failed};
+use crate::recorder::{BlockHeader, Chain, HEADER_WORDS};
+use crate::service::{MissingSlot, ServiceOptions, Status};
+use crate::submit::{Ended, QueueMessage};
+use crate::ticket::{FrameReport, FrameResult};
+use agate::{Block, Handle, Handler, Inbox, Port, Resolver};
+use ash::vk;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What the pool owner is told.
+pub(crate) enum PoolMessage {
+    /// Where ended frames go. The first message.
+    Queue(Handle<Inbox<QueueMessage>>),
+    /// A frame begins.
+    Begin { frame: u32, serial: u64, credit: Resolver<()>, began: Instant },
+    /// Commands of a slot.
+    Block(Block),
+    /// Nothing, or nothing more, comes for a slot.
+    Lost { place: SlotPlace, loss: SlotLoss },
+    /// The frame has so many parts, and is to be submitted when they are all there.
+    Submit { frame: u32, serial: u64, parts: u32, ticket: Resolver<FrameResult> },
+    /// The frame will not be submitted.
+    Abort { frame: u32, serial: u64 },
+    /// The GPU has executed the frame, or (not `executed`) nobody can tell whether it has.
+    Retired { frame: u32, serial: u64, executed: bool },
+    /// Frames that are not submitted yet are aborted: the service shuts down.
+    AbortAll,
+}
+
+/// How far a frame in flight has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The pool is reset, the buffer is in the initial state.
+    Idle,
+    /// The buffer is recording.
+    Recording,
+    /// The queue's owner has it.
+    Submitted,
+    /// Whether the GPU still uses it is not known: never touched again.
+    Leaked,
+}
+
+/// The blocks of one slot that wait for their turn.
+#[derive(Default)]
+struct Part {
+    blocks: Chain,
+    complete: bool,
+}
+
+/// One frame in flight.
+struct InFlight {
+    pool: vk::CommandPool,
+    primary: vk::CommandBuffer,
+    stage: Stage,
+    serial: u64,
+    parts: Vec<Part>,
+    /// The part whose turn it is.
+    current: usize,
+    /// Known since `Submit`.
+    total: Option<(usize, Resolver<FrameResult>)>,
+    error: Option<FrameError>,
+    credit: Option<Resolver<()>>,
+    report: FrameReport,
+}
+
+/// See the module.
+pub(crate) struct PoolOwner {
+    device: Arc<Device>,
+    status: Arc<Status>,
+    missing: MissingSlot,
+    queue: Option<Port<QueueMessage>>,
+    frames: Vec<InFlight>,
+}
+
+impl PoolOwner {
+    /// Makes the pools and buffers, on the owner's thread; with what went wrong, where something did.
+    pub(crate) fn new(device: Arc<Device>, status: Arc<Status>, options: &ServiceOptions) -> (Self, Option<Failed>) {
+        let mut owner = Self { device, status, missing: options.missing_slot, queue: None, frames: Vec::new() };
+        let failed = owner.make_frames(options).err();
+        (owner, failed)
+    }
+
+    fn make_frames(&mut self, options: &ServiceOptions) -> Result<(), Failed> {
+        for _ in 0..options.frames_in_flight {
+            let mut frame = InFlight::new(self.device.create_pool(options.queue_family)?, options.max_slots);
+            let primary = self.device.allocate_primary(frame.pool);
+            frame.primary = primary.unwrap_or_default();
+            // From here on `Drop` destroys the pool, whatever fails.
+            self.frames.push(frame);
+            primary?;
+        }
+        Ok(())
+    }
+
+    /// The frame that a message speaks of, unless it speaks of an older one.
+    fn frame(&mut self, frame: u32, serial: u64) -> Option<&mut InFlight> {
+        self.frames.get_mut(frame as usize).filter(|frame| frame.serial == serial)
+    }
+
+    fn begin(&mut self, frame: u32, serial: u64, credit: Resolver<()>, began: Instant) {
+        let (device, status) = (Arc::clone(&self.device), Arc::clone(&self.status));
+        let Some(frame) = self.frames.get_mut(frame as usize) else { return };
+        frame.serial = serial;
+        frame.credit = Some(credit);
+        frame.report = FrameReport { serial, began, ..empty_report() };
+        frame.error = status.is_lost().then_some(FrameError::DeviceLost);
+        if frame.error.is_none() {
+            match device.begin(frame.primary) {
+                Ok(()) => frame.stage = Stage::Recording,
+                Err(failed) => frame.error = Some(status.note(failed)),
+            }
+        }
+    }
+
+    fn block(&mut self, block: Block) {
+        let header = BlockHeader::read(&block);
+        let place = header.place;
+        let streams = self.missing == MissingSlot::Fail;
+        let device = Arc::clone(&self.device);
+        // A block of an older frame, or of one that was aborted, goes back to its pool here.
+        let Some(frame) = self.frame(place.frame, place.serial) else { return };
+        let part = frame.part(place.part);
+        part.complete |= header.last;
+        part.blocks.push(block);
+        frame.advance(&device, streams);
+        self.finish_if_complete(place.frame, place.serial);
+    }
+
+    fn lost(&mut self, place: SlotPlace, loss: SlotLoss) {
+        let (device, missing) = (Arc::clone(&self.device), self.missing);
+        let Some(frame) = self.frame(place.frame, place.serial) else { return };
+        if missing == MissingSlot::Fail {
+            frame.error.get_or_insert(FrameError::SlotLost { pass: place.pass, slot: place.slot, loss });
+        }
+        let part = frame.part(place.part);
+        part.complete = true;
+        part.blocks.clear();
+        frame.advance(&device, missing == MissingSlot::Fail);
+        self.finish_if_complete(place.frame, place.serial);
+    }
+
+    fn submit(&mut self, frame: u32, serial: u64, parts: u32, ticket: Resolver<FrameResult>) {
+        match self.frame(frame, serial) {
+            Some(found) => found.total = Some((parts as usize, ticket)),
+            None => return resolve(ticket, Err(FrameError::Aborted)),
+        }
+        self.finish_if_complete(frame, serial);
+    }
+
+    /// Ends the primary and hands the frame to the queue's owner, when every part is there.
+    fn finish_if_complete(&mut self, index: u32, serial: u64) {
+        let (device, status) = (Arc::clone(&self.device), Arc::clone(&self.status));
+        let Some(frame) = self.frame(index, serial) else { return };
+        let Some((_, ticket)) = frame.total.take_if(|(total, _)| frame.current >= *total) else { return };
+        if frame.stage == Stage::Recording {
+            if let Err(failed) = device.end(frame.primary) {
+                let error = status.note(failed);
+                frame.error.get_or_insert(error);
+            }
+        }
+        frame.report.ended = Instant::now();
+        frame.stage = Stage::Submitted;
+        let primary = if frame.error.is_none() { frame.primary } else { vk::CommandBuffer::null() };
+        let ended = Ended { frame: index, serial, primary, error: frame.error, report: frame.report, ticket };
+        let sent = self.queue.as_ref().map(|queue| queue.send(QueueMessage::Submit(ended)));
+        if !matches!(sent, Some(Ok(()))) {
+            // The queue's owner is gone: the ticket was resolved when the message was dropped; nothing was submitted.
+            self.recycle(index, serial);
+        }
+    }
+
+    fn retired(&mut self, index: u32, serial: u64, executed: bool) {
+        if executed || self.status.is_lost() {
+            return self.recycle(index, serial);
+        }
+        if let Some(frame) = self.frame(index, serial) {
+            frame.stage = Stage::Leaked;
+            frame.credit = None;
+        }
+    }
+
+    /// Makes the frame's pool ready for the next frame and gives the credit back.
+    fn recycle(&mut self, index: u32, serial: u64) {
+        let (device, status) = (Arc::clone(&self.device), Arc::clone(&self.status));
+        let Some(frame) = self.frame(index, serial) else { return };
+        frame.clear();
+        if !status.is_lost() {
+            // P2: the frame has retired or was never submitted.
+            if let Err(failed) = device.reset_pool(frame.pool) {
+                status.note(failed);
+            }
+        }
+        frame.stage = Stage::Idle;
+        if let Some(credit) = frame.credit.take() {
+            credit.resolve(());
+        }
+    }
+
+    fn abort(&mut self, index: u32, serial: u64) {
+        let Some(frame) = self.frame(index, serial) else { return };
+        if frame.stage == Stage::Submitted || frame.stage == Stage::Leaked {
+            return;
+        }
+        if let Some((_, ticket)) = frame.total.take() {
+            resolve(ticket, Err(FrameError::Aborted));
+        }
+        self.recycle(index, serial);
+        if let Some(frame) = self.frame(index, serial) {
+            // What still comes for it is not for it any more.
+            frame.serial = 0;
+        }
+    }
+
+    fn abort_all(&mut self) {
+        for index in 0..self.frames.len() {
+            let serial = self.frames[index].serial;
+            self.abort(index as u32, serial);
+        }
+    }
+}
+
+impl Handler for PoolOwner {
+    type Message = PoolMessage;
+
+    fn handle(&mut self, message: PoolMessage) {
+        match message {
+            PoolMessage::Block(block) => self.block(block),
+            PoolMessage::Lost { place, loss } => self.lost(place, loss),
+            PoolMessage::Begin { frame, serial, credit, began } => self.begin(frame, serial, credit, began),
+            PoolMessage::Submit { frame, serial, parts, ticket } => self.submit(frame, serial, parts, ticket),
+            PoolMessage::Retired { frame, serial, executed } => self.retired(frame, serial, executed),
+            PoolMessage::Abort { frame, serial } => self.abort(frame, serial),
+            PoolMessage::AbortAll => self.abort_all(),
+            PoolMessage::Queue(queue) => self.queue = queue.attach().ok(),
+        }
+    }
+}
+
+impl Drop for PoolOwner {
+    fn drop(&mut self) {
+        for frame in &self.frames {
+            // P2: a pool whose buffer may be pending is leaked, and counted.
+            let pending = matches!(frame.stage, Stage::Submitted | Stage::Leaked);
+            if pending && !self.status.is_lost() && !self.status.wait_for_submitted(&self.device) {
+                self.status.note_leak();
+            } else {
+                self.device.destroy_pool(frame.pool);
+            }
+        }
+    }
+}
+
+impl InFlight {
+    fn new(pool: vk::CommandPool, max_parts: u32) -> Self {
+        Self {
+            pool,
+            primary: vk::CommandBuffer::null(),
+            stage: Stage::Idle,
+            serial: 0,
+            parts: Vec::with_capacity(max_parts as usize),
+            current: 0,
+            total: None,
+            error: None,
+            credit: None,
+            report: empty_report(),
+        }
+    }
+
+    fn part(&mut self, part: u32) -> &mut Part {
+        let part = part as usize;
+        if part >= self.parts.len() {
+            self.parts.resize_with(part + 1, Part::default);
+        }
+        &mut self.parts[part]
+    }
+
+    /// Replays what can be replayed: the blocks of the current part, and of those after it as parts become complete.
+    /// Without `streams`, a part waits until it is complete.
+    fn advance(&mut self, device: &Device, streams: bool) {
+        while let Some(part) = self.parts.get_mut(self.current) {
+            if !part.complete && !streams {
+                return;
+            }
+            let recording = self.stage == Stage::Recording && self.error.is_none();
+            while let Some(block) = part.blocks.pop() {
+                if recording {
+                    self.report.replay_block(device, self.primary, &block);
+                }
+            }
+            if !part.complete {
+                return;
+            }
+            part.complete = false;
+            self.current += 1;
+        }
+    }
+
+    /// Forgets what was recorded; keeps the memory.
+    fn clear(&mut self) {
+        for part in &mut self.parts {
+            part.blocks.clear();
+            part.complete = false;
+        }
+        self.current = 0;
+        self.error = None;
+    }
+}
+
+impl FrameReport {
+    fn replay_block(&mut self, device: &Device, primary: vk::CommandBuffer, block: &Block) {
+        let start = Instant::now();
+        let end = BlockHeader::read(block).end;
+        let base = block.as_ptr().cast_const();
+        // SAFETY: H3: commands start behind the header, which every block has.
+        let from = unsafe { base.add(HEADER_WORDS) };
+        // SAFETY: H3: and end at `end`, within the block.
+        let to = unsafe { base.add(end) };
+        // SAFETY: H3 and the contract of `Recorder`; P1: this thread owns the pool; the stage is `Recording`.
+        self.commands += unsafe { replay(device, primary, from, to) };
+        self.blocks += 1;
+        self.bytes += 8 * (end - HEADER_WORDS) as u64;
+        self.replay += start.elapsed();
+    }
+}
+
+fn empty_report() -> FrameReport {
+    let now = Instant::now();
+    FrameReport {
+        serial: 0,
+        began: now,
+        ended: now,
+        submitted: now,
+        retired: now,
+        commands: 0,
+        blocks: 0,
+        bytes: 0,
+        replay: Duration::ZERO,
+    }
+}

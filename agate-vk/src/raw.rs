@@ -1,0 +1,364 @@
+//! The host's device: its function table, and every Vulkan call of this crate that is not a `vkCmd*`.
+//!
+//! # Invariants
+//!
+//! - R1: the device outlives the service (the contract of [`Service::new`](crate::Service::new)).
+//! - R2: each method that takes a pool, a command buffer, a queue or a swapchain is called by the one owner thread of that
+//!   object; methods on semaphores' counters need no synchronization.
+
+#![allow(unsafe_code, reason = "calls Vulkan")]
+
+use crate::error::LoadError;
+use ash::vk;
+use std::ffi::{CStr, c_void};
+
+/// What a Vulkan call returned, with the name of the call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Failed {
+    pub(crate) call: &'static str,
+    pub(crate) result: vk::Result,
+}
+
+/// Adds the name of the call to its result.
+fn named<T>(call: &'static str, result: Result<T, vk::Result>) -> Result<T, Failed> {
+    result.map_err(|result| Failed { call, result })
+}
+
+/// The host's device and its function table: what agate-vk calls Vulkan with.
+///
+/// Nothing is created by making one. The crate looks functions up by their core names, and by their `KHR` names where the
+/// core name is missing.
+#[derive(Clone)]
+pub struct Device {
+    table: ash::Device,
+    swapchain: ash::khr::swapchain::DeviceFn,
+    callbacks: Option<vk::AllocationCallbacks<'static>>,
+    has_rendering: bool,
+    has_swapchain: bool,
+}
+
+// SAFETY: the raw pointer in the allocation callbacks is the host's `pUserData`; Vulkan requires of the callbacks that they
+// may be called from every thread that calls Vulkan. Function tables and handles are plain values.
+unsafe impl Send for Device {}
+// SAFETY: as above; no method changes the table.
+unsafe impl Sync for Device {}
+
+impl Device {
+    /// The functions of a device, from ash's own types.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] names the first function that is missing.
+    ///
+    /// # Safety
+    ///
+    /// `device` is a live device of `instance`.
+    pub unsafe fn from_ash(instance: &ash::Instance, device: &ash::Device) -> Result<Self, LoadError> {
+        let handle = device.handle();
+        let get = instance.fp_v1_0().get_device_proc_addr;
+        let look_up = |name: &CStr| {
+            // SAFETY: the caller's contract: a live device.
+            let function = unsafe { get(handle, name.as_ptr()) };
+            function.map_or(std::ptr::null(), |function| function as *const c_void)
+        };
+        // SAFETY: the functions are those of this device.
+        unsafe { Self::load(handle, look_up) }
+    }
+
+    /// The functions of a device, from the host's own loader: `load` gives the address of a device function by its name,
+    /// or null.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] names the first function that is missing.
+    ///
+    /// # Safety
+    ///
+    /// `device` is a live device, and each address is that of the function of that name for it.
+    pub unsafe fn load(
+        device: vk::Device,
+        mut load: impl FnMut(&CStr) -> *const c_void,
+    ) -> Result<Self, LoadError> {
+        let mut by_either_name = |name: &CStr| {
+            let core = load(name);
+            if !core.is_null() {
+                return core;
+            }
+            let mut khr = name.to_bytes().to_vec();
+            khr.extend_from_slice(b"KHR\0");
+            CStr::from_bytes_with_nul(&khr).map_or(std::ptr::null(), &mut load)
+        };
+        for function in REQUIRED {
+            if by_either_name(function).is_null() {
+                return Err(LoadError { function: function.to_str().unwrap_or("a Vulkan function") });
+            }
+        }
+        let has_rendering = !by_either_name(c"vkCmdBeginRendering").is_null();
+        let has_swapchain = !by_either_name(c"vkCreateSwapchainKHR").is_null();
+        let swapchain = ash::khr::swapchain::DeviceFn::load(&mut by_either_name);
+        // SAFETY: the caller's contract.
+        let table = unsafe { ash::Device::load_with(by_either_name, device) };
+        Ok(Self { table, swapchain, callbacks: None, has_rendering, has_swapchain })
+    }
+
+    /// Uses the host's allocation callbacks in every call that takes them.
+    ///
+    /// # Safety
+    ///
+    /// The callbacks and their user data stay valid as long as the service lives, and may be called from any thread.
+    #[must_use]
+    pub unsafe fn with_allocation_callbacks(mut self, callbacks: vk::AllocationCallbacks<'static>) -> Self {
+        self.callbacks = Some(callbacks);
+        self
+    }
+
+    /// The device's handle.
+    pub fn handle(&self) -> vk::Device {
+        self.table.handle()
+    }
+
+    /// Whether `vkCmdBeginRendering` is there.
+    pub fn has_dynamic_rendering(&self) -> bool {
+        self.has_rendering
+    }
+
+    /// Whether the swapchain functions are there.
+    pub fn has_swapchain(&self) -> bool {
+        self.has_swapchain
+    }
+
+    /// The table that replay calls `vkCmd*` through.
+    #[inline(always)]
+    pub(crate) fn table(&self) -> &ash::Device {
+        &self.table
+    }
+
+    fn callbacks(&self) -> Option<&vk::AllocationCallbacks<'_>> {
+        self.callbacks.as_ref()
+    }
+
+    fn raw_callbacks(&self) -> *const vk::AllocationCallbacks<'_> {
+        self.callbacks().map_or(std::ptr::null(), std::ptr::from_ref)
+    }
+}
+
+/// What no service can do without.
+const REQUIRED: [&CStr; 8] = [
+    c"vkCreateCommandPool",
+    c"vkResetCommandPool",
+    c"vkAllocateCommandBuffers",
+    c"vkBeginCommandBuffer",
+    c"vkQueueSubmit2",
+    c"vkCmdPipelineBarrier2",
+    c"vkWaitSemaphores",
+    c"vkGetSemaphoreCounterValue",
+];
+
+impl std::fmt::Debug for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Device").field("handle", &self.handle()).finish_non_exhaustive()
+    }
+}
+
+/// Command pools and command buffers: called by the pool's owner alone (R2).
+impl Device {
+    pub(crate) fn create_pool(&self, family: u32) -> Result<vk::CommandPool, Failed> {
+        let info = vk::CommandPoolCreateInfo::default()
+            .flags(vk::CommandPoolCreateFlags::TRANSIENT)
+            .queue_family_index(family);
+        // SAFETY: R1; the host named a queue family of this device.
+        named("vkCreateCommandPool", unsafe { self.table.create_command_pool(&info, self.callbacks()) })
+    }
+
+    pub(crate) fn allocate_primary(&self, pool: vk::CommandPool) -> Result<vk::CommandBuffer, Failed> {
+        let info = vk::CommandBufferAllocateInfo::default()
+            .command_pool(pool)
+            .level(vk::CommandBufferLevel::PRIMARY)
+            .command_buffer_count(1);
+        let mut buffer = vk::CommandBuffer::null();
+        let allocate = self.table.fp_v1_0().allocate_command_buffers;
+        // SAFETY: R1, R2; one buffer is asked for, and there is room for one.
+        let result = unsafe { allocate(self.handle(), &info, &mut buffer) };
+        named("vkAllocateCommandBuffers", result.result_with_success(buffer))
+    }
+
+    pub(crate) fn reset_pool(&self, pool: vk::CommandPool) -> Result<(), Failed> {
+        let flags = vk::CommandPoolResetFlags::empty();
+        // SAFETY: R1, R2; the owner resets a pool only when all its buffers have retired.
+        named("vkResetCommandPool", unsafe { self.table.reset_command_pool(pool, flags) })
+    }
+
+    pub(crate) fn destroy_pool(&self, pool: vk::CommandPool) {
+        // SAFETY: R1, R2; the owner destroys a pool only when all its buffers have retired.
+        unsafe { self.table.destroy_command_pool(pool, self.callbacks()) }
+    }
+
+    pub(crate) fn begin(&self, buffer: vk::CommandBuffer) -> Result<(), Failed> {
+        let info = vk::CommandBufferBeginInfo::default().flags(vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT);
+        // SAFETY: R1, R2; the buffer is in the initial state.
+        named("vkBeginCommandBuffer", unsafe { self.table.begin_command_buffer(buffer, &info) })
+    }
+
+    pub(crate) fn end(&self, buffer: vk::CommandBuffer) -> Result<(), Failed> {
+        // SAFETY: R1, R2; the buffer is in the recording state.
+        named("vkEndCommandBuffer", unsafe { self.table.end_command_buffer(buffer) })
+    }
+
+    /// # Safety
+    ///
+    /// The valid usage of `vkCmdPipelineBarrier2`, on the thread that owns the buffer's pool.
+    pub(crate) unsafe fn cmd_pipeline_barrier2(&self, buffer: vk::CommandBuffer, info: &vk::DependencyInfo<'_>) {
+        // SAFETY: the caller's contract.
+        unsafe { self.table.cmd_pipeline_barrier2(buffer, info) }
+    }
+
+    /// # Safety
+    ///
+    /// The valid usage of `vkCmdBeginRendering`, on the thread that owns the buffer's pool.
+    pub(crate) unsafe fn cmd_begin_rendering(&self, buffer: vk::CommandBuffer, info: &vk::RenderingInfo<'_>) {
+        // SAFETY: the caller's contract.
+        unsafe { self.table.cmd_begin_rendering(buffer, info) }
+    }
+
+    /// # Safety
+    ///
+    /// The valid usage of `vkCmdEndRendering`, on the thread that owns the buffer's pool.
+    pub(crate) unsafe fn cmd_end_rendering(&self, buffer: vk::CommandBuffer) {
+        // SAFETY: the caller's contract.
+        unsafe { self.table.cmd_end_rendering(buffer) }
+    }
+}
+
+/// The queue: called by its owner alone (R2).
+impl Device {
+    /// # Safety
+    ///
+    /// The valid usage of `vkQueueSubmit2`, on the queue's owner.
+    pub(crate) unsafe fn submit(&self, queue: vk::Queue, submits: &[vk::SubmitInfo2<'_>]) -> Result<(), Failed> {
+        // SAFETY: the caller's contract.
+        named("vkQueueSubmit2", unsafe { self.table.queue_submit2(queue, submits, vk::Fence::null()) })
+    }
+
+    pub(crate) fn queue_wait_idle(&self, queue: vk::Queue) -> Result<(), Failed> {
+        // SAFETY: R1, R2.
+        named("vkQueueWaitIdle", unsafe { self.table.queue_wait_idle(queue) })
+    }
+}
+
+/// Semaphores.
+impl Device {
+    pub(crate) fn create_timeline(&self) -> Result<vk::Semaphore, Failed> {
+        let mut kind = vk::SemaphoreTypeCreateInfo::default().semaphore_type(vk::SemaphoreType::TIMELINE);
+        self.create_semaphore(&vk::SemaphoreCreateInfo::default().push_next(&mut kind))
+    }
+
+    pub(crate) fn create_binary(&self) -> Result<vk::Semaphore, Failed> {
+        self.create_semaphore(&vk::SemaphoreCreateInfo::default())
+    }
+
+    fn create_semaphore(&self, info: &vk::SemaphoreCreateInfo<'_>) -> Result<vk::Semaphore, Failed> {
+        // SAFETY: R1.
+        named("vkCreateSemaphore", unsafe { self.table.create_semaphore(info, self.callbacks()) })
+    }
+
+    /// The caller is the semaphore's last user, and no submission that uses it is pending.
+    pub(crate) fn destroy_semaphore(&self, semaphore: vk::Semaphore) {
+        // SAFETY: R1 and the line above.
+        unsafe { self.table.destroy_semaphore(semaphore, self.callbacks()) }
+    }
+
+    /// Waits until the timeline has reached `value`; `Ok(false)` after `nanoseconds`.
+    pub(crate) fn wait_timeline(&self, timeline: vk::Semaphore, value: u64, nanoseconds: u64) -> Result<bool, Failed> {
+        let (semaphores, values) = ([timeline], [value]);
+        let info = vk::SemaphoreWaitInfo::default().semaphores(&semaphores).values(&values);
+        // SAFETY: R1.
+        match unsafe { self.table.wait_semaphores(&info, nanoseconds) } {
+            Ok(()) => Ok(true),
+            Err(vk::Result::TIMEOUT) => Ok(false),
+            Err(result) => Err(Failed { call: "vkWaitSemaphores", result }),
+        }
+    }
+
+    pub(crate) fn timeline_value(&self, timeline: vk::Semaphore) -> Result<u64, Failed> {
+        // SAFETY: R1.
+        named("vkGetSemaphoreCounterValue", unsafe { self.table.get_semaphore_counter_value(timeline) })
+    }
+}
+
+/// Swapchains: called by the owner of the queue that presents them (R2).
+impl Device {
+    /// # Safety
+    ///
+    /// The valid usage of `vkCreateSwapchainKHR`.
+    pub(crate) unsafe fn create_swapchain(
+        &self,
+        info: &vk::SwapchainCreateInfoKHR<'_>,
+    ) -> Result<vk::SwapchainKHR, Failed> {
+        let mut swapchain = vk::SwapchainKHR::null();
+        // SAFETY: the caller's contract; `has_swapchain` was checked when the swapchain was asked for.
+        let result = unsafe {
+            (self.swapchain.create_swapchain_khr)(self.handle(), info, self.raw_callbacks(), &mut swapchain)
+        };
+        named("vkCreateSwapchainKHR", result.result_with_success(swapchain))
+    }
+
+    /// No image of it is in use and none is acquired by work that is pending.
+    pub(crate) fn destroy_swapchain(&self, swapchain: vk::SwapchainKHR) {
+        // SAFETY: R1, R2 and the line above.
+        unsafe { (self.swapchain.destroy_swapchain_khr)(self.handle(), swapchain, self.raw_callbacks()) }
+    }
+
+    pub(crate) fn swapchain_images(&self, swapchain: vk::SwapchainKHR) -> Result<Vec<vk::Image>, Failed> {
+        let get = self.swapchain.get_swapchain_images_khr;
+        let mut count = 0;
+        // SAFETY: R1, R2; a null pointer asks for the count.
+        let result = unsafe { get(self.handle(), swapchain, &mut count, std::ptr::null_mut()) };
+        named("vkGetSwapchainImagesKHR", result.result())?;
+        let mut images = vec![vk::Image::null(); count as usize];
+        // SAFETY: R1, R2; there is room for `count` images.
+        let result = unsafe { get(self.handle(), swapchain, &mut count, images.as_mut_ptr()) };
+        named("vkGetSwapchainImagesKHR", result.result())?;
+        images.truncate(count as usize);
+        Ok(images)
+    }
+
+    /// The index of an image, and whether the swapchain is suboptimal.
+    pub(crate) fn acquire(
+        &self,
+        swapchain: vk::SwapchainKHR,
+        nanoseconds: u64,
+        semaphore: vk::Semaphore,
+    ) -> Result<(u32, bool), vk::Result> {
+        let mut index = 0;
+        let acquire = self.swapchain.acquire_next_image_khr;
+        // SAFETY: R1, R2; the semaphore is unsignalled and has no pending operation.
+        let result =
+            unsafe { acquire(self.handle(), swapchain, nanoseconds, semaphore, vk::Fence::null(), &mut index) };
+        match result {
+            vk::Result::SUCCESS => Ok((index, false)),
+            vk::Result::SUBOPTIMAL_KHR => Ok((index, true)),
+            failed => Err(failed),
+        }
+    }
+
+    /// Whether the swapchain should be made anew, or why presenting failed.
+    pub(crate) fn present(
+        &self,
+        queue: vk::Queue,
+        swapchain: vk::SwapchainKHR,
+        index: u32,
+        wait: vk::Semaphore,
+    ) -> Result<bool, vk::Result> {
+        let (waits, swapchains, indices) = ([wait], [swapchain], [index]);
+        let info = vk::PresentInfoKHR::default()
+            .wait_semaphores(&waits)
+            .swapchains(&swapchains)
+            .image_indices(&indices);
+        // SAFETY: R1, R2; the image was acquired, and the semaphore is signalled by the submission before.
+        match unsafe { (self.swapchain.queue_present_khr)(queue, &info) } {
+            vk::Result::SUCCESS => Ok(false),
+            vk::Result::SUBOPTIMAL_KHR | vk::Result::ERROR_OUT_OF_DATE_KHR => Ok(true),
+            failed => Err(failed),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! How a job records: one trait of commands, whatever lane carries them.
+
+#![allow(unsafe_code, reason = "declares the unsafe methods that record commands")]
+
+mod chain;
+pub(crate) mod cursor;
+mod header;
+mod stream;
+
+pub(crate) use chain::Chain;
+pub(crate) use header::{BlockHeader, HEADER_WORDS};
+pub use stream::{Entered, StreamRecorder};
+
+use ash::vk;
+use std::mem::MaybeUninit;
+
+/// Records Vulkan commands from a job, under ash's names and argument types.
+///
+/// In the stream lane ([`StreamRecorder`]) a call writes a message into memory that the job owns; the owner of the command
+/// pool makes the real call later, in slot order. The calls return nothing, as ash's do: the first error sticks and comes
+/// out of [`StreamRecorder::finish`] and of the frame's ticket.
+///
+/// A slot starts with all state undefined, as after `vkBeginCommandBuffer`: bind and set what your draws need.
+///
+/// # Safety
+///
+/// Every method has the valid usage of its `vkCmd*` command as its contract, less what the crate guarantees: that command
+/// pool, buffer and queue are synchronized, that the buffer is recording, and that arrays passed here live long enough
+/// (they are copied). What a command *refers to* (pipelines, buffers, images, …) must stay alive and unchanged from this
+/// call until the frame's [`Ticket`](crate::Ticket) has resolved.
+///
+/// # Progress
+///
+/// Wait-free, except that now and then a full block is published: a lock-free exchange of memory, and at most one wake of
+/// a sleeping owner.
+pub trait Recorder {
+    /// `vkCmdBindPipeline`.
+    ///
+    /// # Safety
+    ///
+    /// See [the trait](Recorder#safety).
+    #[doc(alias = "vkCmdBindPipeline")]
+    unsafe fn cmd_bind_pipeline(&mut self, bind_point: vk::PipelineBindPoint, pipeline: vk::Pipeline);
+
+    /// `vkCmdBindVertexBuffers`. `buffers` and `offsets` have the same length.
+    ///
+    /// # Safety
+    ///
+    /// See [the trait](Recorder#safety).
+    #[doc(alias = "vkCmdBindVertexBuffers")]
+    unsafe fn cmd_bind_vertex_buffers(&mut self, first_binding: u32, buffers: &[vk::Buffer], offsets: &[vk::DeviceSize]);
+
+    /// `vkCmdBindIndexBuffer`.
+    ///
+    /// # Safety
+    ///
+    /// See [the trait](Recorder#safety).
+    #[doc(alias = "vkCmdBindIndexBuffer")]
+    unsafe fn cmd_bind_index_buffer(&mut self, buffer: vk::Buffer, offset: vk::DeviceSize, index_type: vk::IndexType);
+
+    /// `vkCmdBindDescriptorSets`.
+    ///
+    /// # Safety
+    ///
+    /// See [the trait](Recorder#safety).
+    #[doc(alias = "vkCmdBindDescriptorSets")]
+    unsafe fn cmd_bind_descriptor_sets(
+        &mut self,
+        bind_point: vk::PipelineBindPoint,
+        layout: vk::PipelineLayout,
+        first_set: u32,
+        descriptor_sets: &[vk::DescriptorSet],
+        dynamic_offsets: &[u32],
+    );
+
+    /// `vkCmdPushConstants`, in ash's form. Where the data has a type, [`push_constants`](Self::push_constants) is faster:
+    /// its length is known when compiled.
+    ///
+    /// # Safety
+    ///
+    /// See [the trait](Recorder#safety).
+    #[doc(alias = "vkCmdPushConstants")]
+    unsafe fn cmd_push_constants(
+        &mut self,
+        layout: vk::PipelineLayout,
+        stages: vk::ShaderStageFlags,
+        offset: u32,
+        constants: &[u8],
+    );
+
+    /// `vkCmdPushConstants` with a value of a known type. The size of `T` must be a multiple of 4.
+    ///
+    /// # Safety
+    ///
+    /// See [the trait](Recorder#safety).
+    #[doc(alias = "vkCmdPushConstants")]
+    unsafe fn push_constants<T: Copy>(
+        &mut self,
+        layout: vk::PipelineLayout,
+        stages: vk::ShaderStageFlags,
+        offset: u32,
+        constants: &T,
+    );
+
+    /// `vkCmdPushConstants` whose data is built in place, in the message: the fastest form. `write` must initialise the
+    /// whole value; it gets memory that is aligned to 8 bytes, so `T` may not ask for more.
+    ///
+    /// # Safety
+    ///
+    /// See [the trait](Recorder#safety); and `write` initialises all of the value.
+    #[doc(alias = "vkCmdPushConstants")]
+    unsafe fn push_constants_with<T: Copy>(
+        &mut self,
+        layout: vk::PipelineLayout,
+        stages: vk::ShaderStageFlags,
+        offset: u32,
+        write: impl FnOnce(&mut MaybeUninit<T>),
+    );
+
+    /// `vkCmdSetViewport`.
+    ///
+    /// # Safety
+    ///
+    /// See [the trait](Recorder#safety).
+    #[doc(alias = "vkCmdSetViewport")]
+    unsafe fn cmd_set_viewport(&mut self, first_viewport: u32, viewports: &[vk::Viewport]);
+
+    /// `vkCmdSetScissor`.
+    ///
+    /// # Safety
+    ///
+    /// See [the trait](Recorder#safety).
+    #[doc(alias = "vkCmdSetScissor")]
+    unsafe fn cmd_set_scissor(&mut self, first_scissor: u32, scissors: &[vk::Rect2D]);
+
+    /// `vkCmdSetLineWidth`.
+    ///
+    /// # Safety
+    ///
+    /// See [the trait](Recorder#safety).
+    #[doc(alias = "vkCmdSetLineWidth")]
+    unsafe fn cmd_set_line_width(&mut self, line_width: f32);
+
+    /// `vkCmdDraw`. One instance from vertex 0, instance 0 is a message of 8 bytes.
+    ///
+    /// # Safety
+    ///
+    /// See [the trait](Recorder#safety).
+    #[doc(alias = "vkCmdDraw")]
+    unsafe fn cmd_draw(&mut self, vertex_count: u32, instance_count: u32, first_vertex: u32, first_instance: u32);
+
+    /// `vkCmdDrawIndexed`. One instance from index 0, vertex 0, instance 0 is a message of 8 bytes.
+    ///
+    /// # Safety
+    ///
+    /// See [the trait](Recorder#safety).
+    #[doc(alias = "vkCmdDrawIndexed")]
+    unsafe fn cmd_draw_indexed(
+        &mut self,
+        index_count: u32,
+        instance_count: u32,
+        first_index: u32,
+        vertex_offset: i32,
+        first_instance: u32,
+    );
+
+    /// `vkCmdDispatch`.
+    ///
+    /// # Safety
+    ///
+    /// See [the trait](Recorder#safety).
+    #[doc(alias = "vkCmdDispatch")]
+    unsafe fn cmd_dispatch(&mut self, groups_x: u32, groups_y: u32, groups_z: u32);
+
+    /// `vkCmdPipelineBarrier2`. Structures in `pNext` are refused by name.
+    ///
+    /// # Safety
+    ///
+    /// See [the trait](Recorder#safety).
+    #[doc(alias = "vkCmdPipelineBarrier2")]
+    unsafe fn cmd_pipeline_barrier2(&mut self, dependency: &vk::DependencyInfo<'_>);
+
+    /// `vkCmdCopyBuffer`.
+    ///
+    /// # Safety
+    ///
+    /// See [the trait](Recorder#safety).
+    #[doc(alias = "vkCmdCopyBuffer")]
+    unsafe fn cmd_copy_buffer(&mut self, source: vk::Buffer, target: vk::Buffer, regions: &[vk::BufferCopy]);
+
+    /// `vkCmdCopyImage`.
+    ///
+    /// # Safety
+    ///
+    /// See [the trait](Recorder#safety).
+    #[doc(alias = "vkCmdCopyImage")]
+    unsafe fn cmd_copy_image(
+        &mut self,
+        source: vk::Image,
+        source_layout: vk::ImageLayout,
+        target: vk::Image,
+        target_layout: vk::ImageLayout,
+        regions: &[vk::ImageCopy],
+    );
+
+    /// `vkCmdCopyImageToBuffer`.
+    ///
+    /// # Safety
+    ///
+    /// See [the trait](Recorder#safety).
+    #[doc(alias = "vkCmdCopyImageToBuffer")]
+    unsafe fn cmd_copy_image_to_buffer(
+        &mut self,
+        source: vk::Image,
+        source_layout: vk::ImageLayout,
+        target: vk::Buffer,
+        regions: &[vk::BufferImageCopy],
+    );
+
+    /// `vkCmdCopyBufferToImage`.
+    ///
+    /// # Safety
+    ///
+    /// See [the trait](Recorder#safety).
+    #[doc(alias = "vkCmdCopyBufferToImage")]
+    unsafe fn cmd_copy_buffer_to_image(
+        &mut self,
+        source: vk::Buffer,
+        target: vk::Image,
+        target_layout: vk::ImageLayout,
+        regions: &[vk::BufferImageCopy],
+    );
+
+    /// `vkCmdBlitImage`.
+    ///
+    /// # Safety
+    ///
+    /// See [the trait](Recorder#safety).
+    #[doc(alias = "vkCmdBlitImage")]
+    unsafe fn cmd_blit_image(
+        &mut self,
+        source: vk::Image,
+        source_layout: vk::ImageLayout,
+        target: vk::Image,
+        target_layout: vk::ImageLayout,
+        regions: &[vk::ImageBlit],
+        filter: vk::Filter,
+    );
+}

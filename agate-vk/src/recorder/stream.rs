@@ -1,0 +1,231 @@
+//! The stream lane: a recorder that writes commands into blocks and sends the blocks to the owner of the pool.
+//!
+//! The invariants of `header.rs` (H1–H3) and `cursor.rs` (K1–K3) hold here.
+
+#![allow(unsafe_code, reason = "keeps the recorder's state at the start of its block, behind a raw pointer")]
+
+use super::cursor::{Cursor, HasCursor};
+use super::{BlockHeader, HEADER_WORDS};
+use crate::error::{RecordError, SlotLoss};
+use crate::frame::{SlotPlace, SlotToken};
+use crate::pool::PoolMessage;
+use agate::Block;
+use std::marker::PhantomData;
+use std::ptr;
+
+/// What a recorder needs only when a block is full, at an error, and at the end. It stands at the start of the block in
+/// use, so that a recorder is three pointers and makes no allocation.
+struct Slow {
+    token: SlotToken,
+    block: Block,
+    error: Option<RecordError>,
+}
+
+const _: () = assert!(size_of::<Slow>() <= HEADER_WORDS * 8 && align_of::<Slow>() <= 64);
+
+/// Records one slot by writing messages: the job's side of the stream lane.
+///
+/// Made by [`Slot::stream`](crate::Slot::stream). Commands are the methods of [`Recorder`](crate::Recorder). Call
+/// [`finish`](Self::finish) at the end; a recorder that is dropped without it, by a panic too, loses its slot, and the
+/// frame's policy says what that means.
+///
+/// It can be sent to another thread between two calls. In a function that is handed `&mut StreamRecorder` and records in a
+/// loop, [`enter`](Self::enter) keeps the write position in registers.
+///
+/// # Progress
+///
+/// Every call is wait-free but for the exchange of a full block, which is lock-free. Nothing here waits for the owner.
+pub struct StreamRecorder {
+    cursor: Cursor,
+    /// Neither `Sync` nor, unless said below, `Send`.
+    _not_sync: PhantomData<*mut ()>,
+}
+
+// SAFETY: by K1 and H1 the recorder is the only user of its block, and everything in `Slow` is `Send` (asserted below), so
+// it may be used from any one thread at a time.
+unsafe impl Send for StreamRecorder {}
+
+const fn assert_send<T: Send>() {}
+const _: () = assert_send::<Slow>();
+
+impl StreamRecorder {
+    /// Starts recording for the slot of `token`.
+    pub(crate) fn new(token: SlotToken) -> Result<Self, RecordError> {
+        let block = match token.blocks().try_take() {
+            Ok(block) => block,
+            Err(_) => {
+                let error = RecordError::OutOfBlocks { max_blocks: token.max_blocks() };
+                token.lose(SlotLoss::Failed(error));
+                return Err(error);
+            }
+        };
+        let (base, cur, end) = Slow { token, block, error: None }.settle();
+        let cursor = Cursor { base, cur, end, push_end: ptr::null_mut(), push_at: ptr::null_mut() };
+        Ok(Self { cursor, _not_sync: PhantomData })
+    }
+
+    /// Ends the recording and hands it to the owner. The commands are replayed in slot order, whatever the order in which
+    /// jobs finish.
+    ///
+    /// # Errors
+    ///
+    /// The first error of the recording; the slot is lost then, and the frame's ticket says so too.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free; wakes the owner if it sleeps.
+    #[inline(always)]
+    pub fn finish(self) -> Result<(), RecordError> {
+        let Cursor { base, cur, .. } = self.cursor;
+        std::mem::forget(self);
+        finish(base, cur)
+    }
+
+    /// Which slot is being recorded.
+    pub fn place(&self) -> SlotPlace {
+        // SAFETY: by K1 `base` holds this recorder's `Slow`; the reference ends with this call.
+        unsafe { (*self.cursor.base.cast::<Slow>()).token.place() }
+    }
+
+    /// Calls `record` with the write position held in local variables. Use it where a function gets
+    /// `&mut StreamRecorder` and records in a loop: the compiler then keeps the position in registers.
+    #[inline(always)]
+    pub fn enter<R>(&mut self, record: impl FnOnce(&mut Entered<'_>) -> R) -> R {
+        let mut entered = Entered { cursor: self.cursor, home: &mut self.cursor };
+        record(&mut entered)
+    }
+}
+
+impl Drop for StreamRecorder {
+    #[inline(always)]
+    fn drop(&mut self) {
+        give_up(self.cursor.base);
+    }
+}
+
+impl std::fmt::Debug for StreamRecorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StreamRecorder").field("place", &self.place()).finish_non_exhaustive()
+    }
+}
+
+impl HasCursor for StreamRecorder {
+    #[inline(always)]
+    fn cursor(&mut self) -> &mut Cursor {
+        &mut self.cursor
+    }
+}
+
+/// A [`StreamRecorder`] with its write position in local variables; see [`StreamRecorder::enter`].
+pub struct Entered<'a> {
+    cursor: Cursor,
+    home: &'a mut Cursor,
+}
+
+impl HasCursor for Entered<'_> {
+    #[inline(always)]
+    fn cursor(&mut self) -> &mut Cursor {
+        &mut self.cursor
+    }
+}
+
+impl Drop for Entered<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        *self.home = self.cursor;
+    }
+}
+
+impl std::fmt::Debug for Entered<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entered").finish_non_exhaustive()
+    }
+}
+
+impl Slow {
+    /// Moves into the start of its block; returns (base, first command word, end).
+    fn settle(self) -> (*mut u64, *mut u64, *mut u64) {
+        let base = self.block.as_ptr();
+        let words = self.block.capacity_words();
+        // SAFETY: a block has more than HEADER_WORDS words (checked when the service was made).
+        let cur = unsafe { base.add(HEADER_WORDS) };
+        // SAFETY: `words` is the length of the block.
+        let end = unsafe { base.add(words) };
+        // SAFETY: H1: this recorder is the block's only user; size and alignment are asserted above.
+        unsafe { base.cast::<Self>().write(self) };
+        (base, cur, end)
+    }
+
+    /// Moves out of the start of the block.
+    ///
+    /// # Safety
+    ///
+    /// `base` holds a `Slow` that was written by `settle` and not taken since.
+    unsafe fn take(base: *mut u64) -> Self {
+        // SAFETY: the caller's contract.
+        unsafe { base.cast::<Self>().read() }
+    }
+}
+
+/// Publishes the full block and goes on in a fresh one. Where there is none, the error sticks and the recording goes on
+/// over the same memory, to be thrown away at the end.
+#[cold]
+#[inline(never)]
+pub(super) fn grow(base: *mut u64, cur: *mut u64) -> (*mut u64, *mut u64, *mut u64) {
+    // SAFETY: K1: `base` is that of a live cursor and holds its `Slow`; the cursor gets the new place in return.
+    let mut slow = unsafe { Slow::take(base) };
+    if slow.error.is_none() {
+        match slow.token.blocks().try_take() {
+            Ok(fresh) => {
+                let full = std::mem::replace(&mut slow.block, fresh);
+                slow.error = publish(&slow.token, full, cur, false).err();
+            }
+            Err(_) => slow.error = Some(RecordError::OutOfBlocks { max_blocks: slow.token.max_blocks() }),
+        }
+    }
+    slow.settle()
+}
+
+/// Publishes the last block of a recording that has ended.
+#[inline(never)]
+fn finish(base: *mut u64, cur: *mut u64) -> Result<(), RecordError> {
+    // SAFETY: K1: `base` is that of a recorder that was forgotten by its `finish`, so its `Slow` is taken once.
+    let slow = unsafe { Slow::take(base) };
+    if let Some(error) = slow.error {
+        slow.token.lose(SlotLoss::Failed(error));
+        return Err(error);
+    }
+    let Slow { token, block, .. } = slow;
+    publish(&token, block, cur, true)
+}
+
+/// Ends a recording that was not finished.
+#[cold]
+#[inline(never)]
+fn give_up(base: *mut u64) {
+    // SAFETY: K1: `base` is that of a recorder that is being dropped; `finish` forgets the recorder, so its `Slow` was not
+    // taken before.
+    let slow = unsafe { Slow::take(base) };
+    let loss = match slow.error {
+        Some(error) => SlotLoss::Failed(error),
+        None if std::thread::panicking() => SlotLoss::Panicked,
+        None => SlotLoss::Dropped,
+    };
+    slow.token.lose(loss);
+}
+
+/// Notes the first error of a recording.
+#[cold]
+#[inline(never)]
+pub(super) fn fail(base: *mut u64, error: RecordError) {
+    // SAFETY: K1: `base` is that of a live cursor and holds its `Slow`; the reference ends with this call.
+    let slow = unsafe { &mut *base.cast::<Slow>() };
+    slow.error.get_or_insert(error);
+}
+
+/// Sends a block whose commands end at `cur`. Its `Slow` must have been moved out.
+fn publish(token: &SlotToken, block: Block, cur: *mut u64, last: bool) -> Result<(), RecordError> {
+    let end = (cur as usize - block.as_ptr() as usize) / 8;
+    BlockHeader::new(token.place(), last, end).write(&block);
+    token.send(PoolMessage::Block(block)).map_err(|_| RecordError::Closed)
+}

@@ -1,0 +1,65 @@
+//! The retire owner: waits for the timeline and tells who needs to know that a frame has been executed.
+
+use crate::error::FrameError;
+use crate::frame::resolve;
+use crate::pool::PoolMessage;
+use crate::raw::Device;
+use crate::service::Status;
+use crate::ticket::{FrameReport, FrameResult};
+use agate::{Handler, Port, Resolver};
+use ash::vk;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// How long one wait on the timeline lasts before the owner looks whether it is to stop, in nanoseconds.
+const WAIT_NS: u64 = 20_000_000;
+
+/// A submission whose end is waited for.
+pub(crate) struct Watch {
+    pub(crate) frame: u32,
+    pub(crate) serial: u64,
+    /// The timeline's value when it has been executed.
+    pub(crate) value: u64,
+    pub(crate) report: FrameReport,
+    /// What the ticket says in place of the report, where the frame failed.
+    pub(crate) error: Option<FrameError>,
+    pub(crate) ticket: Resolver<FrameResult>,
+}
+
+/// Waits for submissions in the order of their values. Its own thread, so that it may block in `vkWaitSemaphores`.
+pub(crate) struct Retire {
+    pub(crate) device: Arc<Device>,
+    pub(crate) timeline: vk::Semaphore,
+    pub(crate) pool: Port<PoolMessage>,
+    pub(crate) status: Arc<Status>,
+}
+
+impl Handler for Retire {
+    type Message = Watch;
+
+    fn handle(&mut self, watch: Watch) {
+        let outcome = self.wait(watch.value);
+        // The pool first: a host that learns from the ticket that the frame is over finds its credit soon after.
+        let retired = outcome.is_ok();
+        let _ = self.pool.send(PoolMessage::Retired { frame: watch.frame, serial: watch.serial, executed: retired });
+        let report = FrameReport { retired: Instant::now(), ..watch.report };
+        resolve(watch.ticket, outcome.and(watch.error.map_or(Ok(report), Err)));
+    }
+}
+
+impl Retire {
+    /// Blocks until the value is reached, the device is lost, or the service gives up waiting.
+    fn wait(&self, value: u64) -> Result<(), FrameError> {
+        loop {
+            if self.status.is_lost() {
+                return Err(FrameError::DeviceLost);
+            }
+            match self.device.wait_timeline(self.timeline, value, WAIT_NS) {
+                Ok(true) => return Ok(()),
+                Ok(false) if self.status.gives_up() => return Err(FrameError::Aborted),
+                Ok(false) => {}
+                Err(failed) => return Err(self.status.note(failed)),
+            }
+        }
+    }
+}

@@ -1,0 +1,493 @@
+//! The service: three owners and what they share, made from the host's device.
+
+#![allow(unsafe_code, reason = "declares unsafe functions: the host vouches for its device and surface")]
+
+use crate::error::{AcquireError, BeginError, FrameError, ServiceError};
+use crate::frame::{Frame, FrameShared};
+use crate::pool::{PoolMessage, PoolOwner};
+use crate::raw::{Device, Failed};
+use crate::recorder::HEADER_WORDS;
+use crate::retire::{Retire, Watch};
+use crate::submit::{QueueMessage, QueueOwner};
+use crate::swapchain::{Source, Swapchain, SwapchainOptions};
+use crate::ticket::FrameResult;
+use agate::{
+    BlockOptions, BlockPool, BlockStats, Completion, CompletionPool, Handle, Inbox, Local, Owner, OwnerOptions, Pending,
+    Port, WaitError,
+};
+use ash::vk;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+/// What a lost slot means for its frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MissingSlot {
+    /// The frame is not executed, and its ticket says which slot was lost and how.
+    #[default]
+    Fail,
+    /// The frame is executed without the slot. The owner then replays a slot only when it is complete.
+    Skip,
+}
+
+/// How a [`Service`] is made.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServiceOptions {
+    /// The queue that the service owns from now on: nobody else uses it until the service has shut down.
+    pub queue: vk::Queue,
+    /// The family of the queue; the pools are made for it.
+    pub queue_family: u32,
+    /// How many frames may be recorded or executed at one time: 1 to 8. By default 2.
+    pub frames_in_flight: u32,
+    /// What a lost slot means. By default the frame fails.
+    pub missing_slot: MissingSlot,
+    /// The most slots in one frame, those of the service's own commands included. By default 4096.
+    pub max_slots: u32,
+    /// The size of a block of messages in bytes: 4 KiB to 256 KiB. By default 32 KiB.
+    pub block_bytes: usize,
+    /// The most block memory in bytes, a hard limit. By default 64 MiB.
+    pub max_block_bytes: usize,
+    /// The start of the names of the owner threads. By default `agate`.
+    pub name: String,
+}
+
+impl ServiceOptions {
+    /// The defaults, for a queue.
+    pub fn new(queue: vk::Queue, queue_family: u32) -> Self {
+        Self {
+            queue,
+            queue_family,
+            frames_in_flight: 2,
+            missing_slot: MissingSlot::Fail,
+            max_slots: 4096,
+            block_bytes: 32 << 10,
+            max_block_bytes: 64 << 20,
+            name: "agate".to_owned(),
+        }
+    }
+
+    fn check(&self) -> Result<(), ServiceError> {
+        let bad = |what| Err(ServiceError::BadOption(what));
+        if !(1..=8).contains(&self.frames_in_flight) {
+            return bad("frames_in_flight must be 1 to 8");
+        }
+        if !(4 << 10..=256 << 10).contains(&self.block_bytes) || self.block_bytes % 64 != 0 {
+            return bad("block_bytes must be a multiple of 64 from 4 KiB to 256 KiB");
+        }
+        if self.max_block_bytes < 4 * self.block_bytes {
+            return bad("max_block_bytes must hold at least 4 blocks");
+        }
+        if !(1..=1 << 15).contains(&self.max_slots) {
+            return bad("max_slots must be 1 to 32768");
+        }
+        if self.queue == vk::Queue::null() {
+            return bad("queue is null");
+        }
+        Ok(())
+    }
+}
+
+const _: () = assert!((4 << 10) / 8 > 4 * HEADER_WORDS);
+
+/// What the owners know of the state of the device.
+pub(crate) struct Status {
+    pub(crate) timeline: vk::Semaphore,
+    lost: AtomicBool,
+    gives_up: AtomicBool,
+    submitted: AtomicU64,
+    leaked: AtomicU32,
+}
+
+impl Status {
+    fn new(timeline: vk::Semaphore) -> Self {
+        Self {
+            timeline,
+            lost: AtomicBool::new(false),
+            gives_up: AtomicBool::new(false),
+            submitted: AtomicU64::new(0),
+            leaked: AtomicU32::new(0),
+        }
+    }
+
+    /// Whether the device is lost: a latch.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
+    /// Whether waiting for the GPU is to end without an answer: the deadline of a shutdown has passed.
+    pub(crate) fn gives_up(&self) -> bool {
+        self.gives_up.load(Ordering::Acquire)
+    }
+
+    /// What a failed call means for the frame that it struck.
+    pub(crate) fn note(&self, failed: Failed) -> FrameError {
+        if failed.result == vk::Result::ERROR_DEVICE_LOST {
+            self.lost.store(true, Ordering::Release);
+            return FrameError::DeviceLost;
+        }
+        FrameError::Vulkan { call: failed.call, result: failed.result }
+    }
+
+    /// What a failed call means for an acquire.
+    pub(crate) fn note_acquire(&self, call: &'static str, result: vk::Result) -> AcquireError {
+        match self.note(Failed { call, result }) {
+            FrameError::DeviceLost => AcquireError::DeviceLost,
+            _ if result == vk::Result::ERROR_SURFACE_LOST_KHR => AcquireError::SurfaceLost,
+            _ => AcquireError::Vulkan { call, result },
+        }
+    }
+
+    pub(crate) fn note_submitted(&self, value: u64) {
+        self.submitted.store(value, Ordering::Release);
+    }
+
+    pub(crate) fn note_leak(&self) {
+        self.leaked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Waits a moment for all that was submitted; false if the GPU is not done.
+    pub(crate) fn wait_for_submitted(&self, device: &Device) -> bool {
+        const WAIT_NS: u64 = 1_000_000_000;
+        let value = self.submitted.load(Ordering::Acquire);
+        matches!(device.wait_timeline(self.timeline, value, WAIT_NS), Ok(true))
+    }
+}
+
+/// What jobs and owners share.
+pub(crate) struct Shared {
+    pub(crate) device: Arc<Device>,
+    pub(crate) pool: Handle<Inbox<PoolMessage>>,
+    pub(crate) blocks: BlockPool,
+    pub(crate) max_blocks: usize,
+    pub(crate) tickets: CompletionPool<FrameResult>,
+}
+
+/// What a [`Service`] holds at a moment.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Command pools.
+    pub pools: u32,
+    /// Command buffers, all of them primaries.
+    pub command_buffers: u32,
+    /// Frames begun so far.
+    pub frames: u64,
+    /// Block memory.
+    pub blocks: BlockStats,
+    /// The size of a block in bytes.
+    pub block_bytes: usize,
+}
+
+/// How a shutdown went.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Command pools and other objects that were not destroyed, because the GPU may still use them. The device may be
+    /// destroyed when this is 0.
+    pub leaked: u32,
+    /// Whether an owner thread had panicked.
+    pub panicked: bool,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// Owns the command pools and the queue of a device on threads of their own, so that any thread may record, and none
+/// waits.
+///
+/// One service serves one queue. It has three owners: of the command pools (replays what jobs recorded), of the queue
+/// (submits, acquires, presents), and of retirement (waits for the GPU).
+///
+/// Keep it on the thread that begins frames. [`shutdown`](Self::shutdown) ends it with a report; dropping it does the
+/// same with a deadline of two seconds.
+pub struct Service {
+    shared: Arc<Shared>,
+    status: Arc<Status>,
+    frames: Arc<[Arc<FrameShared>]>,
+    credits: Vec<Option<Completion<()>>>,
+    credit_pool: CompletionPool<()>,
+    begun: u64,
+    swapchains: u32,
+    block_bytes: usize,
+    queue: Handle<Inbox<QueueMessage>>,
+    owners: Option<Owners>,
+}
+
+struct Owners {
+    pool: Owner<PoolOwner>,
+    queue: Owner<QueueOwner>,
+    retire: Owner<Retire>,
+}
+
+const DROP_DEADLINE: Duration = Duration::from_secs(2);
+
+impl Service {
+    /// Starts the owners of one queue of the host's device.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError`]: an option out of range, a Vulkan call that failed, or a thread that could not be started.
+    /// Nothing is left behind then.
+    ///
+    /// # Safety
+    ///
+    /// - `device`, its instance and the queue outlive the service; timeline semaphores and `synchronization2` are enabled.
+    /// - `options.queue` is a queue of `options.queue_family` of this device, and nobody else uses it until the service
+    ///   has shut down.
+    pub unsafe fn new(device: Device, options: ServiceOptions) -> Result<Self, ServiceError> {
+        options.check()?;
+        let device = Arc::new(device);
+        let max_blocks = options.max_block_bytes / options.block_bytes;
+        let blocks = BlockPool::new(BlockOptions { block_bytes: options.block_bytes, max_blocks })?;
+        let timeline = device.create_timeline().map_err(vulkan)?;
+        let status = Arc::new(Status::new(timeline));
+        match Self::start(&device, &status, &options, blocks, max_blocks) {
+            Ok(service) => Ok(service),
+            Err(error) => {
+                device.destroy_semaphore(timeline);
+                Err(error)
+            }
+        }
+    }
+
+    fn start(
+        device: &Arc<Device>,
+        status: &Arc<Status>,
+        options: &ServiceOptions,
+        blocks: BlockPool,
+        max_blocks: usize,
+    ) -> Result<Self, ServiceError> {
+        let pool_owner = start_pool_owner(device, status, options)?;
+        let pool = pool_owner.handle();
+        let shared =
+            Arc::new(Shared { device: Arc::clone(device), pool, blocks, max_blocks, tickets: CompletionPool::new() });
+        let frames: Arc<[Arc<FrameShared>]> = (0..options.frames_in_flight)
+            .map(|index| Arc::new(FrameShared::new(index, Arc::clone(&shared), options.max_slots)))
+            .collect();
+        let retire_owner = start_retire_owner(device, status, options, pool_owner.attach().map_err(|_| ENDED)?)?;
+        let queue_owner = start_queue_owner(device, status, options, &frames, &retire_owner, &pool_owner)?;
+        let queue = queue_owner.handle();
+        let first = [
+            pool_owner.attach().map(|port| port.send(PoolMessage::Queue(queue.clone())).is_ok()),
+            queue_owner.attach().map(|port| port.send(QueueMessage::Own(queue.clone())).is_ok()),
+        ];
+        if !first.iter().all(|sent| matches!(sent, Ok(true))) {
+            return Err(ENDED);
+        }
+        Ok(Self {
+            shared,
+            status: Arc::clone(status),
+            credits: frames.iter().map(|_| None).collect(),
+            frames,
+            credit_pool: CompletionPool::new(),
+            begun: 0,
+            swapchains: 0,
+            block_bytes: options.block_bytes,
+            queue,
+            owners: Some(Owners { pool: pool_owner, queue: queue_owner, retire: retire_owner }),
+        })
+    }
+
+    /// Begins a frame if one of the frames in flight is free.
+    ///
+    /// # Errors
+    ///
+    /// [`BeginError::NoCredit`] if none is; [`BeginError::DeviceLost`] or [`BeginError::Closed`] if none will be.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free; wakes the pool's owner if it sleeps.
+    pub fn try_begin_frame(&mut self) -> Result<Frame, BeginError> {
+        self.begin(|credit| match credit.poll() {
+            None => Err(BeginError::NoCredit),
+            Some(Ok(())) => Ok(()),
+            Some(Err(_)) => Err(BeginError::Closed),
+        })
+    }
+
+    /// Begins a frame; waits until one of the frames in flight is free, `timeout` at the longest.
+    ///
+    /// # Errors
+    ///
+    /// [`BeginError`]; after [`BeginError::TimedOut`] it can be tried again.
+    ///
+    /// # Progress
+    ///
+    /// May park.
+    pub fn begin_frame_timeout(&mut self, timeout: Duration) -> Result<Frame, BeginError> {
+        self.begin(|credit| match credit.wait_timeout(timeout) {
+            Ok(()) => Ok(()),
+            Err(WaitError::TimedOut) => Err(BeginError::TimedOut),
+            Err(WaitError::WouldStall) => Err(BeginError::WouldStall),
+            Err(_) => Err(BeginError::Closed),
+        })
+    }
+
+    fn begin(
+        &mut self,
+        gain: impl FnOnce(&mut Completion<()>) -> Result<(), BeginError>,
+    ) -> Result<Frame, BeginError> {
+        if self.status.is_lost() {
+            return Err(BeginError::DeviceLost);
+        }
+        let index = (self.begun % self.frames.len() as u64) as usize;
+        if let Some(credit) = &mut self.credits[index] {
+            gain(credit)?;
+        }
+        let (resolver, credit) = self.credit_pool.pair();
+        self.begun += 1;
+        self.credits[index] = Some(credit);
+        Frame::begin(Arc::clone(&self.frames[index]), self.begun, resolver)
+    }
+
+    /// Makes a swapchain that the queue's owner owns. Returns at once: errors come with the first acquire.
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError::Closed`] when the queue's owner has ended, or `VK_KHR_swapchain` is not loaded.
+    ///
+    /// # Safety
+    ///
+    /// The surface supports the queue's family, format, present mode and usage; it belongs to the instance of
+    /// `options.surface_fns`, and outlives the swapchain ([`Swapchain::destroy`] tells when that is gone). The host makes
+    /// no other swapchain for it.
+    pub unsafe fn create_swapchain(&mut self, options: SwapchainOptions) -> Result<Swapchain, AcquireError> {
+        if !self.shared.device.has_swapchain() {
+            return Err(AcquireError::Closed);
+        }
+        self.swapchains += 1;
+        let id = self.swapchains;
+        let size = Arc::new(AtomicU64::new(0));
+        let swapchain = Swapchain {
+            id,
+            queue: self.queue.clone(),
+            size: Arc::clone(&size),
+            acquires: CompletionPool::new(),
+        };
+        swapchain.resize(options.extent);
+        let source = Box::new(Source { options, size, queue: self.queue.clone() });
+        let port = self.queue.attach().map_err(|_| AcquireError::Closed)?;
+        port.send(QueueMessage::CreateSwapchain { source, id }).map_err(|_| AcquireError::Closed)?;
+        Ok(swapchain)
+    }
+
+    /// What the service holds now.
+    pub fn counters(&self) -> Counters {
+        let frames = self.frames.len() as u32;
+        Counters {
+            pools: frames,
+            command_buffers: frames,
+            frames: self.begun,
+            blocks: self.shared.blocks.stats(),
+            block_bytes: self.block_bytes,
+        }
+    }
+
+    /// Ends the service: frames that are not submitted are aborted, those that are may end until `deadline`, then the
+    /// owners destroy what they own and their threads are joined.
+    ///
+    /// # Progress
+    ///
+    /// May park, until about `deadline`.
+    pub fn shutdown(mut self, deadline: Duration) -> ShutdownReport {
+        self.end(deadline)
+    }
+
+    fn end(&mut self, deadline: Duration) -> ShutdownReport {
+        let start = Instant::now();
+        let Some(owners) = self.owners.take() else {
+            return ShutdownReport { leaked: 0, panicked: false, elapsed: Duration::ZERO };
+        };
+        let left = || deadline.saturating_sub(start.elapsed());
+        if let Ok(port) = owners.pool.attach() {
+            let _ = port.send(PoolMessage::AbortAll);
+        }
+        for credit in self.credits.iter_mut().flatten() {
+            // Not before all submissions have retired do the owners end; the deadline bounds it.
+            let _ = credit.wait_timeout(left());
+        }
+        self.status.gives_up.store(true, Ordering::Release);
+        // The owner of retirement first, so that what it still says finds the pool's owner; then who submits; last who
+        // destroys the pools.
+        let grace = Duration::from_millis(500);
+        let ends = [
+            owners.queue.shutdown(Pending::Drain, left() + grace).is_ok(),
+            owners.retire.shutdown(Pending::Drain, left() + grace).is_ok(),
+            owners.pool.shutdown(Pending::Drain, left() + grace).is_ok(),
+        ];
+        let panicked = ends.contains(&false);
+        let mut leaked = self.status.leaked.load(Ordering::Acquire);
+        if !panicked && leaked == 0 {
+            self.shared.device.destroy_semaphore(self.status.timeline);
+        } else {
+            leaked += 1;
+        }
+        ShutdownReport { leaked, panicked, elapsed: start.elapsed() }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.end(DROP_DEADLINE);
+    }
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service").field("counters", &self.counters()).finish_non_exhaustive()
+    }
+}
+
+const ENDED: ServiceError = ServiceError::BadOption("an owner ended while the service was made");
+
+fn vulkan(failed: Failed) -> ServiceError {
+    ServiceError::Vulkan { call: failed.call, result: failed.result }
+}
+
+/// Starts the pools' owner; its pools are made on its thread, and what goes wrong there comes back.
+fn start_pool_owner(
+    device: &Arc<Device>,
+    status: &Arc<Status>,
+    options: &ServiceOptions,
+) -> Result<Owner<PoolOwner>, ServiceError> {
+    let (device, status, options) = (Arc::clone(device), Arc::clone(status), options.clone());
+    let (tell, told) = mpsc::channel();
+    let name = OwnerOptions::named(format!("{}-pools", options.name));
+    let owner = Local.owner_with(name, move || {
+        let (made, failed) = PoolOwner::new(device, status, &options);
+        let _ = tell.send(failed);
+        made
+    })?;
+    match told.recv() {
+        Ok(None) => Ok(owner),
+        Ok(Some(failed)) => Err(vulkan(failed)),
+        Err(mpsc::RecvError) => Err(ENDED),
+    }
+}
+
+fn start_retire_owner(
+    device: &Arc<Device>,
+    status: &Arc<Status>,
+    options: &ServiceOptions,
+    pool: Port<PoolMessage>,
+) -> Result<Owner<Retire>, ServiceError> {
+    let retire =
+        Retire { device: Arc::clone(device), timeline: status.timeline, pool, status: Arc::clone(status) };
+    let name = OwnerOptions::named(format!("{}-retire", options.name));
+    Ok(Local.owner_with(name, move || retire)?)
+}
+
+fn start_queue_owner(
+    device: &Arc<Device>,
+    status: &Arc<Status>,
+    options: &ServiceOptions,
+    frames: &Arc<[Arc<FrameShared>]>,
+    retire: &Owner<Retire>,
+    pool: &Owner<PoolOwner>,
+) -> Result<Owner<QueueOwner>, ServiceError> {
+    let retire: Port<Watch> = retire.attach().map_err(|_| ENDED)?;
+    let pool = pool.attach().map_err(|_| ENDED)?;
+    let (device, status, frames) = (Arc::clone(device), Arc::clone(status), Arc::clone(frames));
+    let (queue, name) = (options.queue, OwnerOptions::named(format!("{}-queue", options.name)));
+    Ok(Local.owner_with(name, move || QueueOwner::new(device, status, queue, frames, retire, pool))?)
+}

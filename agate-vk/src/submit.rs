@@ -1,0 +1,425 @@
+//! The queue owner: the one thread that calls `vkQueue*`, and the swapchains on that queue.
+//!
+//! Waiting submissions go out in one `vkQueueSubmit2`. The owner may be blocked for a whole frame in `vkQueuePresentKHR`
+//! (software drivers are), so nothing that must answer shares its thread.
+//!
+//! # Invariants
+//!
+//! - Q1: only this thread uses the queue and the swapchains in `swapchains`.
+//! - Q2: timeline values are given out here, in the order of submission.
+
+#![allow(unsafe_code, reason = "submits to a queue")]
+
+use crate::error::{AcquireError, FrameError};
+use crate::frame::{FrameShared, lock, resolve};
+use crate::pool::PoolMessage;
+use crate::raw::Device;
+use crate::retire::Watch;
+use crate::service::Status;
+use crate::swapchain::{Acquired, Chain, ImageUse, Source};
+use crate::ticket::{FrameReport, FrameResult};
+use agate::{Handle, Handler, Inbox, Port, Resolver};
+use ash::vk;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The most semaphores that one submission waits for, and the most that it signals, besides those of a swapchain image.
+pub const MAX_SEMAPHORES: usize = 6;
+
+/// The most submissions in one `vkQueueSubmit2`.
+const MAX_BATCH: usize = 8;
+
+/// What a frame is submitted with.
+#[derive(Default)]
+#[non_exhaustive]
+pub struct SubmitOptions<'a> {
+    /// Semaphores to wait for, binary or timeline, with value and stages; [`MAX_SEMAPHORES`] at the most.
+    pub waits: &'a [vk::SemaphoreSubmitInfo<'a>],
+    /// Semaphores to signal, binary or timeline; [`MAX_SEMAPHORES`] at the most.
+    pub signals: &'a [vk::SemaphoreSubmitInfo<'a>],
+    /// The image to present when the frame has been executed. The submission waits for it in the stages
+    /// [`acquire_stages`](Self::acquire_stages); the frame must leave it in `PRESENT_SRC_KHR`.
+    pub present: Option<Acquired>,
+    /// Where the frame first uses the acquired image. Empty means all commands.
+    pub acquire_stages: vk::PipelineStageFlags2,
+}
+
+impl<'a> SubmitOptions<'a> {
+    /// Presents `image` after the frame, which first uses it in `stages`.
+    #[must_use]
+    pub fn present(mut self, image: Acquired, stages: vk::PipelineStageFlags2) -> Self {
+        self.present = Some(image);
+        self.acquire_stages = stages;
+        self
+    }
+
+    /// Waits for these semaphores.
+    #[must_use]
+    pub fn waits(mut self, waits: &'a [vk::SemaphoreSubmitInfo<'a>]) -> Self {
+        self.waits = waits;
+        self
+    }
+
+    /// Signals these semaphores.
+    #[must_use]
+    pub fn signals(mut self, signals: &'a [vk::SemaphoreSubmitInfo<'a>]) -> Self {
+        self.signals = signals;
+        self
+    }
+}
+
+impl std::fmt::Debug for SubmitOptions<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SubmitOptions")
+            .field("waits", &self.waits.len())
+            .field("signals", &self.signals.len())
+            .field("present", &self.present)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A semaphore operation without its `pNext`.
+#[derive(Clone, Copy, Default)]
+struct Operation {
+    semaphore: vk::Semaphore,
+    value: u64,
+    stages: vk::PipelineStageFlags2,
+}
+
+impl Operation {
+    fn info(self) -> vk::SemaphoreSubmitInfo<'static> {
+        vk::SemaphoreSubmitInfo::default().semaphore(self.semaphore).value(self.value).stage_mask(self.stages)
+    }
+}
+
+/// Semaphore operations, in place.
+#[derive(Clone, Copy, Default)]
+struct Operations {
+    all: [Operation; MAX_SEMAPHORES + 2],
+    len: usize,
+}
+
+impl Operations {
+    /// Room is kept for the timeline and for one semaphore of a swapchain image.
+    fn from_host(infos: &[vk::SemaphoreSubmitInfo<'_>]) -> Result<Self, FrameError> {
+        if infos.len() > MAX_SEMAPHORES {
+            return Err(FrameError::TooManySemaphores);
+        }
+        let mut operations = Self::default();
+        for info in infos {
+            operations.push(info.semaphore, info.value, info.stage_mask);
+        }
+        Ok(operations)
+    }
+
+    fn push(&mut self, semaphore: vk::Semaphore, value: u64, stages: vk::PipelineStageFlags2) {
+        if let Some(free) = self.all.get_mut(self.len) {
+            *free = Operation { semaphore, value, stages };
+            self.len += 1;
+        }
+    }
+
+    fn infos(&self) -> [vk::SemaphoreSubmitInfo<'static>; MAX_SEMAPHORES + 2] {
+        self.all.map(Operation::info)
+    }
+}
+
+/// A submission as the main thread asked for it.
+pub(crate) struct Request {
+    waits: Operations,
+    signals: Operations,
+    present: Option<Acquired>,
+    acquire_stages: vk::PipelineStageFlags2,
+}
+
+impl Request {
+    pub(crate) fn new(options: SubmitOptions<'_>) -> Result<Self, FrameError> {
+        let mut acquire_stages = options.acquire_stages;
+        if acquire_stages.is_empty() {
+            acquire_stages = vk::PipelineStageFlags2::ALL_COMMANDS;
+        }
+        Ok(Self {
+            waits: Operations::from_host(options.waits)?,
+            signals: Operations::from_host(options.signals)?,
+            present: options.present,
+            acquire_stages,
+        })
+    }
+}
+
+/// A frame whose primary has been ended.
+pub(crate) struct Ended {
+    pub(crate) frame: u32,
+    pub(crate) serial: u64,
+    /// Null where the frame failed.
+    pub(crate) primary: vk::CommandBuffer,
+    pub(crate) error: Option<FrameError>,
+    pub(crate) report: FrameReport,
+    pub(crate) ticket: Resolver<FrameResult>,
+}
+
+/// What the queue owner is told.
+pub(crate) enum QueueMessage {
+    /// The owner's own inbox, for work that it puts off. The first message.
+    Own(Handle<Inbox<QueueMessage>>),
+    Submit(Ended),
+    CreateSwapchain { source: Box<Source>, id: u32 },
+    DestroySwapchain { id: u32, done: Resolver<()> },
+    Acquire { id: u32, deadline: Instant, resolver: Resolver<Result<Acquired, AcquireError>> },
+    /// An acquired image that will not be presented.
+    Abandon { id: u32, image: ImageUse },
+}
+
+/// A submission that is ready to go out.
+struct Ready {
+    ended: Ended,
+    waits: Operations,
+    signals: Operations,
+    value: u64,
+    present: Option<(u32, ImageUse)>,
+}
+
+/// See the module.
+pub(crate) struct QueueOwner {
+    pub(crate) device: Arc<Device>,
+    pub(crate) status: Arc<Status>,
+    pub(crate) queue: vk::Queue,
+    pub(crate) frames: Arc<[Arc<FrameShared>]>,
+    pub(crate) retire: Port<Watch>,
+    pub(crate) pool: Port<PoolMessage>,
+    pub(crate) own: Option<Port<QueueMessage>>,
+    pub(crate) swapchains: Vec<Chain>,
+    ready: Vec<Ready>,
+    next_value: u64,
+}
+
+impl QueueOwner {
+    pub(crate) fn new(
+        device: Arc<Device>,
+        status: Arc<Status>,
+        queue: vk::Queue,
+        frames: Arc<[Arc<FrameShared>]>,
+        retire: Port<Watch>,
+        pool: Port<PoolMessage>,
+    ) -> Self {
+        Self {
+            device,
+            status,
+            queue,
+            frames,
+            retire,
+            pool,
+            own: None,
+            swapchains: Vec::new(),
+            ready: Vec::with_capacity(MAX_BATCH),
+            next_value: 1,
+        }
+    }
+
+    /// Prepares a submission; it goes out with the others of this batch.
+    fn submit(&mut self, ended: Ended) {
+        let request = self.frames.get(ended.frame as usize).and_then(|frame| lock(&frame.request).take());
+        let Some(request) = request else { return self.fail(ended, FrameError::Aborted) };
+        if self.status.is_lost() {
+            return self.fail(ended, FrameError::DeviceLost);
+        }
+        let Request { mut waits, mut signals, present, acquire_stages } = request;
+        let present = match present.map(|image| self.image_use(image)) {
+            Some(Err((id, image))) => {
+                self.abandon(id, image);
+                return self.fail(ended, FrameError::StaleImage);
+            }
+            Some(Ok(found)) => Some(found),
+            None => None,
+        };
+        if ended.primary == vk::CommandBuffer::null() && waits.len + signals.len == 0 && present.is_none() {
+            let error = ended.error.unwrap_or(FrameError::Aborted);
+            return self.fail(ended, error);
+        }
+        let value = self.next_value;
+        self.next_value += 1;
+        signals.push(self.status.timeline, value, vk::PipelineStageFlags2::ALL_COMMANDS);
+        if let Some((id, image)) = present {
+            waits.push(image.acquired, 0, acquire_stages);
+            self.chain(id, |chain| chain.used_until(image.acquired, value));
+            if ended.primary != vk::CommandBuffer::null() {
+                signals.push(image.rendered, 0, vk::PipelineStageFlags2::ALL_COMMANDS);
+            }
+        }
+        self.ready.push(Ready { ended, waits, signals, value, present });
+        if self.ready.len() == MAX_BATCH || present.is_some() {
+            self.flush();
+        }
+    }
+
+    /// What is needed of an acquired image; an error where its swapchain is gone or has been made anew.
+    fn image_use(&mut self, image: Acquired) -> Result<(u32, ImageUse), (u32, ImageUse)> {
+        let (id, use_) = image.into_use();
+        let known = self.swapchains.iter().any(|chain| chain.id == id && chain.generation() == use_.generation);
+        if known { Ok((id, use_)) } else { Err((id, use_)) }
+    }
+
+    fn chain<R>(&mut self, id: u32, act: impl FnOnce(&mut Chain) -> R) -> Option<R> {
+        self.swapchains.iter_mut().find(|chain| chain.id == id).map(act)
+    }
+
+    /// Nothing of the frame goes to the queue.
+    fn fail(&self, ended: Ended, error: FrameError) {
+        let retired = PoolMessage::Retired { frame: ended.frame, serial: ended.serial, executed: true };
+        let _ = self.pool.send(retired);
+        resolve(ended.ticket, Err(ended.error.unwrap_or(error)));
+    }
+
+    /// Sends what is ready to the queue, in one call; where that fails, one by one.
+    fn flush(&mut self) {
+        if self.ready.is_empty() {
+            return;
+        }
+        let mut ready = std::mem::take(&mut self.ready);
+        let together = self.call_submit(&ready);
+        let alone = ready.len() == 1;
+        for submission in ready.drain(..) {
+            let result = match together {
+                Ok(()) => Ok(()),
+                Err(error) if alone || error == FrameError::DeviceLost => Err(error),
+                Err(_) => self.call_submit(std::slice::from_ref(&submission)),
+            };
+            self.submitted(submission, result);
+        }
+        self.ready = ready;
+    }
+
+    fn call_submit(&self, ready: &[Ready]) -> Result<(), FrameError> {
+        let mut waits = [[vk::SemaphoreSubmitInfo::default(); MAX_SEMAPHORES + 2]; MAX_BATCH];
+        let mut signals = [[vk::SemaphoreSubmitInfo::default(); MAX_SEMAPHORES + 2]; MAX_BATCH];
+        let mut buffers = [vk::CommandBufferSubmitInfo::default(); MAX_BATCH];
+        for (i, submission) in ready.iter().enumerate() {
+            waits[i] = submission.waits.infos();
+            signals[i] = submission.signals.infos();
+            buffers[i] = buffers[i].command_buffer(submission.ended.primary);
+        }
+        let mut infos = [vk::SubmitInfo2::default(); MAX_BATCH];
+        for (i, submission) in ready.iter().enumerate() {
+            let count = usize::from(submission.ended.primary != vk::CommandBuffer::null());
+            infos[i] = infos[i]
+                .wait_semaphore_infos(&waits[i][..submission.waits.len])
+                .signal_semaphore_infos(&signals[i][..submission.signals.len])
+                .command_buffer_infos(&buffers[i..i + count]);
+        }
+        // SAFETY: Q1; the buffers are executable: the pool's owner ended them and touches them no more until they retire;
+        // the semaphores are the service's own, or the host vouches for them (`Frame::submit`).
+        unsafe { self.device.submit(self.queue, &infos[..ready.len()]) }.map_err(|failed| self.status.note(failed))
+    }
+
+    /// What follows a submission: the wait for its end, and its presentation.
+    fn submitted(&mut self, ready: Ready, result: Result<(), FrameError>) {
+        let Ready { mut ended, value, present, .. } = ready;
+        let failed = ended.primary == vk::CommandBuffer::null();
+        if let Err(error) = result {
+            if let Some((id, image)) = present {
+                self.chain(id, |chain| chain.forget(image));
+            }
+            return self.fail(ended, error);
+        }
+        self.status.note_submitted(value);
+        ended.report.submitted = Instant::now();
+        let Ended { frame, serial, error, report, ticket, .. } = ended;
+        let watch = Watch { frame, serial, value, report, error, ticket };
+        let _ = self.retire.send(watch);
+        if let Some((id, image)) = present {
+            let (device, queue) = (Arc::clone(&self.device), self.queue);
+            self.chain(id, |chain| if failed { chain.forget(image) } else { chain.present(&device, queue, image) });
+        }
+    }
+
+    /// An image that nobody will render to: its semaphore is waited for, and the swapchain is made anew.
+    fn abandon(&mut self, id: u32, image: ImageUse) {
+        self.flush();
+        if self.status.is_lost() {
+            return;
+        }
+        let wait = [vk::SemaphoreSubmitInfo::default()
+            .semaphore(image.acquired)
+            .stage_mask(vk::PipelineStageFlags2::ALL_COMMANDS)];
+        let value = self.next_value;
+        let signal = [vk::SemaphoreSubmitInfo::default()
+            .semaphore(self.status.timeline)
+            .value(value)
+            .stage_mask(vk::PipelineStageFlags2::ALL_COMMANDS)];
+        let info = vk::SubmitInfo2::default().wait_semaphore_infos(&wait).signal_semaphore_infos(&signal);
+        // SAFETY: Q1; the semaphore has a pending signal from the acquire and no other wait.
+        match unsafe { self.device.submit(self.queue, &[info]) } {
+            Ok(()) => {
+                self.next_value += 1;
+                self.status.note_submitted(value);
+            }
+            Err(failed) => drop(self.status.note(failed)),
+        }
+        self.chain(id, |chain| {
+            chain.used_until(image.acquired, value);
+            chain.forget(image);
+        });
+    }
+
+    fn acquire(&mut self, id: u32, deadline: Instant, resolver: Resolver<Result<Acquired, AcquireError>>) {
+        self.flush();
+        if !resolver.is_wanted() {
+            return;
+        }
+        let (device, status, queue) = (Arc::clone(&self.device), Arc::clone(&self.status), self.queue);
+        let outcome = match self.chain(id, |chain| chain.acquire(&device, &status, queue)) {
+            None => Err(AcquireError::Closed),
+            Some(outcome) => outcome,
+        };
+        match (outcome, &self.own) {
+            // Submissions that free an image may stand behind this message: let them pass, then try again.
+            (Err(AcquireError::TimedOut), Some(own)) if Instant::now() < deadline => {
+                let _ = own.send(QueueMessage::Acquire { id, deadline, resolver });
+            }
+            (outcome, _) => {
+                if let Err(Ok(unwanted)) = resolver.try_resolve(outcome) {
+                    drop(unwanted);
+                }
+            }
+        }
+    }
+
+    fn destroy_swapchain(&mut self, id: u32) {
+        self.flush();
+        if let Some(at) = self.swapchains.iter().position(|chain| chain.id == id) {
+            let chain = self.swapchains.swap_remove(at);
+            chain.destroy(&self.device, &self.status, self.queue);
+        }
+    }
+}
+
+impl Handler for QueueOwner {
+    type Message = QueueMessage;
+
+    fn handle(&mut self, message: QueueMessage) {
+        match message {
+            QueueMessage::Submit(ended) => self.submit(ended),
+            QueueMessage::Acquire { id, deadline, resolver } => self.acquire(id, deadline, resolver),
+            QueueMessage::Abandon { id, image } => self.abandon(id, image),
+            QueueMessage::CreateSwapchain { source, id } => self.swapchains.push(Chain::new(id, *source)),
+            QueueMessage::DestroySwapchain { id, done } => {
+                self.destroy_swapchain(id);
+                done.resolve(());
+            }
+            QueueMessage::Own(own) => self.own = own.attach().ok(),
+        }
+    }
+
+    fn batch_end(&mut self) {
+        self.flush();
+    }
+}
+
+impl Drop for QueueOwner {
+    fn drop(&mut self) {
+        self.flush();
+        for chain in std::mem::take(&mut self.swapchains) {
+            chain.destroy(&self.device, &self.status, self.queue);
+        }
+    }
+}

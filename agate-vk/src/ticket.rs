@@ -1,0 +1,107 @@
+//! The ticket of a submitted frame: its one answer.
+
+use crate::error::{FrameError, TicketError};
+use agate::{Completion, CompletionError, WaitError};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+/// What became of a frame.
+pub(crate) type FrameResult = Result<FrameReport, FrameError>;
+
+/// When and how a frame that the GPU has executed went through its owners.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct FrameReport {
+    /// The number of the frame.
+    pub serial: u64,
+    /// When the host began it.
+    pub began: Instant,
+    /// When its primary command buffer was ended, after the last slot.
+    pub ended: Instant,
+    /// When `vkQueueSubmit2` had returned.
+    pub submitted: Instant,
+    /// When the GPU was seen to have executed it.
+    pub retired: Instant,
+    /// How many `vkCmd*` calls the owner made.
+    pub commands: u64,
+    /// How many blocks carried them.
+    pub blocks: u64,
+    /// How many bytes of messages.
+    pub bytes: u64,
+    /// How long the owner spent replaying.
+    pub replay: Duration,
+}
+
+/// The answer to [`Frame::submit`](crate::Frame::submit): resolves once, when the GPU has executed the frame or when it is
+/// known that it never will.
+///
+/// Poll it, wait with a deadline, or await it as a [`Future`] in any executor. Dropping it is fine: the frame goes on.
+#[must_use = "a ticket says whether the frame was executed"]
+pub struct Ticket(Completion<FrameResult>);
+
+impl Ticket {
+    pub(crate) fn new(completion: Completion<FrameResult>) -> Self {
+        Self(completion)
+    }
+
+    /// Whether the answer is there.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
+    pub fn is_done(&self) -> bool {
+        self.0.is_done()
+    }
+
+    /// The answer, if it is there.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
+    pub fn poll(&mut self) -> Option<Result<FrameReport, TicketError>> {
+        self.0.poll().map(flatten)
+    }
+
+    /// Waits for the answer, `timeout` at the longest.
+    ///
+    /// # Errors
+    ///
+    /// [`TicketError::TimedOut`], after which the ticket is still good; [`TicketError::Frame`] when the frame failed.
+    ///
+    /// # Progress
+    ///
+    /// May park.
+    pub fn wait_timeout(&mut self, timeout: Duration) -> Result<FrameReport, TicketError> {
+        match self.0.wait_timeout(timeout) {
+            Ok(result) => result.map_err(TicketError::Frame),
+            Err(WaitError::TimedOut) => Err(TicketError::TimedOut),
+            Err(WaitError::WouldStall) => Err(TicketError::WouldStall),
+            Err(WaitError::Failed(error)) => flatten(Err(error)),
+        }
+    }
+}
+
+fn flatten(result: Result<FrameResult, CompletionError>) -> Result<FrameReport, TicketError> {
+    match result {
+        Ok(result) => result.map_err(TicketError::Frame),
+        Err(CompletionError::AlreadyTaken) => Err(TicketError::AlreadyTaken),
+        Err(CompletionError::OwnerPanicked) => Err(TicketError::Frame(FrameError::OwnerPanicked)),
+        Err(_) => Err(TicketError::Frame(FrameError::Aborted)),
+    }
+}
+
+impl Future for Ticket {
+    type Output = Result<FrameReport, TicketError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map(flatten)
+    }
+}
+
+impl std::fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ticket").field("done", &self.is_done()).finish()
+    }
+}
