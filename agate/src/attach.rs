@@ -54,6 +54,12 @@ impl<K: Kind<S>, S: Scope> Place<K, S> {
         self.role
     }
 
+    /// How many users of a role are attached now.
+    #[must_use]
+    pub fn attached(&self, role: Role) -> usize {
+        self.object.places.attached(role)
+    }
+
     /// Takes one more place in the same object and role.
     ///
     /// # Errors

@@ -55,6 +55,10 @@ pub enum AttachError {
     },
     /// The object is closed, or its owner is gone.
     Closed,
+    /// The object has as many lanes as its table can hold; detach some senders first.
+    TooMany,
+    /// There is no memory for the new user's lane.
+    OutOfMemory,
 }
 
 impl fmt::Display for AttachError {
@@ -64,11 +68,25 @@ impl fmt::Display for AttachError {
                 write!(f, "the limit of {limit} attached {role}s is reached")
             }
             Self::Closed => f.write_str("the object is closed"),
+            Self::TooMany => f.write_str("the object's table of lanes is full"),
+            Self::OutOfMemory => f.write_str("there is no memory for a lane"),
         }
     }
 }
 
 impl std::error::Error for AttachError {}
+
+/// Nobody receives any more; nothing was taken from the batch that is not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed;
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nobody receives any more")
+    }
+}
+
+impl std::error::Error for Closed {}
 
 /// Why a message was not sent by [`Sender::try_send`](crate::Sender::try_send); it comes back inside.
 #[derive(Clone, Copy, PartialEq, Eq)]

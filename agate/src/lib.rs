@@ -7,25 +7,30 @@
 mod attach;
 mod completion;
 mod error;
+mod freelist;
 mod handle;
 mod kind;
 mod owner;
+mod park;
 mod queue;
 mod scope;
 mod stream;
 mod sync;
+mod table;
+mod verdict;
 
 pub use attach::{Place, Role};
 pub use completion::{Completion, CompletionPool, Resolver, completion, forbid_wait};
 pub use error::{
-    AttachError, CompletionError, CreateError, OutOfBlocks, RecvError, SendError, TryRecvError,
-    TrySendError, WaitError,
+    AttachError, Closed, CompletionError, CreateError, OutOfBlocks, RecvError, SendError,
+    TryRecvError, TrySendError, WaitError,
 };
 pub use handle::{Handle, Limits};
 pub use kind::Kind;
 pub use owner::{
-    Handler, Inbox, Owner, OwnerOptions, Pending, Port, ShutdownError, ShutdownReport, WaitMode,
+    Handler, Inbox, Owner, OwnerOptions, Pending, Port, ShutdownError, ShutdownReport,
 };
+pub use park::WaitMode;
 pub use queue::{Capacity, Drain, Queue, Receiver, Sender};
 pub use scope::{Local, Scope};
 pub use stream::{Block, BlockOptions, BlockPool, BlockStats, RawBlock};

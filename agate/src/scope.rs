@@ -1,5 +1,6 @@
 //! Scopes: who may use an object, and what a message must be there.
 
+use crate::attach::Role;
 use crate::error::CreateError;
 use crate::handle::{Handle, Limits};
 use crate::kind::Kind;
@@ -43,7 +44,9 @@ impl Local {
         limits: Limits,
         capacity: Capacity,
     ) -> Result<Handle<Queue<T>>, CreateError> {
-        Ok(self.install(limits, Queue::new(capacity)?))
+        // Lanes are drained by one receiver at a time.
+        let receivers = limits.of(Role::Receiver).min(1);
+        Ok(self.install(limits.receivers(receivers), Queue::new(capacity)?))
     }
 
     /// Makes an owner: a thread named `name` that alone calls `handler`, once for each message.
