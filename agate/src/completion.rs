@@ -41,7 +41,7 @@ use crate::freelist::{FreeList, Links};
 use crate::park::{Gate, Unparker, Woken, park_until};
 use crate::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use crate::sync::cell::UnsafeCell;
-use crate::sync::{Arc, thread_local};
+use crate::sync::{Arc, per_thread};
 use crate::table::Table;
 use crate::verdict::verdict;
 
@@ -471,9 +471,9 @@ impl<T> Completion<T> {
     fn park(&mut self, slot: NonNull<Slot<T>>, timeout: Duration) -> Woken {
         let mut gate = GATE.with(Cell::get);
         let deadline = Instant::now().checked_add(timeout);
-        let leave = || {
+        let leave = |unparker| {
             self.take_waiter(slot);
-            self.leave_waiter(slot, Waiter::Thread(Unparker::current()));
+            self.leave_waiter(slot, Waiter::Thread(unparker));
         };
         let woken = park_until(&mut gate, deadline, leave, || is_resolved(slot));
         GATE.with(|cell| cell.set(gate));
@@ -579,9 +579,9 @@ impl<T> fmt::Debug for Completion<T> {
     }
 }
 
-thread_local! {
-    static WAIT_FORBIDDEN: Cell<bool> = const { Cell::new(false) };
-    static GATE: Cell<Gate> = const { Cell::new(Gate::new()) };
+per_thread! {
+    static WAIT_FORBIDDEN: Cell<bool> = Cell::new(false);
+    static GATE: Cell<Gate> = Cell::new(Gate::new());
 }
 
 /// Marks the current thread as one that must not park: every `wait*` and `*_timeout` of this crate that would park

@@ -10,6 +10,8 @@ mod error;
 mod freelist;
 mod handle;
 mod kind;
+#[cfg(all(test, loom))]
+mod model;
 mod owner;
 mod park;
 mod queue;

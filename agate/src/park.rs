@@ -42,6 +42,9 @@ pub(crate) struct Doorbell {
 enum Barrier {
     /// Both sides run a full fence.
     Fence,
+    /// The mutant that loses wake-ups, for the model that proves that the fence is needed.
+    #[cfg(all(test, loom))]
+    Missing,
     /// The waiter has the kernel run a barrier on every core where this process runs; the sender runs none.
     #[cfg(all(target_os = "linux", not(loom), not(miri)))]
     Membarrier,
@@ -69,6 +72,11 @@ impl Doorbell {
             epoch: Instant::now(),
             sleeper,
         }
+    }
+
+    #[cfg(all(test, loom))]
+    pub(crate) fn without_barrier() -> Self {
+        Self::with_barrier(WaitMode::Wake, Barrier::Missing)
     }
 
     /// Whether nothing new is accepted.
@@ -169,7 +177,6 @@ impl Doorbell {
 
     /// Sleeps once: until woken, closed or the deadline; returns at once if `ready`.
     fn sleep(&self, deadline: Option<Instant>, ready: &impl Fn() -> bool) {
-        self.sleeper.prepare();
         if self.word.fetch_or(SLEEPING, Ordering::SeqCst) & CLOSED != 0 {
             self.word.fetch_and(!SLEEPING, Ordering::Relaxed);
             return;
@@ -212,6 +219,8 @@ impl Barrier {
     fn light(self) {
         match self {
             Self::Fence => fence(Ordering::SeqCst),
+            #[cfg(all(test, loom))]
+            Self::Missing => {}
             #[cfg(all(target_os = "linux", not(loom), not(miri)))]
             Self::Membarrier => std::sync::atomic::compiler_fence(Ordering::SeqCst),
         }
@@ -224,60 +233,31 @@ impl Barrier {
                 fence(Ordering::SeqCst);
                 true
             }
+            #[cfg(all(test, loom))]
+            Self::Missing => true,
             #[cfg(all(target_os = "linux", not(loom), not(miri)))]
             Self::Membarrier => linux::membarrier(),
         }
     }
 }
 
-/// Waits on the current thread until `done`, or until the deadline. Whoever makes `done` true calls [`Unparker::wake`].
+/// Waits on the current thread until `done`, or until the deadline. `leave` leaves the given [`Unparker`] with whoever
+/// makes `done` true, who calls [`Unparker::wake`] after that.
 pub(crate) fn park_until(
     gate: &mut Gate,
     deadline: Option<Instant>,
-    mut before: impl FnMut(),
+    mut leave: impl FnMut(Unparker),
     done: impl Fn() -> bool,
 ) -> Woken {
     gate.wait(&done, deadline, |gate| {
-        before();
+        let parker = Parker::new();
+        leave(parker.unparker());
         let started = Instant::now();
-        while !done() {
-            match deadline {
-                None => thread::park(),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        break;
-                    }
-                    park_timeout(left);
-                }
-            }
+        while !done() && deadline.is_none_or(|deadline| Instant::now() < deadline) {
+            parker.park(deadline);
         }
         gate.slept(nanos(started.elapsed()), None);
     })
-}
-
-#[cfg(not(loom))]
-fn park_timeout(left: Duration) {
-    thread::park_timeout(left);
-}
-
-#[cfg(loom)]
-fn park_timeout(_: Duration) {
-    thread::park();
-}
-
-/// Wakes a thread that waits in [`park_until`].
-#[derive(Debug)]
-pub(crate) struct Unparker(thread::Thread);
-
-impl Unparker {
-    pub(crate) fn current() -> Self {
-        Self(thread::current())
-    }
-
-    pub(crate) fn wake(&self) {
-        self.0.unpark();
-    }
 }
 
 fn nanos(duration: Duration) -> u64 {
@@ -464,8 +444,97 @@ fn spin(polls: u32, ready: &impl Fn() -> bool) -> bool {
 
 #[cfg(all(target_os = "linux", not(loom)))]
 use linux::Sleeper;
+#[cfg(loom)]
+use modelled::Parker;
+#[cfg(loom)]
+pub(crate) use modelled::Unparker;
 #[cfg(any(not(target_os = "linux"), loom))]
 use portable::Sleeper;
+#[cfg(not(loom))]
+use threads::Parker;
+#[cfg(not(loom))]
+pub(crate) use threads::Unparker;
+
+#[cfg(not(loom))]
+mod threads {
+    //! A thread that waits for a completion, by `std::thread::park`.
+
+    use std::thread::{self, Thread};
+    use std::time::Instant;
+
+    /// The current thread.
+    pub(super) struct Parker;
+
+    /// Wakes a parked thread.
+    #[derive(Debug)]
+    pub(crate) struct Unparker(Thread);
+
+    impl Parker {
+        pub(super) fn new() -> Self {
+            Self
+        }
+
+        pub(super) fn unparker(&self) -> Unparker {
+            Unparker(thread::current())
+        }
+
+        /// Parks; may return at any time.
+        pub(super) fn park(&self, until: Option<Instant>) {
+            match until {
+                None => thread::park(),
+                Some(until) => {
+                    thread::park_timeout(until.saturating_duration_since(Instant::now()))
+                }
+            }
+        }
+    }
+
+    impl Unparker {
+        pub(crate) fn wake(&self) {
+            self.0.unpark();
+        }
+    }
+}
+
+#[cfg(loom)]
+mod modelled {
+    //! The same for loom, whose `unpark` disturbs a thread that is about to join another. Time does not pass there.
+
+    use std::time::Instant;
+
+    use crate::sync::{Arc, Condvar, Mutex};
+
+    pub(super) struct Parker(Arc<(Mutex<bool>, Condvar)>);
+
+    #[derive(Debug)]
+    pub(crate) struct Unparker(Arc<(Mutex<bool>, Condvar)>);
+
+    impl Parker {
+        pub(super) fn new() -> Self {
+            Self(Arc::new((Mutex::new(false), Condvar::new())))
+        }
+
+        pub(super) fn unparker(&self) -> Unparker {
+            Unparker(Arc::clone(&self.0))
+        }
+
+        pub(super) fn park(&self, _: Option<Instant>) {
+            let (woken, bell) = &*self.0;
+            let mut woken = woken.lock().unwrap();
+            while !*woken {
+                woken = bell.wait(woken).unwrap();
+            }
+        }
+    }
+
+    impl Unparker {
+        pub(crate) fn wake(&self) {
+            let (woken, bell) = &*self.0;
+            *woken.lock().unwrap() = true;
+            bell.notify_one();
+        }
+    }
+}
 
 #[cfg(all(target_os = "linux", not(loom)))]
 mod linux {
@@ -483,8 +552,6 @@ mod linux {
         pub(super) fn new() -> Self {
             Self
         }
-
-        pub(super) fn prepare(&self) {}
 
         /// Sleeps while the word is `expected`; may return at any time.
         pub(super) fn sleep(&self, word: &AtomicU32, expected: u32, until: Option<Instant>) {
@@ -533,52 +600,49 @@ mod linux {
 
 #[cfg(any(not(target_os = "linux"), loom))]
 mod portable {
-    //! Sleeping by `thread::park`, for systems without futex and for loom.
+    //! Sleeping by a condition variable, for systems without futex and for loom.
 
+    use std::sync::PoisonError;
     use std::time::Instant;
 
     use crate::sync::atomic::{AtomicU32, Ordering};
-    use crate::sync::{Mutex, thread};
+    use crate::sync::{Condvar, Mutex};
 
-    /// The thread that sleeps. The lock is taken when going to sleep and when waking, never by a send that wakes nobody.
+    /// The lock is taken when going to sleep and when waking, never by a send that wakes nobody.
     #[derive(Debug)]
-    pub(super) struct Sleeper(Mutex<Option<thread::Thread>>);
+    pub(super) struct Sleeper {
+        lock: Mutex<()>,
+        bell: Condvar,
+    }
 
     impl Sleeper {
         pub(super) fn new() -> Self {
-            Self(Mutex::new(None))
-        }
-
-        /// To be called before the word announces the sleeper.
-        pub(super) fn prepare(&self) {
-            *self
-                .0
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(thread::current());
+            Self {
+                lock: Mutex::new(()),
+                bell: Condvar::new(),
+            }
         }
 
         /// Sleeps while the word is `expected`; may return at any time.
         pub(super) fn sleep(&self, word: &AtomicU32, expected: u32, until: Option<Instant>) {
-            self.prepare();
+            let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
             if word.load(Ordering::Acquire) != expected {
                 return;
             }
             match until {
-                None => thread::park(),
-                Some(until) => super::park_timeout(until.saturating_duration_since(Instant::now())),
+                Some(until) if !cfg!(loom) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    drop(self.bell.wait_timeout(guard, left));
+                }
+                _ => drop(self.bell.wait(guard)),
             }
         }
 
-        /// Wakes whoever sleeps on the word.
+        /// Wakes whoever sleeps on the word, which was changed before.
         pub(super) fn wake(&self, _: &AtomicU32) {
-            let thread = self
-                .0
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .clone();
-            if let Some(thread) = thread {
-                thread.unpark();
-            }
+            // Under the lock nobody is between looking at the word and sleeping.
+            drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
+            self.bell.notify_one();
         }
     }
 }

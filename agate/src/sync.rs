@@ -4,18 +4,18 @@
 pub(crate) use std::{
     hint::spin_loop,
     sync::{Arc, atomic},
-    thread, thread_local,
+    thread,
 };
 
 #[cfg(all(not(loom), not(target_os = "linux")))]
-pub(crate) use std::sync::Mutex;
+pub(crate) use std::sync::{Condvar, Mutex};
 
 #[cfg(loom)]
 pub(crate) use loom::{
     cell,
     hint::spin_loop,
-    sync::{Arc, Mutex, atomic},
-    thread, thread_local,
+    sync::{Arc, Condvar, Mutex, atomic},
+    thread,
 };
 
 /// Cells with the interface of loom's, at no cost.
@@ -56,3 +56,14 @@ impl<T> std::ops::Deref for Line<T> {
         &self.0
     }
 }
+
+/// Variables of each thread, initialised by constants, without destructors.
+macro_rules! per_thread {
+    ($($vis:vis static $name:ident: $type:ty = $init:expr;)*) => {
+        #[cfg(not(loom))]
+        std::thread_local! { $($vis static $name: $type = const { $init };)* }
+        #[cfg(loom)]
+        loom::thread_local! { $($vis static $name: $type = $init;)* }
+    };
+}
+pub(crate) use per_thread;

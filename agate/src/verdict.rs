@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use crate::error::CompletionError;
-use crate::sync::thread_local;
+use crate::sync::per_thread;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -15,8 +15,8 @@ enum State {
     Panicked,
 }
 
-thread_local! {
-    static STATE: Cell<State> = const { Cell::new(State::Ordinary) };
+per_thread! {
+    static STATE: Cell<State> = Cell::new(State::Ordinary);
 }
 
 /// What a resolver dropped now on this thread says.

@@ -4,7 +4,7 @@ pub(crate) mod intake;
 pub(crate) mod lane;
 mod lanes;
 mod receiver;
-mod ring;
+pub(crate) mod ring;
 pub(crate) mod segments;
 mod sender;
 mod slots;
