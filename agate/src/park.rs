@@ -90,20 +90,15 @@ impl Doorbell {
         self.word.load(Ordering::Acquire) & CLOSED != 0
     }
 
-    /// To be called after each publish: wakes the receiver if it sleeps. Returns whether the bell is closed.
+    /// To be called after each publish. 0: there is nothing to do; else call [`answer`](Self::answer) with it.
     #[inline(always)]
-    pub(crate) fn ring(&self) -> bool {
+    pub(crate) fn after_publish(&self) -> u32 {
         self.barrier.light();
-        let word = self.word.load(Ordering::Relaxed);
-        if word == 0 {
-            return false;
-        }
-        self.ring_slow(word)
+        self.word.load(Ordering::Relaxed)
     }
 
-    #[cold]
-    #[inline(never)]
-    fn ring_slow(&self, word: u32) -> bool {
+    /// Wakes the receiver if it sleeps. Returns whether the bell is closed.
+    pub(crate) fn answer(&self, word: u32) -> bool {
         if word & SLEEPING != 0 {
             self.stamp.store(self.now(), Ordering::Relaxed);
             // The exchange lets one sender of a burst through: one wake.
@@ -112,6 +107,11 @@ impl Doorbell {
             }
         }
         word & CLOSED != 0
+    }
+
+    /// Both in one, for what happens rarely.
+    pub(crate) fn ring(&self) -> bool {
+        self.answer(self.after_publish())
     }
 
     /// Closes and wakes the receiver, whatever its mode. Returns whether this call was the first.
@@ -483,7 +483,7 @@ mod threads {
             match until {
                 None => thread::park(),
                 Some(until) => {
-                    thread::park_timeout(until.saturating_duration_since(Instant::now()))
+                    thread::park_timeout(until.saturating_duration_since(Instant::now()));
                 }
             }
         }

@@ -213,6 +213,7 @@ fn a_pair_outlives_its_pool() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "leaks on purpose")]
 fn forgotten_ends_harm_nobody() {
     let pool = CompletionPool::new();
     let (resolver, completion) = pool.pair();

@@ -200,7 +200,8 @@ fn a_receiver_sees_that_all_senders_are_gone() {
 
 #[test]
 fn a_waiting_receiver_is_woken_by_each_way_the_senders_can_end() {
-    let ends: [fn(agate::Handle<agate::Queue<u32>>, agate::Sender<u32>); 2] = [
+    type End = fn(agate::Handle<agate::Queue<u32>>, agate::Sender<u32>);
+    let ends: [End; 2] = [
         |_queue, sender| drop(sender),
         |queue, sender| {
             queue.close();
@@ -280,7 +281,7 @@ fn every_message_is_dropped_once_wherever_it_is() {
         }
         drop(receiver.drain().take(3).collect::<Vec<_>>());
         assert_eq!(drops.load(Ordering::Relaxed), 3, "received");
-        std::mem::forget(receiver.drain().next());
+        let kept = receiver.drain().next();
         drop(receiver);
         assert_eq!(
             drops.load(Ordering::Relaxed),
@@ -289,6 +290,8 @@ fn every_message_is_dropped_once_wherever_it_is() {
         );
         drop(one.try_send(message()));
         assert_eq!(drops.load(Ordering::Relaxed), 8, "refused");
+        drop(kept);
+        assert_eq!(drops.load(Ordering::Relaxed), 9, "received and kept");
     }
 }
 

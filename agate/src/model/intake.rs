@@ -78,7 +78,7 @@ fn a_message_in_a_new_lane_wakes() {
 fn drain<L: Store<Message>>(intake: &Intake<Message, L>, rx: &mut Rx) -> Vec<usize> {
     let mut round = rx.round(intake);
     // SAFETY: each model has one receiver.
-    std::iter::from_fn(|| unsafe { rx.take_in_round(intake, &mut round) })
+    std::iter::from_fn(|| unsafe { round.take(rx) })
         .map(|message| message.number)
         .collect()
 }

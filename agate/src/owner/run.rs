@@ -91,7 +91,7 @@ fn serve<H: Handler>(handler: &mut H, inbox: &Inbox<H::Message>, rx: &mut Rx, co
                 return;
             }
             // SAFETY: I1.
-            let Some(message) = (unsafe { rx.take_in_round(&inbox.intake, &mut round) }) else {
+            let Some(message) = (unsafe { round.take(rx) }) else {
                 break;
             };
             counts.handled += 1;

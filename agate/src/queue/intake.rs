@@ -128,20 +128,23 @@ impl<T, L: Store<T>> Intake<T, L> {
     pub(crate) unsafe fn publish(&self, lane: &Lane<L>) {
         // SAFETY: the caller is the lane's only sender.
         unsafe { lane.store.publish() };
-        if self.bell.ring() {
+        let word = self.bell.after_publish();
+        if word != 0 {
             // SAFETY: as above.
-            unsafe { self.settle_late(lane) };
+            unsafe { self.answer(lane, word) };
         }
     }
 
-    /// The bell was closed when we had published: the message may be in a lane that nobody drains any more.
+    /// The receiver sleeps, or the bell is closed. In the second case what we published may be in a lane that nobody
+    /// drains any more.
     ///
     /// # Safety
     ///
     /// `lane` is of this intake, and the caller is its only sender.
     #[cold]
-    unsafe fn settle_late(&self, lane: &Lane<L>) {
-        if lane.was_late() {
+    #[inline(never)]
+    unsafe fn answer(&self, lane: &Lane<L>, word: u32) {
+        if self.bell.answer(word) && lane.was_late() {
             // SAFETY: the receiver has left, so the reading end is the sender's (`lane` I2).
             unsafe { self.discard(lane) };
         }
@@ -214,56 +217,19 @@ impl Rx {
         None
     }
 
-    /// Takes the next message of a round that `lanes_left` bounds; `None` ends the round.
-    ///
-    /// # Safety
-    ///
-    /// The caller is the intake's only receiver, and has not retired.
-    #[inline(always)]
-    pub(crate) unsafe fn take_in_round<T, L: Store<T>>(
+    /// Begins a round over all lanes that there are now.
+    pub(crate) fn round<'a, T, L: Store<T>>(
         &mut self,
-        intake: &Intake<T, L>,
-        round: &mut Round,
-    ) -> Option<T> {
-        loop {
-            if self.run < RUN {
-                if let Some(lane) = intake.lanes.get(self.lane) {
-                    // SAFETY: the caller is the only receiver.
-                    if let Some(message) = unsafe { lane.store.take() } {
-                        self.run += 1;
-                        return Some(message);
-                    }
-                }
-            }
-            // SAFETY: as above.
-            unsafe { self.release(intake) };
-            if round.lanes_left == 0 {
-                return None;
-            }
-            round.lanes_left -= 1;
-            self.turn(round.lanes);
-        }
-    }
-
-    /// A round over all lanes that there are now.
-    pub(crate) fn round<T, L: Store<T>>(&mut self, intake: &Intake<T, L>) -> Round {
+        intake: &'a Intake<T, L>,
+    ) -> Round<'a, T, L> {
         let lanes = intake.lanes.len();
         self.turn(lanes);
+        let lane = intake.lanes.get(self.lane);
         Round {
+            intake,
+            lane,
             lanes,
             lanes_left: lanes.saturating_sub(1),
-        }
-    }
-
-    /// Gives the room of what was taken from the current lane back to its sender.
-    ///
-    /// # Safety
-    ///
-    /// The caller is the intake's only receiver, and has not retired.
-    pub(crate) unsafe fn release<T, L: Store<T>>(&self, intake: &Intake<T, L>) {
-        if let Some(lane) = intake.lanes.get(self.lane) {
-            // SAFETY: the caller is the only receiver.
-            unsafe { lane.store.release() };
         }
     }
 
@@ -334,8 +300,52 @@ unsafe fn is_ready<T, L: Store<T>>(intake: &Intake<T, L>) -> bool {
 }
 
 /// One round over the lanes.
-#[derive(Debug)]
-pub(crate) struct Round {
+pub(crate) struct Round<'a, T, L: Store<T>> {
+    intake: &'a Intake<T, L>,
+    /// The lane whose turn it is, if it is there already.
+    lane: Option<&'a Lane<L>>,
     lanes: usize,
     lanes_left: usize,
+}
+
+impl<T, L: Store<T>> Round<'_, T, L> {
+    /// Takes the next message; `None` ends the round.
+    ///
+    /// # Safety
+    ///
+    /// `rx` began this round, and the caller is the intake's only receiver and has not retired.
+    #[inline(always)]
+    pub(crate) unsafe fn take(&mut self, rx: &mut Rx) -> Option<T> {
+        loop {
+            if rx.run < RUN {
+                if let Some(lane) = self.lane {
+                    // SAFETY: the caller is the only receiver.
+                    if let Some(message) = unsafe { lane.store.take() } {
+                        rx.run += 1;
+                        return Some(message);
+                    }
+                }
+            }
+            // SAFETY: as above.
+            unsafe { self.release() };
+            if self.lanes_left == 0 {
+                return None;
+            }
+            self.lanes_left -= 1;
+            rx.turn(self.lanes);
+            self.lane = self.intake.lanes.get(rx.lane);
+        }
+    }
+
+    /// Gives the room of what was taken from the current lane back to its sender.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the intake's only receiver, and has not retired.
+    pub(crate) unsafe fn release(&self) {
+        if let Some(lane) = self.lane {
+            // SAFETY: the caller is the only receiver.
+            unsafe { lane.store.release() };
+        }
+    }
 }

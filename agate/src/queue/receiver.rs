@@ -18,6 +18,7 @@ use crate::error::{AttachError, RecvError, TryRecvError};
 use crate::park::Woken;
 use crate::queue::Queue;
 use crate::queue::intake::{Round, Rx};
+use crate::queue::store::QueueStore;
 use crate::sync::atomic::Ordering;
 
 /// The right to receive from a queue.
@@ -68,7 +69,7 @@ impl<T: Send + 'static> Receiver<T> {
     pub fn drain(&mut self) -> Drain<'_, T> {
         let round = self.rx.round(&self.place.intake);
         Drain {
-            receiver: self,
+            rx: &mut self.rx,
             round,
         }
     }
@@ -179,8 +180,8 @@ impl<T: Send + 'static> fmt::Debug for Receiver<T> {
 
 /// The messages of one round over the lanes; see [`Receiver::drain`].
 pub struct Drain<'a, T: Send + 'static> {
-    receiver: &'a mut Receiver<T>,
-    round: Round,
+    rx: &'a mut Rx,
+    round: Round<'a, T, QueueStore<T>>,
 }
 
 impl<T: Send + 'static> Iterator for Drain<'_, T> {
@@ -188,20 +189,15 @@ impl<T: Send + 'static> Iterator for Drain<'_, T> {
 
     #[inline]
     fn next(&mut self) -> Option<T> {
-        let receiver = &mut *self.receiver;
         // SAFETY: I1 of the receiver that this borrows.
-        unsafe {
-            receiver
-                .rx
-                .take_in_round(&receiver.place.intake, &mut self.round)
-        }
+        unsafe { self.round.take(self.rx) }
     }
 }
 
 impl<T: Send + 'static> Drop for Drain<'_, T> {
     fn drop(&mut self) {
         // SAFETY: I1 of the receiver that this borrows.
-        unsafe { self.receiver.rx.release(&self.receiver.place.intake) };
+        unsafe { self.round.release() };
     }
 }
 

@@ -14,7 +14,7 @@
 )]
 
 use crate::queue::lane::Store;
-use crate::queue::slots::Slots;
+use crate::queue::slots::{Base, Slots};
 use crate::sync::Line;
 use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use crate::sync::cell::UnsafeCell;
@@ -54,11 +54,11 @@ unsafe impl<T: Send> Sync for Ring<T> {}
 
 impl<T> Ring<T> {
     #[inline(always)]
-    fn slots(&self) -> &Slots<T> {
+    fn slots(&self) -> Base<T> {
         let slots = self.slots.load(Ordering::Relaxed);
         // SAFETY: by I5 it is set: the sender set it itself at attach, the receiver comes here after it has acquired
         // a tail that was published later. It lives as long as the ring.
-        unsafe { &*slots }
+        unsafe { &*slots }.base()
     }
 }
 

@@ -24,7 +24,7 @@
 use std::ptr;
 
 use crate::queue::lane::Store;
-use crate::queue::slots::Slots;
+use crate::queue::slots::{Base, Slots};
 use crate::sync::Line;
 use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use crate::sync::cell::UnsafeCell;
@@ -41,8 +41,10 @@ struct Segment<T> {
 struct Sending<T> {
     /// The segment being filled; null before the first message.
     current: *mut Segment<T>,
-    /// The next free slot in it.
-    index: usize,
+    /// Its slots.
+    slots: Base<T>,
+    /// The number of the first message in it; the message of number `tail` goes to slot `tail - start`.
+    start: usize,
     tail: usize,
     oldest: *mut Segment<T>,
     taken: usize,
@@ -52,8 +54,10 @@ struct Sending<T> {
 struct Receiving<T> {
     /// The segment being emptied; null before the first message.
     current: *mut Segment<T>,
-    /// The next slot to take in it.
-    index: usize,
+    /// Its slots.
+    slots: Base<T>,
+    /// The number of the first message in it; the message of number `head` is in slot `head - start`.
+    start: usize,
     head: usize,
     /// A tail that was true once; the real one may be further.
     tail: usize,
@@ -117,7 +121,9 @@ impl<T> Chain<T> {
                 .store(segment, Ordering::Release);
         }
         sending.current = segment;
-        sending.index = 0;
+        // SAFETY: the segment is alive, as above or because it is new.
+        sending.slots = unsafe { &*segment }.slots.base();
+        sending.start = sending.tail;
     }
 
     fn new_segment() -> *mut Segment<T> {
@@ -148,7 +154,9 @@ impl<T> Chain<T> {
             !receiving.current.is_null(),
             "by I4 and I6 the segment of a published message is linked"
         );
-        receiving.index = 0;
+        // SAFETY: by I4 and I6 it is a segment of the chain, and alive as above.
+        receiving.slots = unsafe { &*receiving.current }.slots.base();
+        receiving.start = receiving.head;
     }
 }
 
@@ -156,13 +164,15 @@ impl<T> Store<T> for Chain<T> {
     type Config = ();
 
     fn new((): ()) -> Self {
-        let index = Self::LEN;
-        let (current, oldest) = (ptr::null_mut(), ptr::null_mut());
+        // As if behind a full segment, so that the first message asks for one.
+        let start = 0_usize.wrapping_sub(Self::LEN);
+        let (current, oldest, slots) = (ptr::null_mut(), ptr::null_mut(), Base::dangling());
         Self {
             first: AtomicPtr::new(ptr::null_mut()),
             sending: Line(UnsafeCell::new(Sending {
                 current,
-                index,
+                slots,
+                start,
                 tail: 0,
                 oldest,
                 taken: 0,
@@ -171,7 +181,8 @@ impl<T> Store<T> for Chain<T> {
             finished: Line(AtomicUsize::new(0)),
             receiving: Line(UnsafeCell::new(Receiving {
                 current,
-                index,
+                slots,
+                start,
                 head: 0,
                 tail: 0,
                 finished: 0,
@@ -192,14 +203,12 @@ impl<T> Store<T> for Chain<T> {
         self.sending.with_mut(|sending| {
             // SAFETY: the caller is the only sender, I5.
             let sending = unsafe { &mut *sending };
-            if sending.index == Self::LEN {
+            if sending.tail.wrapping_sub(sending.start) == Self::LEN {
                 self.next_segment(sending);
             }
-            // SAFETY: the current segment is in the chain and alive.
-            let segment = unsafe { &*sending.current };
-            // SAFETY: `index < LEN`; by I2 the slot is the sender's and empty.
-            unsafe { segment.slots.write(sending.index, message) };
-            sending.index += 1;
+            let index = sending.tail.wrapping_sub(sending.start);
+            // SAFETY: the current segment is in the chain and alive; the index is less than `LEN`; by I2 the slot is the sender's and empty.
+            unsafe { sending.slots.write(index, message) };
             sending.tail = sending.tail.wrapping_add(1);
         });
         Ok(())
@@ -232,17 +241,14 @@ impl<T> Store<T> for Chain<T> {
                     return None;
                 }
             }
-            if receiving.index == Self::LEN {
+            if receiving.head.wrapping_sub(receiving.start) == Self::LEN {
                 self.go_on(receiving);
             }
-            let index = receiving.index;
+            let index = receiving.head.wrapping_sub(receiving.start);
             // The head goes on first: whatever happens later, the message is not delivered twice.
-            receiving.index += 1;
             receiving.head = receiving.head.wrapping_add(1);
-            // SAFETY: the receiver's segment is alive, I3.
-            let segment = unsafe { &*receiving.current };
-            // SAFETY: `index < LEN`; by I2 the slot holds a message of the receiver's, and `head` is past it now.
-            Some(unsafe { segment.slots.read(index) })
+            // SAFETY: the receiver's segment is alive, I3; the index is less than `LEN`; by I2 the slot holds a message of the receiver's, and `head` is past it now.
+            Some(unsafe { receiving.slots.read(index) })
         })
     }
 

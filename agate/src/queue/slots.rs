@@ -48,16 +48,42 @@ impl<T> Slots<T> {
         Some(Self { first, len })
     }
 
+    /// Where the slots are.
+    #[inline(always)]
+    pub(crate) fn base(&self) -> Base<T> {
+        Base(self.first)
+    }
+}
+
+/// The address of an array of slots; it knows neither their number nor whether they are still there.
+#[derive(Debug)]
+pub(crate) struct Base<T>(NonNull<Slot<T>>);
+
+impl<T> Clone for Base<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Base<T> {}
+
+impl<T> Base<T> {
+    /// The address of no slots.
+    pub(crate) fn dangling() -> Self {
+        Self(NonNull::dangling())
+    }
+
     /// Puts a message into a slot.
     ///
     /// # Safety
     ///
-    /// `index < len`; nobody else touches the slot; it holds no message (or that one is leaked).
+    /// The `Slots` are alive and have more than `index`; nobody else touches the slot; it holds no message (or that
+    /// one is leaked).
     #[inline(always)]
-    pub(crate) unsafe fn write(&self, index: usize, message: T) {
+    pub(crate) unsafe fn write(self, index: usize, message: T) {
         // SAFETY: the caller keeps `index < len`, I1.
-        let cell = unsafe { self.first.add(index) };
-        // SAFETY: by I1 the cell is initialised and lives as long as `self`.
+        let cell = unsafe { self.0.add(index) };
+        // SAFETY: by I1 the cell is initialised, and the slots are alive.
         let cell = unsafe { cell.as_ref() };
         // SAFETY: nobody else touches the slot, as the caller promises.
         cell.with_mut(|slot| unsafe { slot.write(MaybeUninit::new(message)) });
@@ -67,12 +93,13 @@ impl<T> Slots<T> {
     ///
     /// # Safety
     ///
-    /// `index < len`; nobody else touches the slot; it holds a message, which is not read from it again.
+    /// The `Slots` are alive and have more than `index`; nobody else touches the slot; it holds a message, which is
+    /// not read from it again.
     #[inline(always)]
-    pub(crate) unsafe fn read(&self, index: usize) -> T {
+    pub(crate) unsafe fn read(self, index: usize) -> T {
         // SAFETY: the caller keeps `index < len`, I1.
-        let cell = unsafe { self.first.add(index) };
-        // SAFETY: by I1 the cell is initialised and lives as long as `self`.
+        let cell = unsafe { self.0.add(index) };
+        // SAFETY: by I1 the cell is initialised, and the slots are alive.
         let cell = unsafe { cell.as_ref() };
         // SAFETY: nobody else touches the slot, as the caller promises.
         let message = cell.with(|slot| unsafe { slot.read() });
