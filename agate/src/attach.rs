@@ -10,6 +10,17 @@ use crate::scope::{Local, Scope};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// As what a user attaches to an object; each role has a limit of its own.
+///
+/// # Examples
+///
+/// ```
+/// use agate::{Capacity, Limits, Local, Role};
+///
+/// let queue = Local.queue::<u8>(Limits::senders(4), Capacity::Unbounded)?;
+/// let _sender = queue.attach_sender()?;
+/// assert_eq!((queue.attached(Role::Sender), queue.attached(Role::Receiver)), (1, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Role {

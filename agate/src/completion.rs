@@ -279,6 +279,21 @@ fn ends<T>(slot: NonNull<Slot<T>>) -> (Resolver<T>, Completion<T>) {
 ///
 /// Dropping it without an answer resolves the completion as [`Abandoned`](CompletionError::Abandoned), or as
 /// [`OwnerPanicked`](CompletionError::OwnerPanicked) when it is dropped because its owner panicked.
+///
+/// # Examples
+///
+/// ```
+/// use agate::{CompletionError, completion};
+///
+/// let (resolver, mut answer) = completion::<u32>();
+/// drop(resolver);
+/// assert_eq!(answer.poll(), Some(Err(CompletionError::Abandoned)));
+///
+/// let (resolver, answer) = completion();
+/// drop(answer);
+/// assert!(!resolver.is_wanted());
+/// assert_eq!(resolver.try_resolve(7), Err(7));
+/// ```
 #[must_use = "dropping a resolver abandons the operation"]
 pub struct Resolver<T> {
     slot: NonNull<Slot<T>>,

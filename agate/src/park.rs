@@ -168,10 +168,11 @@ impl Doorbell {
             if deadline.is_some_and(|deadline| now >= deadline) {
                 return Woken::TimedOut;
             }
-            let next = now + interval;
-            let until = deadline.map_or(next, |deadline| deadline.min(next));
+            // An interval beyond what the clock can count means: until closed.
+            let next = now.checked_add(interval);
+            let until = [deadline, next].into_iter().flatten().min();
             // No SLEEPING: senders see 0 and wake nobody; `close` always wakes.
-            self.sleeper.sleep(&self.word, 0, Some(until));
+            self.sleeper.sleep(&self.word, 0, until);
         }
     }
 
@@ -644,5 +645,94 @@ mod portable {
             drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
             self.bell.notify_one();
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::sync::Arc;
+    use crate::sync::atomic::AtomicU64;
+
+    /// One end of a ping-pong that goes to sleep for each message, however soon that comes.
+    fn play(
+        mine: &(Doorbell, AtomicU64),
+        theirs: &(Doorbell, AtomicU64),
+        rounds: u64,
+        first: bool,
+    ) {
+        for round in 1..=rounds {
+            if first {
+                theirs.1.store(round, Ordering::Release);
+                theirs.0.ring();
+            }
+            while mine.1.load(Ordering::Acquire) < round {
+                let deadline = Instant::now() + Duration::from_secs(60);
+                mine.0
+                    .sleep(Some(deadline), &|| mine.1.load(Ordering::Acquire) >= round);
+                assert!(Instant::now() < deadline, "a wake-up was lost");
+            }
+            if !first {
+                theirs.1.store(round, Ordering::Release);
+                theirs.0.ring();
+            }
+        }
+    }
+
+    /// Loom checks the fence; this is for the barrier that the kernel makes, and for the futex.
+    #[test]
+    fn no_wake_up_is_lost_in_many_forced_sleeps() {
+        let rounds = if cfg!(miri) { 20 } else { 20_000 };
+        for barrier in [Barrier::Fence, Barrier::choose()] {
+            let new = || {
+                (
+                    Doorbell::with_barrier(WaitMode::Wake, barrier),
+                    AtomicU64::new(0),
+                )
+            };
+            let ends = Arc::new((new(), new()));
+            let other = Arc::clone(&ends);
+            let thread = thread::spawn(move || play(&other.1, &other.0, rounds, false));
+            play(&ends.0, &ends.1, rounds, true);
+            thread.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_gate_that_never_pays_stays_shut() {
+        let mut gate = Gate::new();
+        let mut parked = 0;
+        for _ in 0..100 {
+            let deadline = Instant::now() + Duration::from_secs(60);
+            let done = std::cell::Cell::new(false);
+            let woken = gate.wait(&|| done.get(), Some(deadline), |gate| {
+                // A long sleep: no spin would have met the message.
+                gate.slept(1_000_000_000, Some(3_000));
+                parked += 1;
+                done.set(true);
+            });
+            assert_eq!(woken, Woken::Ready);
+        }
+        assert_eq!(parked, 100);
+        assert_eq!(
+            (gate.spin.credit, gate.yielding.credit, gate.near),
+            (0, 0, false)
+        );
+        assert!((BUDGET_MIN..=BUDGET_MAX).contains(&gate.wake));
+        assert_eq!(gate.budget, BUDGET_MIN);
+    }
+
+    #[test]
+    fn a_spin_that_pays_is_not_given_up() {
+        let mut gate = Gate::new();
+        for _ in 0..100 {
+            let polls = std::cell::Cell::new(0);
+            let ready = || {
+                polls.set(polls.get() + 1);
+                polls.get() > 3
+            };
+            assert_eq!(gate.wait(&ready, None, |_| panic!("parked")), Woken::Ready);
+        }
+        assert_eq!(gate.spin.credit, 32 * gate.wake);
     }
 }

@@ -10,6 +10,19 @@ use crate::queue::{Capacity, Queue};
 /// Who may use an object: a value from which objects are made.
 ///
 /// Sealed: the scopes are agate's own. A function that is generic over `S: Scope` is written once.
+///
+/// # Examples
+///
+/// ```
+/// use agate::{AttachError, Handle, Kind, Scope};
+///
+/// /// Attaches twice to an object of any kind, in any scope.
+/// fn attach_two<S: Scope, K: Kind<S>>(object: &Handle<K, S>) -> Result<[K::User; 2], AttachError> {
+///     Ok([object.attach()?, object.attach()?])
+/// }
+/// # let queue = agate::Local.queue::<u8>(agate::Limits::default(), agate::Capacity::Unbounded).unwrap();
+/// # assert!(attach_two(&queue).is_ok());
+/// ```
 pub trait Scope: sealed::Sealed + Copy + std::fmt::Debug + 'static {}
 
 /// The threads of one process.
@@ -38,7 +51,22 @@ impl Local {
     ///
     /// # Errors
     ///
-    /// [`CreateError::ZeroCapacity`] for [`Capacity::Bounded`]`(0)`.
+    /// [`CreateError::ZeroCapacity`] for [`Capacity::Bounded`]`(0)`; [`CreateError::TooLarge`].
+    ///
+    /// # Progress
+    ///
+    /// Allocates; asks the kernel for its barrier.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Capacity, Limits, Local};
+    ///
+    /// let lines = Local.queue::<String>(Limits::senders(2), Capacity::bounded(128))?;
+    /// lines.attach_sender()?.try_send("hello".into())?;
+    /// assert_eq!(lines.attach_receiver()?.try_recv()?, "hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn queue<T: Send + 'static>(
         &self,
         limits: Limits,
@@ -54,6 +82,26 @@ impl Local {
     /// # Errors
     ///
     /// [`CreateError::Thread`] when the system refuses the thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Handler, Local, Pending};
+    /// use std::time::Duration;
+    ///
+    /// struct Sum(u64);
+    /// impl Handler for Sum {
+    ///     type Message = u64;
+    ///     fn handle(&mut self, n: u64) {
+    ///         self.0 += n;
+    ///     }
+    /// }
+    ///
+    /// let sum = Local.owner("sum", Sum(0))?;
+    /// sum.attach()?.send(3)?;
+    /// assert_eq!(sum.shutdown(Pending::Drain, Duration::from_secs(10))?.handled, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn owner<H: Handler + Send>(
         &self,
         name: &str,
@@ -67,6 +115,10 @@ impl Local {
     /// # Errors
     ///
     /// [`CreateError::Thread`] when the system refuses the thread.
+    ///
+    /// # Examples
+    ///
+    /// See [`Handler`].
     pub fn owner_with<H, F>(&self, options: OwnerOptions, make: F) -> Result<Owner<H>, CreateError>
     where
         H: Handler,

@@ -15,6 +15,32 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// The inbox of an owner: an unbounded queue that the owner's thread drains. Used through a
 /// [`Handle`](crate::Handle), which [`Owner::handle`](crate::Owner::handle) gives.
+///
+/// # Examples
+///
+/// ```
+/// use agate::{Handle, Handler, Inbox, Local};
+/// # struct Sum(u64);
+/// # impl Handler for Sum {
+/// #     type Message = u64;
+/// #     fn handle(&mut self, n: u64) {
+/// #         self.0 += n;
+/// #     }
+/// # }
+///
+/// let sum = Local.owner("sum", Sum(0))?;
+/// let inbox: Handle<Inbox<u64>> = sum.handle();
+/// let jobs: Vec<_> = (0..4)
+///     .map(|n| {
+///         let inbox = inbox.clone();
+///         std::thread::spawn(move || inbox.attach().unwrap().send(n).unwrap())
+///     })
+///     .collect();
+/// for job in jobs {
+///     job.join().unwrap();
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Inbox<M: Send + 'static> {
     pub(crate) intake: Intake<M, Chain<M>>,
     discard: AtomicBool,

@@ -63,6 +63,20 @@ pub trait Handler: 'static {
 }
 
 /// How an owner is made; see [`Local::owner_with`](crate::Local::owner_with).
+///
+/// # Examples
+///
+/// ```
+/// use agate::{Limits, OwnerOptions, WaitMode};
+/// use std::time::Duration;
+///
+/// let options = OwnerOptions::named("log file")
+///     .limits(Limits::senders(64))
+///     .wait_mode(WaitMode::Poll(Duration::from_micros(50)))
+///     .on_start(|| println!("here one would set the thread's priority"))
+///     .drop_deadline(Duration::from_millis(100));
+/// # drop(options);
+/// ```
 pub struct OwnerOptions {
     name: String,
     limits: Limits,
@@ -138,7 +152,34 @@ impl fmt::Debug for OwnerOptions {
 ///
 /// # Examples
 ///
-/// See [`Port`] and [`Handler`].
+/// A handler that panics takes nobody with it:
+///
+/// ```
+/// use agate::{Handler, Local, Pending, SendError, WaitError};
+/// use std::time::Duration;
+///
+/// const LONG: Duration = Duration::from_secs(10);
+///
+/// struct Divider;
+/// impl Handler for Divider {
+///     type Message = (u32, agate::Resolver<u32>);
+///     fn handle(&mut self, (by, asker): Self::Message) {
+///         asker.resolve(100 / by);
+///     }
+/// }
+///
+/// let divider = Local.owner("divider", Divider)?;
+/// let port = divider.attach()?;
+/// assert_eq!(port.ask(|asker| (5, asker))?.wait_timeout(LONG), Ok(20));
+/// let answer = port.ask(|asker| (0, asker))?.wait_timeout(LONG);
+/// assert_eq!(answer, Err(WaitError::Failed(agate::CompletionError::OwnerPanicked)));
+/// let error = divider.shutdown(Pending::Drain, LONG).unwrap_err();
+/// assert_eq!(error.panic_message(), Some("attempt to divide by zero"));
+/// assert!(port.is_closed());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// See also [`Port`] and [`Handler`].
 pub struct Owner<H: Handler> {
     handle: Handle<Inbox<H::Message>>,
     exit: Completion<Exit>,
@@ -218,8 +259,9 @@ impl<H: Handler> Owner<H> {
 
     /// Closes the inbox, has the rest handled or discarded, and waits until the thread has ended.
     ///
-    /// Nothing is lost without trace: the report counts what was discarded, and resolvers in discarded messages resolve
-    /// their completions as [`Abandoned`](crate::CompletionError::Abandoned).
+    /// The report counts what was handled and discarded, and resolvers in discarded messages resolve their completions
+    /// as [`Abandoned`](crate::CompletionError::Abandoned). A message that is sent at the very moment of the end may be
+    /// dropped by its sender's thread instead; it resolves alike, and is not counted.
     ///
     /// # Errors
     ///

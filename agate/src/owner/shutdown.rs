@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::owner::run::Counts;
 
-/// What becomes of the messages that are still in the inbox when an owner is shut down.
+/// What becomes of the messages that are still in the inbox when an owner is shut down; see
+/// [`Owner::shutdown`](crate::Owner::shutdown).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pending {
     /// They are handled.

@@ -26,6 +26,14 @@ use crate::queue::store::QueueStore;
 use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// How many messages may wait in each sender's lane.
+///
+/// # Examples
+///
+/// ```
+/// use agate::Capacity;
+///
+/// assert_eq!(Capacity::bounded(1024), Capacity::Bounded(1024));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capacity {
     /// At most so many messages in each lane; its memory is allocated when the lane is first attached.
@@ -51,6 +59,20 @@ impl Capacity {
 /// gone, receives give `Disconnected` once nothing is waiting (a sender that attaches later revives the queue).
 ///
 /// Made by [`Local::queue`](crate::Local::queue).
+///
+/// # Examples
+///
+/// ```
+/// use agate::{Capacity, Handle, Limits, Local, Queue, SendError};
+///
+/// let queue: Handle<Queue<u32>> = Local.queue(Limits::default(), Capacity::Unbounded)?;
+/// let sender = queue.attach_sender()?;
+/// sender.send(1)?;
+/// queue.close();
+/// assert_eq!(sender.send(2), Err(SendError::Closed(2)));
+/// assert_eq!(queue.attach_receiver()?.try_recv()?, 1, "what was accepted can still be received");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Queue<T: Send + 'static> {
     intake: Intake<T, QueueStore<T>>,
     bounded: bool,

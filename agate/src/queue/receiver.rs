@@ -66,6 +66,19 @@ impl<T: Send + 'static> Receiver<T> {
     /// # Progress
     ///
     /// Wait-free.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Capacity, Limits, Local};
+    ///
+    /// let queue = Local.queue(Limits::default(), Capacity::Unbounded)?;
+    /// let mut receiver = queue.attach_receiver()?;
+    /// queue.attach_sender()?.try_send_batch(&mut (1..=4))?;
+    /// assert_eq!(receiver.drain().next(), Some(1));
+    /// assert_eq!(receiver.drain().sum::<i32>(), 2 + 3 + 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn drain(&mut self) -> Drain<'_, T> {
         let round = self.rx.round(&self.place.intake);
         Drain {
