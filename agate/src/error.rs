@@ -263,6 +263,47 @@ impl std::error::Error for WaitError {
     }
 }
 
+/// Why a message was not written into a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// A message must fit into one block.
+    TooLong {
+        /// How long it was to be.
+        bytes: usize,
+        /// How long it may be.
+        max: usize,
+    },
+    /// No block is free: the receiver is behind. Try again, or raise the pool's `max_blocks`.
+    OutOfBlocks(OutOfBlocks),
+    /// Nobody receives any more.
+    Closed,
+}
+
+impl fmt::Display for StreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong { bytes, max } => {
+                write!(
+                    f,
+                    "a message of {bytes} bytes does not fit into a block, which takes {max}"
+                )
+            }
+            Self::OutOfBlocks(error) => error.fmt(f),
+            Self::Closed => f.write_str("nobody receives any more"),
+        }
+    }
+}
+
+impl std::error::Error for StreamError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::OutOfBlocks(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
 /// No block is free, and the pool may not allocate more; give blocks back or raise `max_blocks`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfBlocks {

@@ -25,7 +25,7 @@ pub use attach::{Place, Role};
 pub use completion::{Completion, CompletionPool, Resolver, completion, forbid_wait};
 pub use error::{
     AttachError, Closed, CompletionError, CreateError, OutOfBlocks, RecvError, SendError,
-    TryRecvError, TrySendError, WaitError,
+    StreamError, TryRecvError, TrySendError, WaitError,
 };
 pub use handle::{Handle, Limits};
 pub use kind::Kind;
@@ -35,4 +35,7 @@ pub use owner::{
 pub use park::WaitMode;
 pub use queue::{Capacity, Drain, Queue, Receiver, Sender};
 pub use scope::{Local, Scope};
-pub use stream::{Block, BlockOptions, BlockPool, BlockStats, RawBlock};
+pub use stream::{
+    Block, BlockOptions, BlockPool, BlockStats, RawBlock, Reservation, Stream, StreamReceiver,
+    StreamSender,
+};

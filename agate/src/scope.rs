@@ -6,6 +6,7 @@ use crate::handle::{Handle, Limits};
 use crate::kind::Kind;
 use crate::owner::{Handler, Owner, OwnerOptions};
 use crate::queue::{Capacity, Queue};
+use crate::stream::{BlockPool, Stream};
 
 /// Who may use an object: a value from which objects are made.
 ///
@@ -75,6 +76,18 @@ impl Local {
         // Lanes are drained by one receiver at a time.
         let receivers = limits.of(Role::Receiver).min(1);
         Ok(self.install(limits.receivers(receivers), Queue::new(capacity)?))
+    }
+
+    /// Makes a stream of byte messages, whose blocks come from `pool`.
+    ///
+    /// # Examples
+    ///
+    /// See [`Stream`].
+    #[must_use]
+    pub fn stream(&self, limits: Limits, pool: &BlockPool) -> Handle<Stream> {
+        let blocks = self.install(Limits::none(), Queue::unbounded());
+        let receivers = limits.of(Role::Receiver).min(1);
+        self.install(limits.receivers(receivers), Stream::new(blocks, pool))
     }
 
     /// Makes an owner: a thread named `name` that alone calls `handler`, once for each message.

@@ -4,7 +4,8 @@ use std::cell::Cell;
 
 use agate::{
     Block, BlockPool, Completion, CompletionPool, Drain, Handle, Handler, Inbox, Local, Owner,
-    OwnerOptions, Port, Queue, RawBlock, Receiver, Resolver, Sender, ShutdownError,
+    OwnerOptions, Port, Queue, RawBlock, Receiver, Resolver, Sender, ShutdownError, Stream,
+    StreamReceiver, StreamSender,
 };
 
 /// A handler, and a value, that must stay on its thread.
@@ -65,5 +66,8 @@ fn send_and_sync() {
         BlockPool: true true;
         Block: true false;
         RawBlock: false false;
+        Handle<Stream>: true true;
+        StreamSender: true false;
+        StreamReceiver: true false;
     }
 }

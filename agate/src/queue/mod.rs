@@ -93,14 +93,20 @@ impl<T: Send + 'static> Queue<T> {
                 .ok_or(CreateError::TooLarge)?;
             slots::layout::<T>(slots).ok_or(CreateError::TooLarge)?;
         }
-        let intake = Intake::new(capacity, WaitMode::Wake);
-        let bounded = capacity != Capacity::Unbounded;
-        Ok(Self {
-            intake,
-            bounded,
+        Ok(Self::with_checked(capacity))
+    }
+
+    pub(crate) fn unbounded() -> Self {
+        Self::with_checked(Capacity::Unbounded)
+    }
+
+    fn with_checked(capacity: Capacity) -> Self {
+        Self {
+            intake: Intake::new(capacity, WaitMode::Wake),
+            bounded: capacity != Capacity::Unbounded,
             had_sender: AtomicBool::new(false),
             unnamed: AtomicBool::new(false),
-        })
+        }
     }
 }
 

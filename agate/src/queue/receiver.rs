@@ -140,7 +140,7 @@ impl<T: Send + 'static> Receiver<T> {
         self.detached = true;
     }
 
-    fn recv_until(&mut self, deadline: Option<Instant>) -> Result<T, RecvError> {
+    pub(crate) fn recv_until(&mut self, deadline: Option<Instant>) -> Result<T, RecvError> {
         loop {
             match self.try_recv() {
                 Ok(message) => return Ok(message),
