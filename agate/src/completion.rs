@@ -30,12 +30,12 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use crate::caught;
 use crate::error::{CompletionError, WaitError};
 use crate::freelist::{FreeList, Links};
 use crate::park::{Gate, Unparker, Woken, park_until};
@@ -64,11 +64,7 @@ impl Waiter {
     fn wake(self) {
         match self {
             Self::Thread(thread) => thread.wake(),
-            Self::Task(waker) => {
-                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-                    std::mem::forget(payload);
-                }
-            }
+            Self::Task(waker) => caught::run(|| waker.wake()),
         }
     }
 }

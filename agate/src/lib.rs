@@ -5,6 +5,7 @@
 //! What will be answered later is answered into a [`Completion`].
 
 mod attach;
+mod caught;
 mod completion;
 mod error;
 mod freelist;

@@ -12,6 +12,7 @@ pub use inbox::{Inbox, Port};
 pub use shutdown::{Pending, ShutdownError, ShutdownReport};
 
 use crate::attach::Role;
+use crate::caught;
 use crate::completion::{Completion, completion, is_wait_forbidden};
 use crate::error::{AttachError, CreateError};
 use crate::handle::{Handle, Limits};
@@ -328,8 +329,7 @@ impl<H: Handler> Drop for Owner<H> {
             if let Err(ShutdownError::Panicked { payload, .. }) =
                 self.end(Pending::Discard, self.drop_deadline)
             {
-                // Its drop might panic, and this may run while another panic unwinds.
-                std::mem::forget(payload);
+                caught::discard(payload);
             }
         }
     }

@@ -12,6 +12,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::attach::Place;
+use crate::caught;
 use crate::completion::Resolver;
 use crate::owner::Handler;
 use crate::owner::inbox::Inbox;
@@ -74,8 +75,8 @@ pub(crate) fn run<H: Handler>(
 
 fn keep_first(panic: &mut Option<Box<dyn Any + Send>>, payload: Box<dyn Any + Send>) {
     match panic {
-        // The payload of a second panic has nobody to go to, and its own drop might panic again.
-        Some(_) => std::mem::forget(payload),
+        // The payload of a second panic has nobody to go to.
+        Some(_) => caught::discard(payload),
         None => *panic = Some(payload),
     }
 }

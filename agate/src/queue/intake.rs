@@ -20,6 +20,7 @@
 
 use std::time::Instant;
 
+use crate::caught;
 use crate::error::AttachError;
 use crate::park::{Doorbell, Gate, WaitMode, Woken};
 use crate::queue::lane::{Lane, Store};
@@ -161,17 +162,10 @@ impl<T, L: Store<T>> Intake<T, L> {
         // SAFETY: the caller owns the reading end.
         while let Some(message) = unsafe { lane.store.take() } {
             count += 1;
-            drop_caught(message);
+            // A panic in its drop must not keep the others from being dropped.
+            caught::run(|| drop(message));
         }
         count
-    }
-}
-
-/// Drops a message; a panic in its drop must not keep the others from being dropped.
-fn drop_caught<T>(message: T) {
-    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(message)));
-    if let Err(payload) = dropped {
-        std::mem::forget(payload);
     }
 }
 
