@@ -541,7 +541,7 @@ mod modelled {
 mod linux {
     //! Sleeping on the word itself by futex; the asymmetric barrier by membarrier.
 
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use crate::sync::atomic::AtomicU32;
 
@@ -556,13 +556,8 @@ mod linux {
 
         /// Sleeps while the word is `expected`; may return at any time.
         pub(super) fn sleep(&self, word: &AtomicU32, expected: u32, until: Option<Instant>) {
-            let timeout = until.map(|until| {
-                let left = until.saturating_duration_since(Instant::now());
-                libc::timespec {
-                    tv_sec: libc::time_t::try_from(left.as_secs()).unwrap_or(libc::time_t::MAX),
-                    tv_nsec: left.subsec_nanos().into(),
-                }
-            });
+            let timeout =
+                until.map(|until| timespec(until.saturating_duration_since(Instant::now())));
             let timeout = timeout
                 .as_ref()
                 .map_or(std::ptr::null(), std::ptr::from_ref);
@@ -576,6 +571,17 @@ mod linux {
             let wake = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
             // SAFETY: the kernel uses the word's address only as a key.
             unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), wake, 1) };
+        }
+    }
+
+    #[allow(
+        clippy::cast_lossless,
+        reason = "a long has 32 bits on some systems, which less than a second fits"
+    )]
+    fn timespec(left: Duration) -> libc::timespec {
+        libc::timespec {
+            tv_sec: libc::time_t::try_from(left.as_secs()).unwrap_or(libc::time_t::MAX),
+            tv_nsec: left.subsec_nanos() as libc::c_long,
         }
     }
 

@@ -23,6 +23,7 @@ per_thread! {
 pub(crate) fn verdict() -> CompletionError {
     match STATE.try_with(Cell::get).unwrap_or(State::Ordinary) {
         State::Panicked => CompletionError::OwnerPanicked,
+        // A handler that catches its own panics says this too for what is dropped by their unwinding.
         State::Handling if std::thread::panicking() => CompletionError::OwnerPanicked,
         _ => CompletionError::Abandoned,
     }

@@ -10,6 +10,7 @@ use agate::{
 };
 
 const LONG: Duration = Duration::from_secs(60);
+const ROUNDS: usize = if cfg!(miri) { 20 } else { 100 };
 
 /// Counts the allocations of each thread.
 struct Counting;
@@ -81,10 +82,10 @@ fn an_owner_is_attached_to_asked_and_left_without_allocation_on_either_side() {
             .unwrap()
     };
     // A lane has at most three segments of messages in flight here: a few rounds warm it up.
-    (0..50).for_each(|_| drop(use_it().to_string()));
+    (0..ROUNDS / 2).for_each(|_| drop(use_it().to_string()));
     let mut on_owner = [use_it(), 0];
     let here = allocations(|| {
-        for _ in 0..100 {
+        for _ in 0..ROUNDS {
             on_owner[1] = use_it();
         }
     });
@@ -112,9 +113,9 @@ fn queues_allocate_nothing_when_warm() {
             receiver.drain().sum::<u64>()
         };
         // Until both lanes have had their turn with the second segment.
-        (0..100).for_each(|_| drop(use_it().to_string()));
+        (0..ROUNDS).for_each(|_| drop(use_it().to_string()));
         assert_eq!(
-            allocations(|| (0..100).for_each(|_| assert_eq!(use_it(), 63 * 64 / 2 + 1))),
+            allocations(|| (0..ROUNDS).for_each(|_| assert_eq!(use_it(), 63 * 64 / 2 + 1))),
             0
         );
     }
@@ -129,5 +130,5 @@ fn blocks_are_allocated_once() {
     .unwrap();
     let take_all = || drop([(); 4].map(|()| pool.try_take().unwrap()));
     take_all();
-    assert_eq!(allocations(|| (0..100).for_each(|_| take_all())), 0);
+    assert_eq!(allocations(|| (0..ROUNDS).for_each(|_| take_all())), 0);
 }
