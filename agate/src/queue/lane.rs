@@ -112,7 +112,8 @@ impl<L> Lane<L> {
 
     /// The sender published after the close. `true`: the receiver has left, the reading end is now the sender's.
     pub(crate) fn was_late(&self) -> bool {
-        // A swap, not an exchange: it must release the message also when a former sender of the lane was late too.
+        // A swap, not an exchange: it must release the message also when this sender was late before, by a send from
+        // inside a batch's iterator.
         if self.late.swap(LATE, Ordering::AcqRel) == RELEASED {
             self.late.store(RELEASED, Ordering::Release);
             return true;
