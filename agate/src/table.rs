@@ -9,6 +9,8 @@
     reason = "entries are reached through chunk pointers that are written once, I1"
 )]
 
+use std::marker::PhantomData;
+
 use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 /// Entries in the first chunk.
@@ -23,6 +25,7 @@ pub(crate) struct Table<E> {
     chunks: [AtomicPtr<E>; CHUNKS],
     /// How many indices were handed out, and [`SEALED`].
     made: AtomicUsize,
+    owns: PhantomData<E>,
 }
 
 impl<E> Table<E> {
@@ -30,6 +33,7 @@ impl<E> Table<E> {
         Self {
             chunks: std::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
             made: AtomicUsize::new(0),
+            owns: PhantomData,
         }
     }
 
