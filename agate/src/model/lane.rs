@@ -1,5 +1,8 @@
 //! Lanes: what is published arrives once and in order; what is not taken is dropped once.
-#![allow(clippy::multiple_unsafe_ops_per_block, reason = "one sender's whole life is one argument")]
+#![allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "one sender's whole life is one argument"
+)]
 
 use loom::sync::Arc;
 use loom::thread;
