@@ -25,7 +25,7 @@ use crate::verdict::verdict;
 ///
 /// let (resolver, mut answer) = completion::<u32>();
 /// drop(resolver);
-/// assert_eq!(answer.poll(), Some(Err(crate::CompletionError::Abandoned)));
+/// assert_eq!(answer.poll(), Some(Err(CompletionError::Abandoned)));
 ///
 /// let (resolver, answer) = completion();
 /// drop(answer);
