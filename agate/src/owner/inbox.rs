@@ -107,6 +107,9 @@ impl<M: Send + 'static> fmt::Debug for Inbox<M> {
 /// Made by [`Handle::attach`](crate::Handle::attach) or [`Owner::attach`](crate::Owner::attach); dropping it
 /// detaches, and what was sent is still handled. It can be moved between threads, and used by one at a time.
 ///
+/// Messages of one port are handled in the order sent. Between ports there is no order, also between two that one
+/// thread attached one after the other.
+///
 /// # Examples
 ///
 /// ```

@@ -53,7 +53,8 @@ impl Capacity {
 /// A queue of messages: many senders, one receiver. Used through a [`Handle`].
 ///
 /// Every sender has a lane of its own, so senders do not disturb each other. Messages of one sender arrive in the
-/// order sent; between senders there is no order. What is in a lane when its sender detaches is still received.
+/// order sent; between senders there is no order, also between two that one thread attached one after the other. What
+/// is in a lane when its sender detaches is still received.
 ///
 /// Both sides see the other's end: with the receiver gone or the queue closed, sends give `Closed`; with all senders
 /// gone, receives give `Disconnected` once nothing is waiting (a sender that attaches later revives the queue).
