@@ -10,6 +10,17 @@ use crate::scope::{Local, Scope};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// As what a user attaches to an object; each role has a limit of its own.
+///
+/// # Examples
+///
+/// ```
+/// use agate::{Capacity, Limits, Local, Role};
+///
+/// let queue = Local.queue::<u8>(Limits::senders(4), Capacity::Unbounded)?;
+/// let _sender = queue.attach_sender()?;
+/// assert_eq!((queue.attached(Role::Sender), queue.attached(Role::Receiver)), (1, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Role {
@@ -52,6 +63,12 @@ impl<K: Kind<S>, S: Scope> Place<K, S> {
     #[must_use]
     pub fn role(&self) -> Role {
         self.role
+    }
+
+    /// How many users of a role are attached now.
+    #[must_use]
+    pub fn attached(&self, role: Role) -> usize {
+        self.object.places.attached(role)
     }
 
     /// Takes one more place in the same object and role.

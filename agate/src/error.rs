@@ -55,6 +55,10 @@ pub enum AttachError {
     },
     /// The object is closed, or its owner is gone.
     Closed,
+    /// The object has as many lanes as its table can hold; detach some senders first.
+    TooMany,
+    /// There is no memory for the new user's lane.
+    OutOfMemory,
 }
 
 impl fmt::Display for AttachError {
@@ -64,11 +68,25 @@ impl fmt::Display for AttachError {
                 write!(f, "the limit of {limit} attached {role}s is reached")
             }
             Self::Closed => f.write_str("the object is closed"),
+            Self::TooMany => f.write_str("the object's table of lanes is full"),
+            Self::OutOfMemory => f.write_str("there is no memory for a lane"),
         }
     }
 }
 
 impl std::error::Error for AttachError {}
+
+/// Nobody receives any more; nothing was taken from the batch that is not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed;
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nobody receives any more")
+    }
+}
+
+impl std::error::Error for Closed {}
 
 /// Why a message was not sent by [`Sender::try_send`](crate::Sender::try_send); it comes back inside.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -240,6 +258,47 @@ impl std::error::Error for WaitError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Why a message was not written into a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// A message must fit into one block.
+    TooLong {
+        /// How long it was to be.
+        bytes: usize,
+        /// How long it may be.
+        max: usize,
+    },
+    /// No block is free: the receiver is behind. Try again, or raise the pool's `max_blocks`.
+    OutOfBlocks(OutOfBlocks),
+    /// Nobody receives any more.
+    Closed,
+}
+
+impl fmt::Display for StreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong { bytes, max } => {
+                write!(
+                    f,
+                    "a message of {bytes} bytes does not fit into a block, which takes {max}"
+                )
+            }
+            Self::OutOfBlocks(error) => error.fmt(f),
+            Self::Closed => f.write_str("nobody receives any more"),
+        }
+    }
+}
+
+impl std::error::Error for StreamError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::OutOfBlocks(error) => Some(error),
             _ => None,
         }
     }

@@ -105,7 +105,7 @@ pub struct Handle<K: Kind<S>, S: Scope = Local> {
 }
 
 /// What handles and places share: the object, its limits and who is attached.
-pub struct Object<K> {
+pub(crate) struct Object<K> {
     pub(crate) kind: K,
     pub(crate) limits: Limits,
     pub(crate) places: Places,
@@ -123,6 +123,10 @@ impl<K: Kind<S>, S: Scope> Handle<K, S> {
         Self {
             object: scope.share(object),
         }
+    }
+
+    pub(crate) fn object(&self) -> &K {
+        &self.object.kind
     }
 
     /// Attaches to the object in its usual role (for a queue: as a sender).

@@ -1,14 +1,29 @@
 //! Scopes: who may use an object, and what a message must be there.
 
+use crate::attach::Role;
 use crate::error::CreateError;
 use crate::handle::{Handle, Limits};
 use crate::kind::Kind;
 use crate::owner::{Handler, Owner, OwnerOptions};
 use crate::queue::{Capacity, Queue};
+use crate::stream::{BlockPool, Stream};
 
 /// Who may use an object: a value from which objects are made.
 ///
 /// Sealed: the scopes are agate's own. A function that is generic over `S: Scope` is written once.
+///
+/// # Examples
+///
+/// ```
+/// use agate::{AttachError, Handle, Kind, Scope};
+///
+/// /// Attaches twice to an object of any kind, in any scope.
+/// fn attach_two<S: Scope, K: Kind<S>>(object: &Handle<K, S>) -> Result<[K::User; 2], AttachError> {
+///     Ok([object.attach()?, object.attach()?])
+/// }
+/// # let queue = agate::Local.queue::<u8>(agate::Limits::default(), agate::Capacity::Unbounded).unwrap();
+/// # assert!(attach_two(&queue).is_ok());
+/// ```
 pub trait Scope: sealed::Sealed + Copy + std::fmt::Debug + 'static {}
 
 /// The threads of one process.
@@ -37,13 +52,42 @@ impl Local {
     ///
     /// # Errors
     ///
-    /// [`CreateError::ZeroCapacity`] for [`Capacity::Bounded`]`(0)`.
+    /// [`CreateError::ZeroCapacity`] for [`Capacity::Bounded`]`(0)`; [`CreateError::TooLarge`].
+    ///
+    /// # Progress
+    ///
+    /// Allocates; asks the kernel for its barrier.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Capacity, Limits, Local};
+    ///
+    /// let lines = Local.queue::<String>(Limits::senders(2), Capacity::bounded(128))?;
+    /// lines.attach_sender()?.try_send("hello".into())?;
+    /// assert_eq!(lines.attach_receiver()?.try_recv()?, "hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn queue<T: Send + 'static>(
         &self,
         limits: Limits,
         capacity: Capacity,
     ) -> Result<Handle<Queue<T>>, CreateError> {
-        Ok(self.install(limits, Queue::new(capacity)?))
+        // Lanes are drained by one receiver at a time.
+        let receivers = limits.of(Role::Receiver).min(1);
+        Ok(self.install(limits.receivers(receivers), Queue::new(capacity)?))
+    }
+
+    /// Makes a stream of byte messages, whose blocks come from `pool`.
+    ///
+    /// # Examples
+    ///
+    /// See [`Stream`].
+    #[must_use]
+    pub fn stream(&self, limits: Limits, pool: &BlockPool) -> Handle<Stream> {
+        let blocks = self.install(Limits::none(), Queue::unbounded());
+        let receivers = limits.of(Role::Receiver).min(1);
+        self.install(limits.receivers(receivers), Stream::new(blocks, pool))
     }
 
     /// Makes an owner: a thread named `name` that alone calls `handler`, once for each message.
@@ -51,6 +95,26 @@ impl Local {
     /// # Errors
     ///
     /// [`CreateError::Thread`] when the system refuses the thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Handler, Local, Pending};
+    /// use std::time::Duration;
+    ///
+    /// struct Sum(u64);
+    /// impl Handler for Sum {
+    ///     type Message = u64;
+    ///     fn handle(&mut self, n: u64) {
+    ///         self.0 += n;
+    ///     }
+    /// }
+    ///
+    /// let sum = Local.owner("sum", Sum(0))?;
+    /// sum.attach()?.send(3)?;
+    /// assert_eq!(sum.shutdown(Pending::Drain, Duration::from_secs(10))?.handled, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn owner<H: Handler + Send>(
         &self,
         name: &str,
@@ -64,6 +128,10 @@ impl Local {
     /// # Errors
     ///
     /// [`CreateError::Thread`] when the system refuses the thread.
+    ///
+    /// # Examples
+    ///
+    /// See [`Handler`].
     pub fn owner_with<H, F>(&self, options: OwnerOptions, make: F) -> Result<Owner<H>, CreateError>
     where
         H: Handler,

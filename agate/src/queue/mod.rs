@@ -1,87 +1,174 @@
 //! The queue: a lane for each attached sender, drained by one receiver.
-#![allow(missing_docs, clippy::missing_errors_doc, clippy::missing_panics_doc)]
 
-use std::cell::Cell;
-use std::marker::PhantomData;
-use std::time::Duration;
+pub(crate) mod intake;
+pub(crate) mod lane;
+mod lanes;
+mod receiver;
+pub(crate) mod ring;
+pub(crate) mod segments;
+mod sender;
+mod slots;
+mod store;
+pub(crate) mod tx;
+
+use std::fmt;
+
+pub use receiver::{Drain, Receiver};
+pub use sender::Sender;
 
 use crate::attach::{Place, Role};
-use crate::error::{AttachError, CreateError, RecvError, SendError, TryRecvError, TrySendError};
+use crate::error::{AttachError, CreateError};
 use crate::handle::Handle;
 use crate::kind::Kind;
+use crate::park::WaitMode;
+use crate::queue::intake::Intake;
+use crate::queue::store::QueueStore;
+use crate::sync::atomic::{AtomicBool, Ordering};
 
+/// How many messages may wait in each sender's lane.
+///
+/// # Examples
+///
+/// ```
+/// use agate::Capacity;
+///
+/// assert_eq!(Capacity::bounded(1024), Capacity::Bounded(1024));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capacity {
+    /// At most so many messages in each lane; its memory is allocated when the lane is first attached.
     Bounded(usize),
+    /// As many as memory holds. Lanes grow by segments of about 4 KiB, which are recycled and not given back.
     Unbounded,
 }
+
 impl Capacity {
+    /// At most `messages` messages in each lane.
     #[must_use]
     pub const fn bounded(messages: usize) -> Self {
         Self::Bounded(messages)
     }
 }
-pub struct Queue<T>(PhantomData<fn(T) -> T>);
+
+/// A queue of messages: many senders, one receiver. Used through a [`Handle`].
+///
+/// Every sender has a lane of its own, so senders do not disturb each other. Messages of one sender arrive in the
+/// order sent; between senders there is no order, also between two that one thread attached one after the other. What
+/// is in a lane when its sender detaches is still received.
+///
+/// Both sides see the other's end: with the receiver gone or the queue closed, sends give `Closed`; with all senders
+/// gone, receives give `Disconnected` once nothing is waiting (a sender that attaches later revives the queue).
+///
+/// Made by [`Local::queue`](crate::Local::queue).
+///
+/// # Examples
+///
+/// ```
+/// use agate::{Capacity, Handle, Limits, Local, Queue, SendError};
+///
+/// let queue: Handle<Queue<u32>> = Local.queue(Limits::default(), Capacity::Unbounded)?;
+/// let sender = queue.attach_sender()?;
+/// sender.send(1)?;
+/// queue.close();
+/// assert_eq!(sender.send(2), Err(SendError::Closed(2)));
+/// assert_eq!(queue.attach_receiver()?.try_recv()?, 1, "what was accepted can still be received");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Queue<T: Send + 'static> {
+    intake: Intake<T, QueueStore<T>>,
+    bounded: bool,
+    /// Whether a sender was ever attached.
+    had_sender: AtomicBool,
+    /// Whether the last handle is gone.
+    unnamed: AtomicBool,
+}
+
 impl<T: Send + 'static> Queue<T> {
-    pub(crate) fn new(_capacity: Capacity) -> Result<Self, CreateError> {
-        todo!()
+    pub(crate) fn new(capacity: Capacity) -> Result<Self, CreateError> {
+        if let Capacity::Bounded(messages) = capacity {
+            if messages == 0 {
+                return Err(CreateError::ZeroCapacity);
+            }
+            let slots = messages
+                .checked_next_power_of_two()
+                .ok_or(CreateError::TooLarge)?;
+            slots::layout::<T>(slots).ok_or(CreateError::TooLarge)?;
+        }
+        Ok(Self::with_checked(capacity))
+    }
+
+    pub(crate) fn unbounded() -> Self {
+        Self::with_checked(Capacity::Unbounded)
+    }
+
+    fn with_checked(capacity: Capacity) -> Self {
+        Self {
+            intake: Intake::new(capacity, WaitMode::Wake),
+            bounded: capacity != Capacity::Unbounded,
+            had_sender: AtomicBool::new(false),
+            unnamed: AtomicBool::new(false),
+        }
     }
 }
+
 impl<T: Send + 'static> Kind for Queue<T> {
     const NAME: &'static str = "queue";
     const ROLE: Role = Role::Sender;
     type User = Sender<T>;
-    fn attach(_place: Place<Self>) -> Result<Sender<T>, AttachError> {
-        todo!()
+
+    fn attach(place: Place<Self>) -> Result<Sender<T>, AttachError> {
+        Sender::new(place)
+    }
+
+    fn close(&self) {
+        self.intake.close();
+    }
+
+    fn detached(&self, role: Role, left: usize) {
+        if role == Role::Sender && left == 0 {
+            self.intake.nudge();
+        }
+    }
+
+    fn unnamed(&self) {
+        self.unnamed.store(true, Ordering::Release);
+        self.intake.nudge();
     }
 }
+
 impl<T: Send + 'static> Handle<Queue<T>> {
+    /// Attaches a sender with a lane of its own: the same as [`attach`](Self::attach).
+    ///
+    /// # Errors
+    ///
+    /// [`AttachError::LimitReached`] when the limit on senders is reached; [`AttachError::Closed`] when nobody will
+    /// receive any more.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free, and without allocation once as many senders have been attached at a time as are now.
     pub fn attach_sender(&self) -> Result<Sender<T>, AttachError> {
         self.attach()
     }
+
+    /// Attaches the receiver. After [`Receiver::detach`] another one can attach.
+    ///
+    /// # Errors
+    ///
+    /// [`AttachError::LimitReached`] when a receiver is attached; [`AttachError::Closed`] when one was dropped.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free.
     pub fn attach_receiver(&self) -> Result<Receiver<T>, AttachError> {
-        todo!()
+        Receiver::new(self.place(Role::Receiver)?)
     }
 }
-pub struct Sender<T: Send + 'static>(Place<Queue<T>>, PhantomData<Cell<T>>);
-impl<T: Send + 'static> Sender<T> {
-    pub fn try_send(&self, _message: T) -> Result<(), TrySendError<T>> {
-        todo!()
-    }
-    pub fn send(&self, _message: T) -> Result<(), SendError<T>> {
-        todo!()
-    }
-    pub fn send_batch(
-        &self,
-        _messages: &mut dyn Iterator<Item = T>,
-    ) -> Result<usize, TrySendError<()>> {
-        todo!()
-    }
-    pub fn try_clone(&self) -> Result<Self, AttachError> {
-        let _ = &self.0;
-        todo!()
-    }
-}
-pub struct Receiver<T: Send + 'static>(Place<Queue<T>>, PhantomData<Cell<T>>);
-impl<T: Send + 'static> Receiver<T> {
-    pub fn drain(&mut self) -> Drain<'_, T> {
-        todo!()
-    }
-    pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        todo!()
-    }
-    pub fn recv_timeout(&mut self, _timeout: Duration) -> Result<T, RecvError> {
-        todo!()
-    }
-    pub fn wait_recv(&mut self) -> Result<T, RecvError> {
-        let _ = &self.0;
-        todo!()
-    }
-}
-pub struct Drain<'a, T: Send + 'static>(PhantomData<&'a mut Receiver<T>>);
-impl<T: Send + 'static> Iterator for Drain<'_, T> {
-    type Item = T;
-    fn next(&mut self) -> Option<T> {
-        todo!()
+
+impl<T: Send + 'static> fmt::Debug for Queue<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue")
+            .field("closed", &self.intake.is_closed())
+            .finish_non_exhaustive()
     }
 }

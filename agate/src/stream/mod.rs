@@ -1,76 +1,121 @@
-//! Blocks: fixed pieces of memory, filled by one sender, published whole, recycled.
-#![allow(
-    missing_docs,
-    dead_code,
-    clippy::missing_errors_doc,
-    clippy::missing_panics_doc,
-    unsafe_code
-)]
+//! The stream: messages of any length, written into blocks; blocks are published whole and recycled.
 
-use std::ptr::NonNull;
+mod block;
+mod receiver;
+mod sender;
 
-use crate::error::{CreateError, OutOfBlocks};
+use std::fmt;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BlockOptions {
-    pub block_bytes: usize,
-    pub max_blocks: usize,
+pub use block::{Block, BlockOptions, BlockPool, BlockStats, RawBlock};
+pub use receiver::StreamReceiver;
+pub use sender::{Reservation, StreamSender};
+
+use crate::attach::{Place, Role};
+use crate::error::AttachError;
+use crate::handle::Handle;
+use crate::kind::Kind;
+use crate::queue::Queue;
+
+/// A stream of byte messages of any length up to a block: many senders, one receiver. Used through a [`Handle`].
+///
+/// A sender writes messages into a block that it owns; a block that is full, or flushed, goes to the receiver as a
+/// whole. So many small messages cost one publish. Messages of one sender arrive in the order sent. The blocks come
+/// from a [`BlockPool`], which bounds the memory, and several streams may share one.
+///
+/// Made by [`Local::stream`](crate::Local::stream).
+///
+/// # Examples
+///
+/// ```
+/// use agate::{BlockOptions, BlockPool, Limits, Local};
+///
+/// let pool = BlockPool::new(BlockOptions { block_bytes: 4096, max_blocks: 16 })?;
+/// let lines = Local.stream(Limits::senders(4), &pool);
+/// let mut sender = lines.attach_sender()?;
+/// sender.try_send(b"one")?;
+/// sender.try_send(b"and another")?;
+/// sender.flush()?;
+/// let mut receiver = lines.attach_receiver()?;
+/// assert_eq!(receiver.try_recv()?, b"one");
+/// assert_eq!(receiver.try_recv()?, b"and another");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Stream {
+    blocks: Handle<Queue<Block>>,
+    pool: BlockPool,
 }
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BlockStats {
-    pub allocated: usize,
-    pub in_use: usize,
-    pub high_water: usize,
-}
-#[derive(Clone)]
-pub struct BlockPool;
-impl BlockPool {
-    pub fn new(_options: BlockOptions) -> Result<Self, CreateError> {
-        todo!()
-    }
-    pub fn try_take(&self) -> Result<Block, OutOfBlocks> {
-        todo!()
-    }
-    #[must_use]
-    pub fn stats(&self) -> BlockStats {
-        todo!()
-    }
-}
-/// Opaque: what a block is when it travels as a raw pointer.
-pub struct RawBlock;
-pub struct Block {
-    raw: NonNull<RawBlock>,
-}
-unsafe impl Send for Block {}
-impl Block {
-    #[must_use]
-    pub fn as_ptr(&self) -> *mut u64 {
-        todo!()
-    }
-    #[must_use]
-    pub fn capacity_words(&self) -> usize {
-        todo!()
-    }
-    #[must_use]
-    pub fn len_words(&self) -> usize {
-        todo!()
-    }
-    pub fn set_len_words(&mut self, _words: usize) {
-        todo!()
-    }
-    #[must_use]
-    pub fn into_raw(self) -> NonNull<RawBlock> {
-        todo!()
-    }
-    /// # Safety
-    /// From `into_raw`, once.
-    #[must_use]
-    pub unsafe fn from_raw(_raw: NonNull<RawBlock>) -> Self {
-        todo!()
+
+impl Stream {
+    pub(crate) fn new(blocks: Handle<Queue<Block>>, pool: &BlockPool) -> Self {
+        Self {
+            blocks,
+            pool: pool.clone(),
+        }
     }
 }
-impl Drop for Block {
-    fn drop(&mut self) {
-        todo!()
+
+impl Kind for Stream {
+    const NAME: &'static str = "stream";
+    const ROLE: Role = Role::Sender;
+    type User = StreamSender;
+
+    fn attach(place: Place<Self>) -> Result<StreamSender, AttachError> {
+        let blocks = place.blocks.attach_sender()?;
+        Ok(StreamSender::new(blocks, place))
     }
+
+    fn close(&self) {
+        self.blocks.close();
+    }
+
+    fn unnamed(&self) {
+        self.blocks.object().unnamed();
+    }
+}
+
+impl Handle<Stream> {
+    /// Attaches a sender: the same as [`attach`](Self::attach).
+    ///
+    /// # Errors
+    ///
+    /// [`AttachError::LimitReached`] when the limit on senders is reached; [`AttachError::Closed`] when nobody will
+    /// receive any more.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free, and without allocation once as many senders have been attached at a time as are now.
+    pub fn attach_sender(&self) -> Result<StreamSender, AttachError> {
+        self.attach()
+    }
+
+    /// Attaches the receiver, one at a time. Dropping it closes the stream.
+    ///
+    /// # Errors
+    ///
+    /// [`AttachError::LimitReached`] when a receiver is attached; [`AttachError::Closed`] when one was dropped.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free.
+    pub fn attach_receiver(&self) -> Result<StreamReceiver, AttachError> {
+        let place = self.place(Role::Receiver)?;
+        Ok(StreamReceiver::new(place.blocks.attach_receiver()?, place))
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream")
+            .field("pool", &self.pool)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Words that the head of a message takes in a block: its length in bytes.
+const HEAD_WORDS: usize = 1;
+const WORD: usize = size_of::<u64>();
+
+/// Words that a message of so many bytes takes in a block.
+fn message_words(bytes: usize) -> usize {
+    HEAD_WORDS + bytes.div_ceil(WORD)
 }

@@ -1,0 +1,78 @@
+//! Lanes: what is published arrives once and in order; what is not taken is dropped once.
+#![allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "one sender's whole life is one argument"
+)]
+
+use loom::sync::Arc;
+use loom::thread;
+
+use super::{Drops, Message, check};
+use crate::queue::lane::Store;
+use crate::queue::ring::Ring;
+use crate::queue::segments::Chain;
+
+/// One thread sends `sent` messages, this one takes up to `taken`; the lane is dropped with the rest.
+fn send_and_take<L: Store<Message> + Send + Sync + 'static>(
+    config: L::Config,
+    sent: usize,
+    taken: usize,
+) where
+    L::Config: Send + Sync + 'static,
+{
+    check(3, move || {
+        let drops = Drops::new();
+        let lane = Arc::new(L::new(config));
+        let sender = {
+            let (lane, drops) = (Arc::clone(&lane), drops.clone());
+            // SAFETY: this thread is the lane's only sender.
+            thread::spawn(move || unsafe {
+                assert!(lane.prepare());
+                for number in 0..sent {
+                    while !lane.has_room() {
+                        thread::yield_now();
+                    }
+                    assert!(lane.write(drops.message(number)).is_ok());
+                    lane.publish();
+                }
+            })
+        };
+        let mut next = 0;
+        while next < taken {
+            // SAFETY: this thread is the lane's only receiver.
+            if let Some(message) = unsafe { lane.take() } {
+                assert_eq!(message.number, next);
+                next += 1;
+                // SAFETY: as above.
+                unsafe { lane.release() };
+            } else {
+                thread::yield_now();
+            }
+        }
+        sender.join().unwrap();
+        assert_eq!(drops.count(), taken);
+        drop(lane);
+        assert_eq!(drops.count(), sent);
+    });
+}
+
+#[test]
+fn a_ring_goes_round() {
+    send_and_take::<Ring<Message>>(2, 4, 4);
+}
+
+#[test]
+fn a_ring_drops_what_was_not_taken() {
+    send_and_take::<Ring<Message>>(2, 3, 1);
+}
+
+/// Five messages fill two and a half segments; the first comes back for the third.
+#[test]
+fn a_chain_recycles_its_segments() {
+    send_and_take::<Chain<Message>>((), 5, 5);
+}
+
+#[test]
+fn a_chain_drops_what_was_not_taken() {
+    send_and_take::<Chain<Message>>((), 5, 1);
+}

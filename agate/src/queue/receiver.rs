@@ -1,0 +1,221 @@
+//! The receiver: drains the lanes of a queue.
+//!
+//! # Invariants
+//!
+//! - I1: a `Receiver` holds the only receiver's place of its queue (limit 1, set at creation), so it is the only
+//!   receiver of the intake; the places are handed over with acquire and release.
+#![allow(
+    unsafe_code,
+    reason = "is the one receiver that the intake asks for, I1"
+)]
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::attach::{Place, Role};
+use crate::completion::is_wait_forbidden;
+use crate::error::{AttachError, RecvError, TryRecvError};
+use crate::park::Woken;
+use crate::queue::Queue;
+use crate::queue::intake::{Round, Rx};
+use crate::queue::store::QueueStore;
+use crate::sync::atomic::Ordering;
+
+/// The right to receive from a queue.
+///
+/// Made by [`Handle::attach_receiver`](crate::Handle::attach_receiver). Dropping it closes the queue and drops what
+/// was not received; [`detach`](Self::detach) leaves both for the next receiver.
+///
+/// # Examples
+///
+/// ```
+/// use agate::{Capacity, Limits, Local, RecvError};
+/// use std::time::Duration;
+///
+/// let queue = Local.queue(Limits::default(), Capacity::Unbounded)?;
+/// let mut receiver = queue.attach_receiver()?;
+/// let sender = queue.attach_sender()?;
+/// std::thread::spawn(move || sender.send(42).unwrap());
+/// assert_eq!(receiver.recv_timeout(Duration::from_secs(10))?, 42);
+/// assert_eq!(receiver.wait_recv(), Err(RecvError::Disconnected), "the only sender is gone");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Receiver<T: Send + 'static> {
+    place: Place<Queue<T>>,
+    rx: Rx,
+    /// Whether dropping must leave the queue as it is.
+    detached: bool,
+}
+
+impl<T: Send + 'static> Receiver<T> {
+    pub(crate) fn new(place: Place<Queue<T>>) -> Result<Self, AttachError> {
+        if place.intake.is_retired() {
+            return Err(AttachError::Closed);
+        }
+        Ok(Self {
+            place,
+            rx: Rx::new(),
+            detached: false,
+        })
+    }
+
+    /// Receives everything that is waiting: one round over the lanes, at most 256 messages of each.
+    ///
+    /// A message is taken when the iterator yields it; what it has not yielded stays in the queue.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Capacity, Limits, Local};
+    ///
+    /// let queue = Local.queue(Limits::default(), Capacity::Unbounded)?;
+    /// let mut receiver = queue.attach_receiver()?;
+    /// queue.attach_sender()?.try_send_batch(&mut (1..=4))?;
+    /// assert_eq!(receiver.drain().next(), Some(1));
+    /// assert_eq!(receiver.drain().sum::<i32>(), 2 + 3 + 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn drain(&mut self) -> Drain<'_, T> {
+        let round = self.rx.round(&self.place.intake);
+        Drain {
+            rx: &mut self.rx,
+            round,
+        }
+    }
+
+    /// Receives the next message if one is waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`TryRecvError::Empty`]; [`TryRecvError::Disconnected`] when also no sender is left or the queue is closed.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
+    pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        // Before the last look: what a sender sent before it left is then seen by that look.
+        let disconnected = self.is_disconnected();
+        // SAFETY: I1.
+        match unsafe { self.rx.take(&self.place.intake) } {
+            Some(message) => Ok(message),
+            None if disconnected => Err(TryRecvError::Disconnected),
+            None => Err(TryRecvError::Empty),
+        }
+    }
+
+    /// Receives the next message, waiting up to `timeout` for it.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError::TimedOut`]; [`RecvError::Disconnected`] when no sender is left or the queue is closed;
+    /// [`RecvError::WouldStall`] when nothing is waiting and this thread must not park.
+    ///
+    /// # Progress
+    ///
+    /// May park.
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvError> {
+        self.recv_until(Instant::now().checked_add(timeout))
+    }
+
+    /// Receives the next message, waiting for it as long as a sender is attached or none has been yet.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError::Disconnected`] when no sender is left, or nobody is left who could attach one, or the queue is
+    /// closed; [`RecvError::WouldStall`] when nothing is waiting and this thread must not park.
+    ///
+    /// # Progress
+    ///
+    /// May park.
+    pub fn wait_recv(&mut self) -> Result<T, RecvError> {
+        self.recv_until(None)
+    }
+
+    /// Gives the receiver's place back; the next receiver goes on with what is waiting.
+    pub fn detach(mut self) {
+        self.detached = true;
+    }
+
+    pub(crate) fn recv_until(&mut self, deadline: Option<Instant>) -> Result<T, RecvError> {
+        loop {
+            match self.try_recv() {
+                Ok(message) => return Ok(message),
+                Err(TryRecvError::Disconnected) => return Err(RecvError::Disconnected),
+                Err(TryRecvError::Empty) if is_wait_forbidden() => {
+                    return Err(RecvError::WouldStall);
+                }
+                Err(TryRecvError::Empty) => {}
+            }
+            let place = &self.place;
+            // SAFETY: I1.
+            let woken = unsafe {
+                self.rx
+                    .wait(&place.intake, deadline, || is_disconnected(place))
+            };
+            if woken == Woken::TimedOut {
+                return Err(RecvError::TimedOut);
+            }
+        }
+    }
+
+    fn is_disconnected(&self) -> bool {
+        self.place.intake.is_closed() || is_disconnected(&self.place)
+    }
+}
+
+/// Whether all senders are gone, or nobody is left who could attach the first.
+fn is_disconnected<T: Send + 'static>(place: &Place<Queue<T>>) -> bool {
+    // The count last: a sender is counted before `had_sender` is set.
+    let can_end = place.had_sender.load(Ordering::Acquire) || place.unnamed.load(Ordering::Acquire);
+    can_end && place.attached(Role::Sender) == 0
+}
+
+impl<T: Send + 'static> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        if !self.detached {
+            // SAFETY: I1, and a dropped receiver takes nothing more.
+            unsafe { self.rx.retire(&self.place.intake) };
+        }
+    }
+}
+
+impl<T: Send + 'static> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver")
+            .field("disconnected", &self.is_disconnected())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The messages of one round over the lanes; see [`Receiver::drain`].
+pub struct Drain<'a, T: Send + 'static> {
+    rx: &'a mut Rx,
+    round: Round<'a, T, QueueStore<T>>,
+}
+
+impl<T: Send + 'static> Iterator for Drain<'_, T> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        // SAFETY: I1 of the receiver that this borrows.
+        unsafe { self.round.take(self.rx) }
+    }
+}
+
+impl<T: Send + 'static> Drop for Drain<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: I1 of the receiver that this borrows.
+        unsafe { self.round.release() };
+    }
+}
+
+impl<T: Send + 'static> fmt::Debug for Drain<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Drain").finish_non_exhaustive()
+    }
+}

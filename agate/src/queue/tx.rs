@@ -1,0 +1,117 @@
+//! The sending end that senders and ports share: a place, and the lane that it holds.
+//!
+//! # Invariants
+//!
+//! - I1: `lane` is a lane of the intake of `place`'s object, taken by `attach` and given back in `drop`: in between
+//!   this `Tx` is its only sender.
+//! - I2: lanes do not move and live as long as their intake, which `place` keeps alive.
+#![allow(
+    unsafe_code,
+    reason = "keeps a pointer to a lane beside the place that keeps the lane alive"
+)]
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use crate::attach::Place;
+use crate::error::{AttachError, Closed};
+use crate::kind::Kind;
+use crate::queue::intake::{Intake, Refused};
+use crate::queue::lane::{Lane, Store};
+
+/// A kind of object that has an intake.
+pub(crate) trait HasIntake: Kind {
+    type Message: Send + 'static;
+    type Lane: Store<Self::Message>;
+
+    fn intake(&self) -> &Intake<Self::Message, Self::Lane>;
+}
+
+/// An attached sending end.
+pub(crate) struct Tx<K: HasIntake> {
+    place: Place<K>,
+    lane: NonNull<Lane<K::Lane>>,
+    /// One thread at a time.
+    not_sync: PhantomData<Cell<()>>,
+}
+
+// SAFETY: by I1 the lane's sending end belongs to this value, wherever it is moved, and messages are `Send`.
+unsafe impl<K: HasIntake> Send for Tx<K> where Place<K>: Send {}
+
+impl<K: HasIntake> Tx<K> {
+    pub(crate) fn attach(place: Place<K>) -> Result<Self, AttachError> {
+        let lane = NonNull::from(place.intake().attach()?);
+        Ok(Self {
+            place,
+            lane,
+            not_sync: PhantomData,
+        })
+    }
+
+    pub(crate) fn try_clone(&self) -> Result<Self, AttachError> {
+        Self::attach(self.place.another()?)
+    }
+
+    pub(crate) fn object(&self) -> &K {
+        &self.place
+    }
+
+    #[inline(always)]
+    fn lane(&self) -> &Lane<K::Lane> {
+        // SAFETY: I2.
+        unsafe { self.lane.as_ref() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn send(&self, message: K::Message) -> Result<(), Refused<K::Message>> {
+        // SAFETY: I1, and `&self` of a type that is not `Sync` is one thread.
+        unsafe { self.place.intake().send(self.lane(), message) }
+    }
+
+    /// Sends as many as there is room for, and publishes them together, also if the iterator panics.
+    pub(crate) fn send_batch(
+        &self,
+        messages: &mut impl Iterator<Item = K::Message>,
+    ) -> Result<usize, Closed> {
+        let intake = self.place.intake();
+        if intake.is_closed() {
+            return Err(Closed);
+        }
+        let batch = Batch(self);
+        let store = &batch.0.lane().store;
+        let mut sent = 0;
+        // SAFETY: I1, as in `send`.
+        while unsafe { store.has_room() } {
+            let Some(message) = messages.next() else {
+                break;
+            };
+            // SAFETY: as above.
+            match unsafe { store.write(message) } {
+                Ok(()) => sent += 1,
+                // Only if the iterator itself filled this lane meanwhile; there is nowhere to put the message.
+                Err(message) => {
+                    drop(message);
+                    break;
+                }
+            }
+        }
+        Ok(sent)
+    }
+}
+
+/// Publishes when it goes out of scope.
+struct Batch<'a, K: HasIntake>(&'a Tx<K>);
+
+impl<K: HasIntake> Drop for Batch<'_, K> {
+    fn drop(&mut self) {
+        // SAFETY: I1, as in `send`.
+        unsafe { self.0.place.intake().publish(self.0.lane()) };
+    }
+}
+
+impl<K: HasIntake> Drop for Tx<K> {
+    fn drop(&mut self) {
+        self.place.intake().detach(self.lane());
+    }
+}

@@ -1,0 +1,369 @@
+//! Blocks and their pool.
+//!
+//! # Invariants
+//!
+//! - I1: a block's memory is one allocation, made by its pool, that never moves and lives until the pool's last
+//!   reference is gone: a [`RawBlock`] header in its first 64 bytes, then the words.
+//! - I2: a block that is taken is owned by one `Block` (or by the pointer that [`Block::into_raw`] gave): nobody else
+//!   touches its words or its `len`. A block that is free is on the pool's list, once.
+//! - I3: a taken block holds one count on its pool, in the form of `Arc::into_raw`; it is the header's `pool`.
+//! - I4: memory is reached by raw pointers derived from the pointer that the allocation gave; references are made to
+//!   the header's fields only, never to the words.
+#![allow(
+    unsafe_code,
+    reason = "blocks are raw memory, owned by one user at a time, I2"
+)]
+
+use std::alloc::Layout;
+use std::fmt;
+use std::ptr::{self, NonNull};
+
+use crate::error::{CreateError, OutOfBlocks};
+use crate::freelist::{FreeList, Links};
+use crate::sync::Arc;
+use crate::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use crate::table::{self, Table};
+
+/// Header and alignment of a block, in bytes.
+const HEADER: usize = 64;
+const WORD: usize = size_of::<u64>();
+
+/// What a pool of blocks is made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockOptions {
+    /// Bytes that a block holds; rounded up to whole words of 8 bytes.
+    pub block_bytes: usize,
+    /// How many blocks there may be at once.
+    pub max_blocks: usize,
+}
+
+/// What a pool has done so far; see [`BlockPool::stats`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BlockStats {
+    /// Blocks allocated, free ones included.
+    pub allocated: usize,
+    /// Blocks taken now.
+    pub in_use: usize,
+    /// The most blocks that were taken at a time.
+    pub high_water: usize,
+}
+
+/// A pool of blocks of one size. The block that came back last is given out first, while it is still in the cache.
+///
+/// Memory is allocated when no block is free, and given back to the system when the pool and all its blocks are gone.
+///
+/// # Examples
+///
+/// ```
+/// use agate::{BlockOptions, BlockPool};
+///
+/// let pool = BlockPool::new(BlockOptions { block_bytes: 4096, max_blocks: 1 })?;
+/// let block = pool.try_take()?;
+/// assert_eq!(block.capacity_words(), 512);
+/// assert!(pool.try_take().is_err(), "one block at a time");
+/// drop(block);
+/// assert!(pool.try_take().is_ok());
+/// assert_eq!(pool.stats().allocated, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct BlockPool {
+    pool: Arc<Pool>,
+}
+
+struct Pool {
+    layout: Layout,
+    words: usize,
+    max_blocks: usize,
+    entries: Table<Entry>,
+    free: FreeList,
+    in_use: AtomicUsize,
+    high_water: AtomicUsize,
+}
+
+/// A block in the pool's table.
+struct Entry {
+    link: AtomicU32,
+    block: AtomicPtr<RawBlock>,
+}
+
+impl Links for Table<Entry> {
+    fn link(&self, index: u32) -> &AtomicU32 {
+        &self
+            .get(index as usize)
+            .expect("an index on the free list has been made")
+            .link
+    }
+}
+
+/// The head of a block's memory: what a block is while it travels as a raw pointer. See [`Block::into_raw`].
+#[repr(C, align(64))]
+pub struct RawBlock {
+    pool: *const Pool,
+    index: u32,
+    len: usize,
+}
+
+impl BlockPool {
+    /// Makes a pool without blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`CreateError::ZeroBlocks`] when blocks would hold nothing or there may be none; [`CreateError::TooLarge`].
+    pub fn new(options: BlockOptions) -> Result<Self, CreateError> {
+        let BlockOptions {
+            block_bytes,
+            max_blocks,
+        } = options;
+        if block_bytes == 0 || max_blocks == 0 {
+            return Err(CreateError::ZeroBlocks);
+        }
+        let words = block_bytes.div_ceil(WORD);
+        let bytes = words
+            .checked_mul(WORD)
+            .and_then(|bytes| bytes.checked_add(HEADER));
+        let layout = Layout::from_size_align(bytes.ok_or(CreateError::TooLarge)?, HEADER);
+        let pool = Pool {
+            layout: layout.map_err(|_| CreateError::TooLarge)?,
+            words,
+            max_blocks: max_blocks.min(table::MAX),
+            entries: Table::new(),
+            free: FreeList::new(),
+            in_use: AtomicUsize::new(0),
+            high_water: AtomicUsize::new(0),
+        };
+        Ok(Self {
+            pool: Arc::new(pool),
+        })
+    }
+
+    /// Takes a free block; allocates one if none is free and there may be more. Its length is 0, its words are
+    /// whatever was in them.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfBlocks`] when `max_blocks` are taken, or memory is out.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free; without allocation when a block is free.
+    pub fn try_take(&self) -> Result<Block, OutOfBlocks> {
+        let pool = &self.pool;
+        let raw = match pool.free.pop(&pool.entries) {
+            Some(index) => pool
+                .entries
+                .get(index as usize)
+                .map(|entry| entry.block.load(Ordering::Relaxed)),
+            None => pool.allocate(),
+        };
+        let raw = raw.and_then(NonNull::new).ok_or(OutOfBlocks {
+            max_blocks: pool.max_blocks,
+        })?;
+        pool.count_taken();
+        let counted = Arc::into_raw(Arc::clone(pool));
+        // SAFETY: I1 and I2: the header is alive and ours alone.
+        unsafe { (*raw.as_ptr()).pool = counted };
+        // SAFETY: as above.
+        unsafe { (*raw.as_ptr()).len = 0 };
+        Ok(Block { raw })
+    }
+
+    /// How many blocks there are and were in use. Others may take and give back meanwhile.
+    #[must_use]
+    pub fn stats(&self) -> BlockStats {
+        let pool = &self.pool;
+        BlockStats {
+            allocated: pool.entries.len(),
+            in_use: pool.in_use.load(Ordering::Relaxed),
+            high_water: pool.high_water.load(Ordering::Relaxed),
+        }
+    }
+
+    /// What each block of this pool holds, in words of 8 bytes.
+    #[must_use]
+    pub fn block_words(&self) -> usize {
+        self.pool.words
+    }
+}
+
+impl Clone for BlockPool {
+    fn clone(&self) -> Self {
+        Self {
+            pool: Arc::clone(&self.pool),
+        }
+    }
+}
+
+impl fmt::Debug for BlockPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockPool")
+            .field("words", &self.pool.words)
+            .field("stats", &self.stats())
+            .finish()
+    }
+}
+
+impl Pool {
+    fn count_taken(&self) {
+        let in_use = self.in_use.fetch_add(1, Ordering::Relaxed) + 1;
+        if in_use > self.high_water.load(Ordering::Relaxed) {
+            self.high_water.fetch_max(in_use, Ordering::Relaxed);
+        }
+    }
+
+    #[cold]
+    fn allocate(&self) -> Option<*mut RawBlock> {
+        let index = self.entries.reserve_below(self.max_blocks)?;
+        let new_entry = |_| Entry {
+            link: AtomicU32::new(0),
+            block: AtomicPtr::new(ptr::null_mut()),
+        };
+        let entry = self.entries.ensure(index, new_entry);
+        // SAFETY: the layout has a size: at least the header.
+        let memory = unsafe { std::alloc::alloc(self.layout) }.cast::<RawBlock>();
+        if memory.is_null() {
+            // The index stays unused: better one block fewer than an abort.
+            return None;
+        }
+        let index = u32::try_from(index).expect("a table has fewer than 2^32 entries");
+        let header = RawBlock {
+            pool: ptr::null(),
+            index,
+            len: 0,
+        };
+        // SAFETY: the allocation is aligned for a header and large enough for one.
+        unsafe { memory.write(header) };
+        entry.block.store(memory, Ordering::Release);
+        Some(memory)
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        for index in 0..self.entries.len() {
+            let memory = self
+                .entries
+                .get(index)
+                .map_or(ptr::null_mut(), |entry| entry.block.load(Ordering::Acquire));
+            if !memory.is_null() {
+                // SAFETY: I1 and I3: no block is taken any more, each is in the table once, allocated with this layout.
+                unsafe { std::alloc::dealloc(memory.cast(), self.layout) };
+            }
+        }
+    }
+}
+
+/// A piece of memory, owned: it never moves, and is written and read through a raw pointer.
+///
+/// Taken by [`BlockPool::try_take`]; dropping it, on any thread, gives it back.
+///
+/// # Examples
+///
+/// ```
+/// use agate::{BlockOptions, BlockPool};
+///
+/// let pool = BlockPool::new(BlockOptions { block_bytes: 64, max_blocks: 8 })?;
+/// let mut block = pool.try_take()?;
+/// // SAFETY: the block is ours and holds eight words.
+/// unsafe { block.as_ptr().write(42) };
+/// block.set_len_words(1);
+/// let read = std::thread::spawn(move || {
+///     // SAFETY: the block is ours now, and its first word was written.
+///     unsafe { block.as_ptr().read() }
+/// });
+/// assert_eq!(read.join().unwrap(), 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Block {
+    raw: NonNull<RawBlock>,
+}
+
+// SAFETY: by I2 the block belongs to this value alone, wherever it is moved; its pool is shared by atomics.
+unsafe impl Send for Block {}
+
+impl Block {
+    /// The first word: aligned to 64 bytes, with the provenance of the whole block.
+    ///
+    /// All `capacity_words` may be written and read through it as long as the block is owned; words that were not
+    /// written since the block was first allocated are uninitialised.
+    #[must_use]
+    #[inline]
+    pub fn as_ptr(&self) -> *mut u64 {
+        // SAFETY: by I1 the words begin `HEADER` bytes into the allocation.
+        unsafe { self.raw.as_ptr().byte_add(HEADER).cast() }
+    }
+
+    /// How many words of 8 bytes the block holds.
+    #[must_use]
+    #[inline]
+    pub fn capacity_words(&self) -> usize {
+        // SAFETY: I1, I2.
+        let pool = unsafe { (*self.raw.as_ptr()).pool };
+        // SAFETY: I3: the pool is alive.
+        unsafe { &*pool }.words
+    }
+
+    /// How many words the last [`set_len_words`](Self::set_len_words) said; 0 when just taken.
+    #[must_use]
+    #[inline]
+    pub fn len_words(&self) -> usize {
+        // SAFETY: I1, I2.
+        unsafe { (*self.raw.as_ptr()).len }
+    }
+
+    /// Notes how many words are in use, for whoever gets the block next. The memory itself is not touched.
+    ///
+    /// # Panics
+    ///
+    /// When `words` is more than [`capacity_words`](Self::capacity_words).
+    #[inline]
+    pub fn set_len_words(&mut self, words: usize) {
+        assert!(
+            words <= self.capacity_words(),
+            "a block's length may not be more than its capacity"
+        );
+        // SAFETY: I1, I2.
+        unsafe { (*self.raw.as_ptr()).len = words };
+    }
+
+    /// Gives the block up as a raw pointer, from which [`from_raw`](Self::from_raw) makes it again. Until then it
+    /// counts as taken.
+    #[must_use]
+    #[inline]
+    pub fn into_raw(self) -> NonNull<RawBlock> {
+        std::mem::ManuallyDrop::new(self).raw
+    }
+
+    /// Makes a block of the pointer that [`into_raw`](Self::into_raw) gave.
+    ///
+    /// # Safety
+    ///
+    /// `raw` comes from `into_raw`, and no block was made of it since.
+    #[must_use]
+    #[inline]
+    pub unsafe fn from_raw(raw: NonNull<RawBlock>) -> Self {
+        Self { raw }
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: I1, I2.
+        let pool = unsafe { (*self.raw.as_ptr()).pool };
+        // SAFETY: as above.
+        let index = unsafe { (*self.raw.as_ptr()).index };
+        // SAFETY: I3: this is the count that the block holds; it ends here.
+        let pool = unsafe { Arc::from_raw(pool) };
+        pool.in_use.fetch_sub(1, Ordering::Relaxed);
+        pool.free.push(&pool.entries, index);
+    }
+}
+
+impl fmt::Debug for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Block")
+            .field("len_words", &self.len_words())
+            .field("capacity_words", &self.capacity_words())
+            .finish()
+    }
+}

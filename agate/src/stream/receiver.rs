@@ -1,0 +1,144 @@
+//! The receiving end of a stream: the messages of one block after the other.
+//!
+//! # Invariants
+//!
+//! - I1: a block that came through the stream's queue holds whole messages in its first `len_words` words (`sender`
+//!   I1), and `at` is where the next one begins, or `len_words`.
+#![allow(unsafe_code, reason = "reads bytes out of a block that it owns")]
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::attach::Place;
+use crate::error::{RecvError, TryRecvError};
+use crate::queue::Receiver;
+use crate::stream::{Block, HEAD_WORDS, Stream, message_words};
+
+/// The right to receive from a [`Stream`]. Dropping it closes the stream and drops what was not received.
+///
+/// Made by [`Handle::attach_receiver`](crate::Handle::attach_receiver).
+///
+/// # Examples
+///
+/// ```
+/// use agate::{BlockOptions, BlockPool, Limits, Local, RecvError};
+/// use std::time::Duration;
+///
+/// let pool = BlockPool::new(BlockOptions { block_bytes: 1024, max_blocks: 16 })?;
+/// let stream = Local.stream(Limits::default(), &pool);
+/// let mut receiver = stream.attach_receiver()?;
+/// let mut sender = stream.attach_sender()?;
+/// std::thread::spawn(move || sender.try_send(b"sent when the sender is dropped").unwrap());
+/// assert_eq!(receiver.recv_timeout(Duration::from_secs(10))?, b"sent when the sender is dropped");
+/// assert_eq!(receiver.wait_recv(), Err(RecvError::Disconnected));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct StreamReceiver {
+    blocks: Receiver<Block>,
+    /// The block being read, and the word where its next message begins.
+    block: Option<Block>,
+    at: usize,
+    _place: Place<Stream>,
+}
+
+impl StreamReceiver {
+    pub(crate) fn new(blocks: Receiver<Block>, place: Place<Stream>) -> Self {
+        Self {
+            blocks,
+            block: None,
+            at: 0,
+            _place: place,
+        }
+    }
+
+    /// Receives the next message if one is waiting. It lies in its block, which goes back to the pool when the last
+    /// message of it was received and another is asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`TryRecvError::Empty`]; [`TryRecvError::Disconnected`] when also no sender is left or the stream is closed.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free, except that giving a block back is lock-free.
+    pub fn try_recv(&mut self) -> Result<&[u8], TryRecvError> {
+        if !self.has_next() {
+            self.block = None;
+            let block = self.blocks.try_recv()?;
+            self.begin(block);
+        }
+        self.next().ok_or(TryRecvError::Empty)
+    }
+
+    /// Receives the next message, waiting up to `timeout` for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Receiver::recv_timeout`].
+    ///
+    /// # Progress
+    ///
+    /// May park.
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<&[u8], RecvError> {
+        self.recv_until(Instant::now().checked_add(timeout))
+    }
+
+    /// Receives the next message, waiting for it as long as a sender is attached or none has been yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`Receiver::wait_recv`].
+    ///
+    /// # Progress
+    ///
+    /// May park.
+    pub fn wait_recv(&mut self) -> Result<&[u8], RecvError> {
+        self.recv_until(None)
+    }
+
+    fn recv_until(&mut self, deadline: Option<Instant>) -> Result<&[u8], RecvError> {
+        if !self.has_next() {
+            self.block = None;
+            let block = self.blocks.recv_until(deadline)?;
+            self.begin(block);
+        }
+        self.next().ok_or(RecvError::Disconnected)
+    }
+
+    fn has_next(&self) -> bool {
+        self.block
+            .as_ref()
+            .is_some_and(|block| self.at < block.len_words())
+    }
+
+    fn begin(&mut self, block: Block) {
+        self.block = Some(block);
+        self.at = 0;
+    }
+
+    /// The next message of the block; senders send no block without one.
+    fn next(&mut self) -> Option<&[u8]> {
+        let block = self
+            .block
+            .as_ref()
+            .filter(|block| self.at < block.len_words())?;
+        // SAFETY: I1: a message begins here, within the block.
+        let head = unsafe { block.as_ptr().add(self.at) };
+        // SAFETY: as above: its head word was written.
+        let bytes = usize::try_from(unsafe { head.read() }).ok()?;
+        self.at += message_words(bytes);
+        // SAFETY: I1: the message's bytes follow, within the block.
+        let body = unsafe { head.add(HEAD_WORDS) }.cast::<u8>();
+        // SAFETY: I1: so many bytes were written; the block is ours and not written as long as `self` is borrowed.
+        Some(unsafe { std::slice::from_raw_parts(body, bytes) })
+    }
+}
+
+impl fmt::Debug for StreamReceiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamReceiver")
+            .field("block", &self.block)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
+}
