@@ -5,12 +5,12 @@
 struct Ground {
     // xyz: eye; w: seconds.
     eye: vec4<f32>,
-    // Ray through a pixel: forward + x * right + y * up. w of right: number of stones.
+    // Ray through a pixel: forward + x * right + y * up. w of right: number of stones, of up: the seed.
     right: vec4<f32>,
     up: vec4<f32>,
     forward: vec4<f32>,
-    // Seed of the scene, and padding.
-    seed: vec4<u32>,
+    // Colours of the slots of the palette, two to a word, 5-6-5 bits in gamma 2.
+    slots: array<vec4<u32>, 2>,
 }
 
 var<immediate> ground: Ground;
@@ -38,34 +38,48 @@ fn film(c: vec3<f32>) -> vec3<f32> {
     return clamp((x * (2.51 * x + 0.03)) / (x * (2.43 * x + 0.59) + 0.14), vec3<f32>(0.0), vec3<f32>(1.0));
 }
 
-fn radius(n: f32) -> f32 {
-    var h = (u32(n) + ground.seed.x) * 0x9e3779b9u;
+// What the numbers of seed `n` are made from; its slot in the palette is bits 16 to 19.
+fn chance(n: f32) -> u32 {
+    var h = (u32(n) + u32(ground.up.w)) * 0x9e3779b9u;
     h = (h ^ (h >> 15u)) * 0x85ebca6bu;
-    h = h ^ (h >> 13u);
-    return 0.60 + 0.20 * f32(h & 0xffffu) / 65535.0;
+    return h ^ (h >> 13u);
 }
 
-// How dark the ground is at `p` because of seed `n`.
-fn shadow(p: vec2<f32>, n: f32) -> f32 {
+fn slot_colour(slot: u32) -> vec3<f32> {
+    let four = ground.slots[slot >> 3u];
+    let two = select(select(four.x, four.y, (slot & 2u) != 0u), select(four.z, four.w, (slot & 2u) != 0u), (slot & 4u) != 0u);
+    let one = two >> ((slot & 1u) * 16u);
+    let c = vec3<f32>(f32(one & 31u) / 31.0, f32((one >> 5u) & 63u) / 63.0, f32((one >> 11u) & 31u) / 31.0);
+    return c * c;
+}
+
+// What seed `n` does to the ground at `p`: w is the light it leaves, xyz what shines through it.
+fn spill(p: vec2<f32>, n: f32) -> vec4<f32> {
     if n < 0.0 || n >= ground.right.w {
-        return 1.0;
+        return vec4<f32>(0.0, 0.0, 0.0, 1.0);
     }
     // Angles of large seeds need care: only the fraction of a turn counts.
     let a = TURN * fract(n * 0.3819660113);
     let r = sqrt(n + 0.5);
     let q = p - r * vec2<f32>(cos(a), sin(a));
-    let size = radius(n);
+    let h = chance(n);
+    let size = 0.72 + 0.22 * f32(h & 0xffffu) / 65535.0;
     let near = length(q) / size;
-    let thrown = length(q - vec2<f32>(0.22, 0.20)) / size;
-    return (0.10 + 0.90 * smoothstep(0.45, 1.45, near)) * (0.45 + 0.55 * smoothstep(0.6, 1.6, thrown));
+    let thrown = length(q - vec2<f32>(0.24, 0.22)) / size;
+    let left = (0.04 + 0.96 * smoothstep(0.35, 1.25, near)) * (0.35 + 0.65 * smoothstep(0.5, 1.35, thrown));
+    // The stone is translucent: on the side away from the key light its colour lies on the ground.
+    let lens = length(q - vec2<f32>(0.42, 0.38)) / size;
+    let glow = 1.0 - smoothstep(0.35, 1.25, lens);
+    let back = 1.0 - smoothstep(0.6, 1.5, near);
+    return vec4<f32>(slot_colour((h >> 16u) & 15u) * (glow * glow * smoothstep(0.45, 0.85, near) + 0.12 * back), left);
 }
 
-// Shadow of the four seeds around `p`.
-fn shadows(p: vec2<f32>) -> f32 {
+// The four seeds around `p` together.
+fn spills(p: vec2<f32>) -> vec4<f32> {
     let rr = dot(p, p);
     let r = sqrt(rr);
     if rr > ground.right.w + 3.0 * r + 4.0 {
-        return 1.0;
+        return vec4<f32>(0.0, 0.0, 0.0, 1.0);
     }
     // Consecutive Fibonacci numbers F and G with F <= 2.37 r < G: at this radius a step of F or G
     // seeds leads to a neighbour in the plane.
@@ -78,22 +92,25 @@ fn shadows(p: vec2<f32>) -> f32 {
             g = t;
         }
     }
-    let theta = atan2(p.y, p.x);
     // Steps of F and G seeds: along the circle (in turns), and outward (in seeds).
     let tf = fract(f * 0.3819660113 + 0.5) - 0.5;
     let tg = fract(g * 0.3819660113 + 0.5) - 0.5;
-    let n0 = rr - 0.5;
-    let base = floor(n0 + 0.5);
-    // The seed `base` lies at the right distance; go along the lattice to the right angle.
-    var dt = theta / TURN - base * 0.3819660113;
-    dt = dt - floor(dt + 0.5);
-    let dn = n0 - base;
-    // i * (f, tf) + j * (g, tg) = (dn, dt)
+    // The seed `base` lies at the right distance; go along the lattice to the right angle:
+    // i * (f, tf) + j * (g, tg) = (dn, dt).
+    let n = rr - 0.5;
+    let base = floor(n + 0.5);
+    let dn = n - base;
+    let turns = atan2(p.y, p.x) / TURN - base * 0.3819660113;
+    let dt = turns - floor(turns + 0.5);
     let det = f * tg - g * tf;
     let i = floor((dn * tg - g * dt) / det);
     let j = floor((f * dt - tf * dn) / det);
     let s = base + i * f + j * g;
-    return min(min(shadow(p, s), shadow(p, s + f)), min(shadow(p, s + g), shadow(p, s + f + g)));
+    let a = spill(p, s);
+    let b = spill(p, s + f);
+    let c = spill(p, s + g);
+    let d = spill(p, s + f + g);
+    return vec4<f32>(a.xyz + b.xyz + c.xyz + d.xyz, a.w * b.w * c.w * d.w);
 }
 
 @fragment
@@ -104,14 +121,14 @@ fn fs(v: Varying) -> @location(0) vec4<f32> {
     if ray.y < -0.002 {
         let far = ground.eye.y / -ray.y;
         let p = ground.eye.xz + far * ray.xz;
-        let dark = shadows(p);
+        let near = spills(p);
         // Slate with a sheen of the soft-box in it.
         let mirror = vec2<f32>(ray.x, ray.z) / -ray.y - vec2<f32>(-0.55, -0.75);
         let sheen = exp2(-dot(mirror, mirror) * 0.9);
         let f = 1.0 + ray.y;
         var floor_colour = vec3<f32>(0.020, 0.022, 0.028) + sheen * vec3<f32>(0.055, 0.053, 0.050);
         floor_colour = floor_colour + f * f * f * vec3<f32>(0.02, 0.025, 0.035);
-        c = floor_colour * dark;
+        c = floor_colour * near.w + near.xyz * (0.05 + 0.05 * sheen);
         let mist = 1.0 - exp2(-far * far * 0.00035);
         c = mix(c, AIR, mist);
     }

@@ -221,15 +221,15 @@ struct Surface {
 
 // Crystals: one six-sided pyramid per cell. xyz: facet normal in the stone, w: a number per facet.
 fn crystals(p: vec2<f32>, tilt: f32) -> vec4<f32> {
-    let cell = floor(p);
+    let cell = floor(p - 0.5);
     var best = 9.0;
     var to = vec2<f32>(0.0);
     var id = vec2<f32>(0.0);
-    for (var y = -1; y <= 1; y = y + 1) {
-        for (var x = -1; x <= 1; x = x + 1) {
+    for (var y = 0; y <= 1; y = y + 1) {
+        for (var x = 0; x <= 1; x = x + 1) {
             let c = cell + vec2<f32>(f32(x), f32(y));
             let h = hash2(c);
-            let r = c + 0.15 + 0.7 * h - p;
+            let r = c + 0.2 + 0.6 * h - p;
             let e = dot(r, r);
             if e < best {
                 best = e;
@@ -293,17 +293,18 @@ fn face(p: vec2<f32>, depth: f32, n: vec3<f32>, px: vec2<f32>, py: vec2<f32>) ->
     let s = count * (way + bend);
     if depth < -0.004 {
         // The heart is hollow and lined with crystals.
-        let scale = mix(9.0, 5.5, style.w);
-        let k = crystals(p * scale + seed, 0.85);
-        let inward = normalize(vec3<f32>(-p.x * 1.3, 1.0, -p.y * 1.3));
-        out.normal = turn(rotation(), normalize(k.xyz * vec3<f32>(1.0, 0.8, 1.0) + inward * 0.6));
-        let low = clamp(-depth * 3.2, 0.0, 1.0);
-        out.albedo = mix(ink(stone.heart), vec3<f32>(0.8, 0.79, 0.82), 0.35 * k.w) * (0.5 + 0.7 * k.w);
-        out.albedo = mix(mix(ink(stone.light), out.albedo, 0.6), out.albedo, low);
-        out.gloss = 0.10;
-        out.rough = 0.06;
-        out.glow = 0.5;
-        out.shade = mix(1.0, 0.55, low);
+        let low = clamp(-depth * 3.4, 0.0, 1.0);
+        let k = crystals(p * mix(15.0, 9.0, style.w) + seed, 0.95);
+        let inward = vec3<f32>(-p.x, 0.55, -p.y);
+        out.normal = turn(rotation(), normalize(k.xyz * vec3<f32>(1.0, 0.7, 1.0) + inward * 0.8));
+        let clear = mix(ink(stone.heart), vec3<f32>(0.86, 0.85, 0.88), 0.45 * k.w * k.w);
+        out.albedo = clear * (0.28 + 0.75 * k.w);
+        // The last band shows through at the lip.
+        out.albedo = mix(ink(stone.light) * 0.9, out.albedo, smoothstep(0.0, 0.25, low));
+        out.gloss = 0.16;
+        out.rough = 0.03;
+        out.glow = 0.45;
+        out.shade = mix(1.0, 0.5, low);
         return out;
     }
     if kind == KIND_WATERLINE {
@@ -357,16 +358,16 @@ fn face(p: vec2<f32>, depth: f32, n: vec3<f32>, px: vec2<f32>, py: vec2<f32>) ->
 
 fn rind(p: vec3<f32>, n: vec3<f32>) -> Surface {
     let seed = f32(stone.shape & 0xffffu) * 0.011;
-    let q = vec2<f32>(atan2(p.z, p.x) * 3.0, p.y * 6.0);
-    let a = noise(q * 1.6 + seed);
-    let b = noise(q * 4.7 - seed);
-    let c = noise(q.yx * 4.7 + seed + 9.0);
+    let q = p.xz + p.y * vec2<f32>(1.3, -0.9) + seed;
+    let a = noise(q * 4.0);
+    let b = noise(q * 13.0);
+    let c = noise(q.yx * 13.0 + 9.0);
     var out: Surface;
-    let clay = mix(vec3<f32>(0.115, 0.090, 0.070), vec3<f32>(0.20, 0.175, 0.15), 0.5 + 0.5 * a);
-    out.albedo = mix(clay, ink(stone.dark), 0.22) * (0.75 + 0.35 * b);
-    out.normal = normalize(n + 0.45 * vec3<f32>(b, 0.5 * a, c));
+    let clay = mix(vec3<f32>(0.17, 0.13, 0.10), vec3<f32>(0.36, 0.31, 0.26), 0.5 + 0.5 * a);
+    out.albedo = mix(clay, ink(stone.middle), 0.18) * (0.75 + 0.35 * b);
+    out.normal = normalize(n + 0.5 * vec3<f32>(b, 0.5 * a, c));
     out.rough = 0.8;
-    out.gloss = 0.015;
+    out.gloss = 0.02;
     out.glow = 0.0;
     out.shade = 1.0;
     return out;

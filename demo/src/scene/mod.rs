@@ -7,6 +7,7 @@
 mod camera;
 mod layout;
 mod mesh;
+mod outline;
 mod palette;
 mod random;
 
@@ -96,14 +97,14 @@ pub struct GroundPush {
     right: [f32; 3],
     stones: f32,
     up: [f32; 3],
-    spare: f32,
+    seed: f32,
     forward: [f32; 3],
-    spare_too: f32,
-    seed: [u32; 4],
+    spare: f32,
+    slots: [u32; 8],
 }
 
 const _: () = assert!(size_of::<StonePush>() == 128);
-const _: () = assert!(size_of::<GroundPush>() == 80);
+const _: () = assert!(size_of::<GroundPush>() == 96);
 
 /// A disc of stones and the mesh that they share.
 ///
@@ -119,7 +120,10 @@ impl Scene {
     /// A scene of `stones` stones. `detail` is 0 (coarse) to 3 (fine); larger values mean 3.
     pub fn new(seed: u64, stones: usize, detail: u32) -> Self {
         let short = Random::new(seed, u64::MAX).word() & 0xffff;
-        let stones = (0..stones).map(|index| stone(seed, short, index)).collect();
+        let mut disc = layout::Disc::default();
+        let stones = (0..stones)
+            .map(|index| stone(seed, short, index, &mut disc))
+            .collect();
         Self {
             mesh: Mesh::geode(detail),
             stones,
@@ -159,24 +163,23 @@ impl Scene {
             right: view.right,
             stones: self.stones.len() as f32,
             up: view.up,
-            spare: 0.0,
+            seed: self.seed as f32,
             forward: view.forward,
-            spare_too: 0.0,
-            seed: [self.seed, 0, 0, 0],
+            spare: 0.0,
+            slots: palette::slots(),
         }
     }
 }
 
-fn stone(seed: u64, short: u32, index: usize) -> Stone {
+fn stone(seed: u64, short: u32, index: usize, disc: &mut layout::Disc) -> Stone {
     let mut random = Random::new(seed, index as u64);
-    let look = Look::choose(&mut random);
-    let radius = layout::radius(short, index);
-    let [x, z] = layout::place(index);
-    let lean = layout::lean(&mut random);
+    let chance = layout::chance(short, index);
+    let look = Look::choose(chance, &mut random);
+    let lie = disc.put(look.outline(), layout::radius(chance), &mut random);
     Stone {
-        position: [x, layout::height(radius, lean.tilt), z],
-        radius,
-        rotation: lean.packed(),
+        position: lie.position,
+        radius: lie.radius,
+        rotation: lie.rotation(),
         look,
     }
 }
