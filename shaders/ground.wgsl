@@ -124,11 +124,11 @@ fn fs(v: Varying) -> @location(0) vec4<f32> {
         let near = spills(p);
         // Slate with a sheen of the soft-box in it.
         let mirror = vec2<f32>(ray.x, ray.z) / -ray.y - vec2<f32>(-0.55, -0.75);
-        let sheen = exp2(-dot(mirror, mirror) * 0.9);
+        let sheen = exp2(-dot(mirror, mirror) * 0.55);
         let f = 1.0 + ray.y;
-        var floor_colour = vec3<f32>(0.020, 0.022, 0.028) + sheen * vec3<f32>(0.055, 0.053, 0.050);
+        var floor_colour = vec3<f32>(0.010, 0.011, 0.015) + sheen * vec3<f32>(0.040, 0.039, 0.038);
         floor_colour = floor_colour + f * f * f * vec3<f32>(0.02, 0.025, 0.035);
-        c = floor_colour * near.w + near.xyz * (0.05 + 0.05 * sheen);
+        c = floor_colour * near.w + near.xyz * (0.075 + 0.05 * sheen);
         let mist = 1.0 - exp2(-far * far * 0.00035);
         c = mix(c, AIR, mist);
     }

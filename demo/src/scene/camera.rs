@@ -26,8 +26,8 @@ impl Default for Camera {
     fn default() -> Self {
         Self {
             yaw: 0.55,
-            pitch: 0.74,
-            distance: 15.0,
+            pitch: 0.62,
+            distance: 12.5,
             target: [0.0, 0.4, 0.0],
             drift: 0.06,
         }
