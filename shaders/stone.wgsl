@@ -160,6 +160,7 @@ fn vs(
 // ---- light -------------------------------------------------------------------------------------
 
 const KEY: vec3<f32> = vec3<f32>(-0.47, 0.76, -0.45);
+const FILL: vec3<f32> = vec3<f32>(0.62, 0.30, 0.72);
 const AIR: vec3<f32> = vec3<f32>(0.012, 0.014, 0.020);
 
 // The studio as a mirror sees it: one big soft-box, one strip, a dim room.
@@ -351,9 +352,9 @@ fn face(p: vec2<f32>, depth: f32, n: vec3<f32>, px: vec2<f32>, py: vec2<f32>) ->
         let m2 = noise(p * 11.0 - o + vec2<f32>(small, m1) * 1.6);
         let m3 = noise(p * 27.0 + vec2<f32>(m2, m1) * 2.2);
         let plume = m1 * 0.6 + m2 * 0.42 + m3 * 0.26 * (1.0 - smoothstep(0.02, 0.05, pixel)) + (u - 0.55) * 0.35;
-        let thick = smoothstep(-0.05, 0.30, plume);
-        let core = smoothstep(0.22, 0.55, plume);
-        let milk = mix(ink(stone.light), ink(stone.heart), 0.45 + 0.35 * big);
+        let thick = smoothstep(-0.22, 0.26, plume);
+        let core = smoothstep(0.16, 0.5, plume);
+        let milk = mix(ink(stone.light), ink(stone.heart), 0.5 + 0.4 * big) * (0.72 + 0.16 * m2);
         out.albedo = mix(mix(milk, ink(stone.middle), thick * 0.85), ink(stone.dark), core * 0.9);
         let shell = bands(s, w, seed);
         out.albedo = mix(out.albedo, shell, smoothstep(0.80, 0.86, u + bend * 0.3));
@@ -426,6 +427,8 @@ fn fs(v: Varying) -> @location(0) vec4<f32> {
     let sky = 0.5 + 0.5 * m.normal.y;
     let rest = smoothstep(-0.35, 0.65, v.world.y) * m.shade;
     var c = m.albedo * (key * vec3<f32>(1.22, 1.15, 1.05) * (0.3 + 0.7 * rest) + sky * rest * vec3<f32>(0.20, 0.23, 0.29));
+    let fill = max(dot(m.normal, FILL), 0.0) * (0.35 + 0.65 * rest);
+    c = c + m.albedo * fill * vec3<f32>(0.24, 0.28, 0.36);
     // Light from behind, stronger toward the thin edge.
     let thin = dot(v.local.xz, v.local.xz);
     c = c + m.albedo * m.albedo * (m.glow * (0.25 + 0.75 * thin)) + m.albedo * m.inner;

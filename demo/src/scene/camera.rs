@@ -25,7 +25,7 @@ const FAR: f32 = 600.0;
 impl Default for Camera {
     fn default() -> Self {
         Self {
-            yaw: 0.55,
+            yaw: -0.3,
             pitch: 0.62,
             distance: 12.5,
             target: [0.0, 0.4, 0.0],
