@@ -1,3 +1,5 @@
 //! demo.
 
+pub mod scene;
+
 fn main() {}
