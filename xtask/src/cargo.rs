@@ -1,6 +1,7 @@
 //! Calling cargo from within a command that cargo runs.
 
 use std::env;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,6 +18,10 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn cargo(words: &str) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).args(words.split_whitespace());
+    // The steps read its output through a pipe, and cargo would not colour that.
+    if env::var_os("CARGO_TERM_COLOR").is_none() && std::io::stdout().is_terminal() {
+        command.env("CARGO_TERM_COLOR", "always");
+    }
     command
 }
 
