@@ -47,7 +47,10 @@ pub(crate) struct Reader {
 impl Reader {
     pub(crate) fn line(&mut self, line: &str) {
         let line = line.trim_end();
-        if let Some(counts) = line.strip_prefix("test result: ") {
+        let counts = line
+            .strip_prefix("test result: ")
+            .filter(|_| self.test.is_none());
+        if let Some(counts) = counts {
             self.end_of_binary(counts);
         } else if line == "successes:" || line == "failures:" {
             self.in_failures = line == "failures:";
@@ -143,8 +146,19 @@ mod tests {
     }
 
     #[test]
+    fn what_a_test_prints_about_other_tests_is_not_counted() {
+        let tally = read(
+            "successes:\n\n---- reads_counts stdout ----\n\
+             test result: FAILED. 0 passed; 7 failed; 7 ignored; 0 measured\n\n\
+             successes:\n    reads_counts\n\n\
+             test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s\n",
+        );
+        assert_eq!(tally.to_string(), "1 passed, 0 failed, 0 skipped");
+    }
+
+    #[test]
     fn the_same_name_in_another_binary_is_another_test() {
-        let binary = "successes:\n---- draws stdout ----\nSKIPPED: no display\n\
+        let binary = "successes:\n---- draws stdout ----\nSKIPPED: no display\n\nsuccesses:\n    draws\n\n\
                       test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\n";
         assert_eq!(
             read(&binary.repeat(2)).to_string(),
