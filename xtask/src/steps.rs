@@ -45,7 +45,7 @@ impl Steps {
         self.run(name, |_| check());
     }
 
-    /// Runs tests and counts them; with `skips_fail`, a skipped one is a failure.
+    /// Runs tests and counts them: none at all is a failure; with `skips_fail`, a skipped one is a failure.
     pub(crate) fn tests(&mut self, name: &'static str, command: Command, skips_fail: bool) {
         self.run(name, |steps| {
             let mut reader = Reader::default();
@@ -53,6 +53,9 @@ impl Steps {
             let tally = reader.finish();
             steps.tally.add(&tally);
             ended?;
+            if tally.passed + tally.failed + tally.skipped == 0 {
+                return Err("no test was run".into());
+            }
             if skips_fail && tally.skipped > 0 {
                 return Err(format!("{} skipped, and CI is set", tally.skipped));
             }
@@ -185,6 +188,20 @@ mod tests {
         assert!(steps.failed().is_empty());
         steps.tests("in CI", printing(ONE_IGNORED, 0), true);
         assert_eq!(steps.failed(), ["in CI"]);
+    }
+
+    #[test]
+    fn a_step_that_finds_no_test_fails() {
+        let mut steps = Steps::default();
+        steps.tests(
+            "empty",
+            printing(
+                "test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured",
+                0,
+            ),
+            false,
+        );
+        assert_eq!(steps.failed(), ["empty"]);
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub(crate) struct Reader {
     in_failures: bool,
     /// Tests of the present binary that have said that they were skipped.
     skipped: Vec<String>,
+    /// How many more said so past the harness, which then does not tell their names.
+    skipped_nameless: usize,
 }
 
 impl Reader {
@@ -60,7 +62,10 @@ impl Reader {
             .and_then(|l| l.strip_suffix(" stdout ----"))
         {
             self.test = Some(name.to_owned());
-        } else if let Some(reason) = line.strip_prefix("SKIPPED: ") {
+        } else if let Some((_, reason)) = line
+            .split_once("SKIPPED: ")
+            .filter(|(before, _)| may_precede_skip(before))
+        {
             self.skip(reason);
         }
     }
@@ -75,6 +80,7 @@ impl Reader {
         }
         let Some(test) = self.test.clone() else {
             self.tally.reasons.push(reason.to_owned());
+            self.skipped_nameless += 1;
             return;
         };
         if !self.skipped.contains(&test) {
@@ -94,14 +100,20 @@ impl Reader {
                 .and_then(|text| text.split_whitespace().next_back()?.parse().ok())
                 .unwrap_or(0)
         };
-        let skipped = self.skipped.len();
+        let skipped = self.skipped.len() + self.skipped_nameless;
         self.tally.passed += usize::saturating_sub(count(" passed"), skipped);
         self.tally.failed += count(" failed");
         self.tally.skipped += skipped + count(" ignored");
         self.skipped.clear();
+        self.skipped_nameless = 0;
         self.test = None;
         self.in_failures = false;
     }
+}
+
+/// A skip stands at the start of its line, or after the harness's `test name ... ` where tests run one by one.
+fn may_precede_skip(text: &str) -> bool {
+    text.is_empty() || (text.starts_with("test ") && text.ends_with(" ... "))
 }
 
 #[cfg(test)]
@@ -133,6 +145,17 @@ mod tests {
         );
         assert_eq!(tally.to_string(), "1 passed, 0 failed, 1 skipped");
         assert_eq!(tally.reasons, ["draws_a_stone: no Vulkan driver"]);
+    }
+
+    #[test]
+    fn a_skip_printed_past_the_harness_counts_too() {
+        let tally = read(
+            "running 3 tests\nSKIPPED: Xvfb is not installed\ntest a ... ok\ntest b ... SKIPPED: no device\nok\n\
+             test c ... ok\n\n\
+             test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s\n",
+        );
+        assert_eq!(tally.to_string(), "1 passed, 0 failed, 2 skipped");
+        assert_eq!(tally.reasons, ["Xvfb is not installed", "no device"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that must hold, on a bare machine, in one command.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use crate::cargo::{cargo, root, target};
@@ -90,32 +90,14 @@ fn doc_tests(steps: &mut Steps) {
     );
 }
 
-/// The core's protocols under loom: every unit test with `loom` in its path, and all tests of files named `loom*`.
+/// The core's protocols under loom; what has no model is not compiled there.
 fn loom_tests(steps: &mut Steps) {
-    let in_modules = cargo("test --locked --package agate --release --lib loom");
-    steps.tests("loom, unit tests", under_loom(in_modules), false);
-    if has_loom_files(&root().join("agate/tests")) {
-        let in_files = cargo("test --locked --package agate --release --no-fail-fast --test loom*");
-        steps.tests("loom, test files", under_loom(in_files), false);
-    }
-}
-
-/// Builds into a folder of its own, so that the flag does not throw away what the other steps built.
-fn under_loom(mut command: Command) -> Command {
+    let mut models = cargo("test --locked --package agate --release --lib");
     let flags = env::var("RUSTFLAGS").unwrap_or_default();
-    command
-        .env("RUSTFLAGS", format!("{flags} --cfg loom").trim())
-        .env("CARGO_TARGET_DIR", target().join("loom"));
-    command
-}
-
-fn has_loom_files(folder: &Path) -> bool {
-    let Ok(entries) = folder.read_dir() else {
-        return false;
-    };
-    entries
-        .filter_map(Result::ok)
-        .any(|entry| entry.file_name().to_string_lossy().starts_with("loom"))
+    models.env("RUSTFLAGS", format!("{flags} --cfg loom").trim());
+    // A folder of its own, so that the flag does not throw away what the other steps built.
+    models.env("CARGO_TARGET_DIR", target().join("loom"));
+    steps.tests("models under loom", models, false);
 }
 
 fn docs(steps: &mut Steps) {
