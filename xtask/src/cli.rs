@@ -1,0 +1,211 @@
+//! What was asked for on the command line.
+
+use std::fmt;
+
+pub(crate) const HELP: &str = "\
+Usage: cargo xtask COMMAND
+
+  demo [--install] [-- ARGS]   install what the demo needs, build it in release, run it with ARGS
+  test [--install]             install what the tests need, run every test and check of the project
+  check                        the quick part of test: fmt, clippy, the rules of the house
+
+As root, what is missing is installed with apt-get.
+Otherwise the command that installs it is printed; with --install it is run by sudo.
+Where the environment variable CI is set, a GPU or window test that was skipped has failed.
+";
+
+const COMMANDS: [&str; 4] = ["demo", "test", "check", "--help"];
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Help,
+    Check,
+    Demo {
+        install: bool,
+        arguments: Vec<String>,
+    },
+    Test {
+        install: bool,
+    },
+}
+
+/// Why the command line means nothing, in one line.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum UsageError {
+    NoCommand,
+    UnknownCommand(String),
+    UnexpectedArgument {
+        command: &'static str,
+        argument: String,
+    },
+}
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCommand => write!(f, "no command; one of demo, test, check, --help"),
+            Self::UnknownCommand(name) => {
+                write!(
+                    f,
+                    "no command '{name}'; did you mean '{}'?",
+                    nearest(name, &COMMANDS)
+                )
+            }
+            Self::UnexpectedArgument {
+                command: "demo",
+                argument,
+            } => {
+                write!(
+                    f,
+                    "demo does not take '{argument}'; what the demo itself takes goes after --"
+                )
+            }
+            Self::UnexpectedArgument { command, argument } => {
+                write!(
+                    f,
+                    "{command} does not take '{argument}'; see cargo xtask --help"
+                )
+            }
+        }
+    }
+}
+
+/// Reads the arguments that follow the program's name.
+pub(crate) fn parse(arguments: &[String]) -> Result<Command, UsageError> {
+    let (command, rest) = arguments.split_first().ok_or(UsageError::NoCommand)?;
+    if rest.iter().take_while(|a| *a != "--").any(|a| is_help(a)) {
+        return Ok(Command::Help);
+    }
+    match command.as_str() {
+        name if is_help(name) || name == "help" => Ok(Command::Help),
+        "check" => none_left("check", rest).map(|()| Command::Check),
+        "test" => {
+            let (install, rest) = install(rest);
+            none_left("test", rest).map(|()| Command::Test { install })
+        }
+        "demo" => {
+            let (install, rest) = install(rest);
+            let arguments = match rest.split_first() {
+                Some((dashes, arguments)) if dashes == "--" => arguments.to_vec(),
+                _ => none_left("demo", rest).map(|()| Vec::new())?,
+            };
+            Ok(Command::Demo { install, arguments })
+        }
+        unknown => Err(UsageError::UnknownCommand(unknown.to_owned())),
+    }
+}
+
+fn is_help(argument: &str) -> bool {
+    matches!(argument, "--help" | "-h")
+}
+
+fn install(arguments: &[String]) -> (bool, &[String]) {
+    match arguments.split_first() {
+        Some((first, rest)) if first == "--install" => (true, rest),
+        _ => (false, arguments),
+    }
+}
+
+fn none_left(command: &'static str, arguments: &[String]) -> Result<(), UsageError> {
+    match arguments.first() {
+        None => Ok(()),
+        Some(argument) => Err(UsageError::UnexpectedArgument {
+            command,
+            argument: argument.clone(),
+        }),
+    }
+}
+
+/// The candidate that takes the fewest edits to become `name`; the first among equals.
+fn nearest<'a>(name: &str, candidates: &[&'a str]) -> &'a str {
+    candidates
+        .iter()
+        .copied()
+        .min_by_key(|candidate| edits(name, candidate))
+        .unwrap_or_default()
+}
+
+/// Insertions, deletions and replacements that lead from one word to the other.
+fn edits(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Command, UsageError, edits, nearest, parse};
+
+    fn words(line: &str) -> Vec<String> {
+        line.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn what_follows_the_dashes_belongs_to_the_demo() {
+        let demo = |install, arguments| {
+            Ok(Command::Demo {
+                install,
+                arguments: words(arguments),
+            })
+        };
+        assert_eq!(parse(&words("demo")), demo(false, ""));
+        assert_eq!(parse(&words("demo --install")), demo(true, ""));
+        assert_eq!(
+            parse(&words("demo -- --headless --help")),
+            demo(false, "--headless --help")
+        );
+        assert_eq!(
+            parse(&words("demo --install -- --frames 60")),
+            demo(true, "--frames 60")
+        );
+    }
+
+    #[test]
+    fn arguments_that_mean_nothing_are_refused() {
+        for line in ["demo --headless", "check now", "test --instal"] {
+            assert!(
+                matches!(
+                    parse(&words(line)),
+                    Err(UsageError::UnexpectedArgument { .. })
+                ),
+                "{line}"
+            );
+        }
+        assert_eq!(parse(&[]), Err(UsageError::NoCommand));
+    }
+
+    #[test]
+    fn help_is_found_wherever_it_stands_before_the_dashes() {
+        for line in ["--help", "-h", "help", "test --help", "demo -h"] {
+            assert_eq!(parse(&words(line)), Ok(Command::Help), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_command_names_the_nearest_in_one_line() {
+        let error = parse(&words("tset")).unwrap_err().to_string();
+        assert_eq!(error, "no command 'tset'; did you mean 'test'?");
+        assert_eq!(nearest("dmo", &["test", "demo"]), "demo");
+        assert_eq!(nearest("chek", &["test", "demo", "check"]), "check");
+    }
+
+    #[test]
+    fn edits_are_counted() {
+        for (from, to, count) in [
+            ("", "abc", 3),
+            ("demo", "demo", 0),
+            ("kitten", "sitting", 3),
+        ] {
+            assert_eq!(edits(from, to), count, "{from} -> {to}");
+        }
+    }
+}

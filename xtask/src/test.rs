@@ -1,0 +1,142 @@
+//! `cargo xtask test`: everything that must hold, on a bare machine, in one command.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use crate::cargo::{cargo, root, target};
+use crate::steps::Steps;
+use crate::{check, host, packages};
+
+/// The oldest compiler that builds the libraries.
+const OLDEST_RUST: &str = "1.85";
+
+/// Installs what is missing, runs all steps, and prints what passed, failed and was skipped.
+pub(crate) fn run(install: bool) -> ExitCode {
+    let mut steps = Steps::default();
+    if let Err(unmet) = packages::provide(packages::for_tests(), install) {
+        println!("{unmet}\nGoing on; tests that need it are skipped.");
+        steps.note(unmet.to_string());
+    }
+    components();
+    check::quick(&mut steps);
+    core_tests(&mut steps);
+    vulkan_tests(&mut steps);
+    doc_tests(&mut steps);
+    loom_tests(&mut steps);
+    docs(&mut steps);
+    oldest_compiler(&mut steps);
+    steps.finish()
+}
+
+/// Adds rustfmt and clippy where a minimal toolchain lacks them.
+fn components() {
+    let missing: Vec<_> = [("fmt", "rustfmt"), ("clippy", "clippy")]
+        .into_iter()
+        .filter(|(command, _)| !succeeds(cargo(command).arg("--version")))
+        .map(|(_, component)| component)
+        .collect();
+    if !missing.is_empty() && host::has_program("rustup") {
+        println!("adding to the toolchain: {}", missing.join(", "));
+        // Where this fails, the steps that need the component fail and say so.
+        let _status = Command::new("rustup")
+            .args(["component", "add"])
+            .args(missing)
+            .current_dir(root())
+            .status();
+    }
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command.output().is_ok_and(|output| output.status.success())
+}
+
+/// Unit and integration tests that need neither Vulkan nor a display.
+fn core_tests(steps: &mut Steps) {
+    let tests = cargo(
+        "test --locked --workspace --exclude agate-vk --exclude demo --exclude benches --all-targets --no-fail-fast \
+         -- --show-output",
+    );
+    steps.tests("tests without Vulkan", tests, false);
+}
+
+/// Unit and integration tests of what draws; a skipped one fails in CI.
+fn vulkan_tests(steps: &mut Steps) {
+    let mut tests = cargo(
+        "test --locked --package agate-vk --package demo --package benches --lib --bins --tests --examples \
+         --no-fail-fast -- --show-output",
+    );
+    if let Some(lavapipe) = driver_for_tests() {
+        tests
+            .env("VK_DRIVER_FILES", &lavapipe)
+            .env("VK_ICD_FILENAMES", &lavapipe);
+    }
+    steps.tests("tests with Vulkan", tests, env::var_os("CI").is_some());
+}
+
+/// Lavapipe, so that pictures and messages do not depend on the graphics card; nothing where the user chose a driver.
+fn driver_for_tests() -> Option<PathBuf> {
+    let chosen = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"]
+        .iter()
+        .any(|name| env::var_os(name).is_some());
+    if chosen { None } else { host::lavapipe() }
+}
+
+fn doc_tests(steps: &mut Steps) {
+    steps.tests(
+        "doc tests",
+        cargo("test --locked --workspace --doc --no-fail-fast"),
+        false,
+    );
+}
+
+/// The core's protocols under loom; what has no model is not compiled there.
+fn loom_tests(steps: &mut Steps) {
+    let mut models = cargo("test --locked --package agate --release --lib");
+    let flags = env::var("RUSTFLAGS").unwrap_or_default();
+    models.env("RUSTFLAGS", format!("{flags} --cfg loom").trim());
+    // A folder of its own, so that the flag does not throw away what the other steps built.
+    models.env("CARGO_TARGET_DIR", target().join("loom"));
+    steps.tests("models under loom", models, false);
+}
+
+fn docs(steps: &mut Steps) {
+    let mut docs = cargo("doc --locked --workspace --no-deps");
+    docs.env("RUSTDOCFLAGS", "-D warnings");
+    steps.command("docs", docs);
+}
+
+/// Checks the libraries with the oldest compiler that they promise, where rustup has it.
+fn oldest_compiler(steps: &mut Steps) {
+    const NAME: &str = "oldest compiler";
+    let installed = Command::new("rustup")
+        .args(["run", OLDEST_RUST, "cargo", "--version"])
+        .output();
+    if installed.is_ok_and(|output| output.status.success()) {
+        let mut check = Command::new("rustup");
+        check.args([
+            "run",
+            OLDEST_RUST,
+            "cargo",
+            "check",
+            "--locked",
+            "--package",
+            "agate",
+            "--package",
+            "agate-vk",
+        ]);
+        check
+            .current_dir(root())
+            .env("CARGO_TARGET_DIR", target().join("oldest"));
+        // Set by the rustup that runs us, these would lead the older cargo to the newer compiler.
+        for name in ["CARGO", "RUSTC", "RUSTDOC", "RUSTUP_TOOLCHAIN"] {
+            check.env_remove(name);
+        }
+        steps.command(NAME, check);
+    } else {
+        steps.not_run(
+            NAME,
+            format!("rustup has no Rust {OLDEST_RUST} (rustup toolchain install {OLDEST_RUST})"),
+        );
+    }
+}
