@@ -1,19 +1,54 @@
-//! Placeholder: compiles two shaders given inline.
-use naga::{back::spv, front::wgsl, valid};
+//! Compiles the shaders in `../shaders` from WGSL to SPIR-V, both entry points of a file into one
+//! module `$OUT_DIR/<name>.spv`.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs, process};
+
+use naga::back::spv;
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+
 fn main() {
-    let out = std::env::var("OUT_DIR").expect("OUT_DIR");
-    let stone = "struct P { a: vec4<f32>, b: array<vec4<f32>, 7> } var<immediate> p: P;
-struct V { @builtin(position) pos: vec4<f32>, @location(0) n: vec3<f32> }
-@vertex fn vs(@location(0) pos: vec3<f32>, @location(1) n: vec3<f32>) -> V { return V(vec4(p.a.xy + pos.xy * p.a.w, p.a.z, 1.0), n); }
-@fragment fn fs(v: V) -> @location(0) vec4<f32> { return vec4(abs(v.n), 1.0); }";
-    let ground = "struct P { a: vec4<f32> } var<immediate> p: P;
-@vertex fn vs(@builtin(vertex_index) i: u32) -> @builtin(position) vec4<f32> { return vec4(f32(i & 1u) * 4.0 - 1.0, f32(i >> 1u) * 4.0 - 1.0, 0.999, 1.0); }
-@fragment fn fs() -> @location(0) vec4<f32> { return vec4(0.1, 0.1 + 0.0 * p.a.x, 0.15, 1.0); }";
-    for (name, source) in [("placeholder", stone), ("placeholder_ground", ground)] {
-        let module = wgsl::parse_str(source).expect(name);
-        let info = valid::Validator::new(valid::ValidationFlags::all(), valid::Capabilities::IMMEDIATES).validate(&module).expect(name);
-        let words = spv::write_vec(&module, &info, &spv::Options::default(), None).expect(name);
-        let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
-        std::fs::write(format!("{out}/{name}.spv"), bytes).expect(name);
+    let shaders = Path::new(&var("CARGO_MANIFEST_DIR")).join("../shaders");
+    println!("cargo:rerun-if-changed={}", shaders.display());
+    println!("cargo:rerun-if-changed=build.rs");
+    let out = PathBuf::from(var("OUT_DIR"));
+    for name in ["stone", "ground"] {
+        let path = shaders.join(name).with_extension("wgsl");
+        println!("cargo:rerun-if-changed={}", path.display());
+        match compile(&path) {
+            Ok(words) => {
+                let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+                let target = out.join(name).with_extension("spv");
+                if let Err(error) = fs::write(&target, bytes) {
+                    fail(&format!("{}: {error}", target.display()));
+                }
+            }
+            Err(message) => fail(&message),
+        }
     }
+}
+
+/// SPIR-V words of one WGSL file, or a message that points at the fault in it.
+fn compile(path: &Path) -> Result<Vec<u32>, String> {
+    let shown = path.display().to_string();
+    let source = fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
+    let module = naga::front::wgsl::parse_str(&source)
+        .map_err(|error| error.emit_to_string_with_path(&source, &shown))?;
+    let info = Validator::new(ValidationFlags::all(), Capabilities::IMMEDIATES)
+        .validate(&module)
+        .map_err(|error| error.emit_to_string_with_path(&source, &shown))?;
+    let options = spv::Options {
+        lang_version: (1, 3),
+        ..spv::Options::default()
+    };
+    spv::write_vec(&module, &info, &options, None).map_err(|error| format!("{shown}: {error}"))
+}
+
+fn var(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| fail(&format!("cargo did not set {name}")))
+}
+
+fn fail(message: &str) -> ! {
+    eprintln!("{message}");
+    process::exit(1);
 }

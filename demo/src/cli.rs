@@ -163,7 +163,11 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Options, Usa
         };
         if set_switch(&mut options, flag) {
             match inline {
-                Some(value) => return Err(UsageError(format!("{flag} takes no value, but {value:?} was given"))),
+                Some(value) => {
+                    return Err(UsageError(format!(
+                        "{flag} takes no value, but {value:?} was given"
+                    )));
+                }
                 None => continue,
             }
         }
@@ -171,16 +175,32 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Options, Usa
             return Err(unknown_flag(flag));
         }
         let value = inline.or_else(|| arguments.next());
-        let value = value.ok_or_else(|| UsageError(format!("{flag} needs a value: {}", shape(flag))))?;
+        let value =
+            value.ok_or_else(|| UsageError(format!("{flag} needs a value: {}", shape(flag))))?;
         set_value(&mut options, flag, &value)?;
     }
     Ok(options)
 }
 
-const SWITCHES: [&str; 6] =
-    ["--headless", "--validation", "--list-gpus", "--render-pass", "--doctor", "--help"];
+const SWITCHES: [&str; 6] = [
+    "--headless",
+    "--validation",
+    "--list-gpus",
+    "--render-pass",
+    "--doctor",
+    "--help",
+];
 const VALUED: [&str; 10] = [
-    "--frames", "--screenshot", "--size", "--draws", "--jobs", "--strategy", "--gpu", "--time-step", "--seed", "--json",
+    "--frames",
+    "--screenshot",
+    "--size",
+    "--draws",
+    "--jobs",
+    "--strategy",
+    "--gpu",
+    "--time-step",
+    "--seed",
+    "--json",
 ];
 
 /// Largest number of stones and of jobs: far above use, far below overflow.
@@ -204,7 +224,12 @@ fn set_switch(options: &mut Options, flag: &str) -> bool {
 }
 
 fn set_value(options: &mut Options, flag: &str, value: &str) -> Result<(), UsageError> {
-    let wrong = || UsageError(format!("{flag} {value:?} is not understood: {}", shape(flag)));
+    let wrong = || {
+        UsageError(format!(
+            "{flag} {value:?} is not understood: {}",
+            shape(flag)
+        ))
+    };
     match flag {
         "--frames" => options.frames = Some(number(value, 1, u64::MAX).ok_or_else(wrong)?),
         "--screenshot" => options.screenshot = Some(path(value).ok_or_else(wrong)?),
@@ -213,7 +238,13 @@ fn set_value(options: &mut Options, flag: &str, value: &str) -> Result<(), Usage
         "--draws" => options.draws = Some(number(value, 1, DRAWS_MAX).ok_or_else(wrong)?),
         "--jobs" => options.jobs = Some(number(value, 1, JOBS_MAX).ok_or_else(wrong)?),
         "--strategy" => options.strategy = strategy(value)?,
-        "--gpu" => options.gpu = Some((!value.is_empty()).then(|| value.to_owned()).ok_or_else(wrong)?),
+        "--gpu" => {
+            options.gpu = Some(
+                (!value.is_empty())
+                    .then(|| value.to_owned())
+                    .ok_or_else(wrong)?,
+            )
+        }
         "--time-step" => options.time_step = Some(seconds(value).ok_or_else(wrong)?),
         "--seed" => options.seed = value.parse().map_err(|_| wrong())?,
         _ => options.json = Some(path(value).ok_or_else(wrong)?),
@@ -229,7 +260,10 @@ fn shape(flag: &str) -> String {
         "--size" => format!("WxH, as in 1280x720, each from 1 to {SIDE_MAX}"),
         "--draws" => format!("a count from 1 to {DRAWS_MAX}, or auto"),
         "--jobs" => format!("a count from 1 to {JOBS_MAX}"),
-        "--strategy" => format!("one of {}", StrategyName::ALL.map(StrategyName::name).join(", ")),
+        "--strategy" => format!(
+            "one of {}",
+            StrategyName::ALL.map(StrategyName::name).join(", ")
+        ),
         "--gpu" => "a number from --list-gpus or a part of a name".into(),
         "--time-step" => "seconds from 0 to 3600, as in 0.016".into(),
         _ => "a whole number of at least 0".into(),
@@ -237,7 +271,10 @@ fn shape(flag: &str) -> String {
 }
 
 fn number<N: std::str::FromStr + PartialOrd>(value: &str, least: N, most: N) -> Option<N> {
-    value.parse().ok().filter(|number| *number >= least && *number <= most)
+    value
+        .parse()
+        .ok()
+        .filter(|number| *number >= least && *number <= most)
 }
 
 fn path(value: &str) -> Option<PathBuf> {
@@ -254,17 +291,27 @@ fn seconds(value: &str) -> Option<f32> {
 }
 
 fn strategy(value: &str) -> Result<StrategyName, UsageError> {
-    let found = StrategyName::ALL.into_iter().find(|strategy| strategy.name() == value);
+    let found = StrategyName::ALL
+        .into_iter()
+        .find(|strategy| strategy.name() == value);
     found.ok_or_else(|| {
         let names = StrategyName::ALL.map(StrategyName::name);
-        let hint = nearest(value, &names).map_or(String::new(), |name| format!("; did you mean {name}?"));
-        UsageError(format!("unknown strategy {value:?}{hint} (there are {})", names.join(", ")))
+        let hint =
+            nearest(value, &names).map_or(String::new(), |name| format!("; did you mean {name}?"));
+        UsageError(format!(
+            "unknown strategy {value:?}{hint} (there are {})",
+            names.join(", ")
+        ))
     })
 }
 
 fn unknown_flag(flag: &str) -> UsageError {
     let all: Vec<&str> = SWITCHES.into_iter().chain(VALUED).collect();
-    let kind = if flag.starts_with('-') { "unknown flag" } else { "unexpected argument" };
+    let kind = if flag.starts_with('-') {
+        "unknown flag"
+    } else {
+        "unexpected argument"
+    };
     let hint = nearest(flag, &all).map_or(String::new(), |name| format!("; did you mean {name}?"));
     // One line stays one line, whatever was typed.
     let flag = flag.escape_debug();
@@ -336,14 +383,18 @@ mod tests {
 
     #[test]
     fn auto_is_no_number_of_draws() {
-        assert_eq!(options("--draws 9 --draws auto").map(|options| options.draws), Ok(None));
+        assert_eq!(
+            options("--draws 9 --draws auto").map(|options| options.draws),
+            Ok(None)
+        );
     }
 
     #[test]
     fn each_strategy_has_its_key() {
         for (index, strategy) in StrategyName::ALL.into_iter().enumerate() {
             assert_eq!(strategy.index(), index);
-            let read = options(&format!("--strategy={}", strategy.name())).map(|options| options.strategy);
+            let read =
+                options(&format!("--strategy={}", strategy.name())).map(|options| options.strategy);
             assert_eq!(read, Ok(strategy));
         }
     }
@@ -355,7 +406,10 @@ mod tests {
             ("--frame 3", "did you mean --frames?"),
             ("--strategy agat", "did you mean agate?"),
             ("--strategy per_thread", "did you mean per-thread?"),
-            ("headless", "unexpected argument headless; did you mean --headless?"),
+            (
+                "headless",
+                "unexpected argument headless; did you mean --headless?",
+            ),
             ("--size 640", "WxH, as in 1280x720"),
             ("--size 0x5", "WxH"),
             ("--frames 0", "a count of at least 1"),

@@ -97,8 +97,15 @@ pub(crate) fn callers(column: usize, group: Group) -> Vec<Caller> {
                 .map(|(index, (_, name))| (*name, CALLS[column][row][index].load(Relaxed)))
                 .filter(|(_, calls)| *calls > 0)
                 .collect();
-            let (thread_id, thread_name) = THREADS[row].get().cloned().unwrap_or((0, "(more threads)".into()));
-            (!functions.is_empty()).then_some(Caller { thread_id, thread_name, functions })
+            let (thread_id, thread_name) = THREADS[row]
+                .get()
+                .cloned()
+                .unwrap_or((0, "(more threads)".into()));
+            (!functions.is_empty()).then_some(Caller {
+                thread_id,
+                thread_name,
+                functions,
+            })
         })
         .collect()
 }
@@ -141,14 +148,20 @@ fn note(function: usize) {
 fn take_row() -> usize {
     let row = ROWS_USED.fetch_add(1, Relaxed).min(ROWS - 1);
     if row < ROWS - 1 {
-        let name = std::thread::current().name().unwrap_or("(unnamed)").to_owned();
+        let name = std::thread::current()
+            .name()
+            .unwrap_or("(unnamed)")
+            .to_owned();
         THREADS[row].get_or_init(|| (crate::measure::thread_id(), name));
     }
     ROW.set(row);
     row
 }
 
-unsafe extern "system" fn get_device_proc_addr(device: vk::Device, name: *const c_char) -> vk::PFN_vkVoidFunction {
+unsafe extern "system" fn get_device_proc_addr(
+    device: vk::Device,
+    name: *const c_char,
+) -> vk::PFN_vkVoidFunction {
     let real = REAL_LOADER.load(Relaxed);
     // SAFETY: `install` stored a `PFN_vkGetDeviceProcAddr` there before it gave out this function.
     let real: vk::PFN_vkGetDeviceProcAddr = unsafe { transmute(real) };
@@ -156,7 +169,10 @@ unsafe extern "system" fn get_device_proc_addr(device: vk::Device, name: *const 
     let found = unsafe { real(device, name) }?;
     // SAFETY: by that same contract `name` is a C string.
     let wanted = unsafe { CStr::from_ptr(name) };
-    let Some(index) = FUNCTIONS.iter().position(|(_, name)| name.as_bytes() == wanted.to_bytes()) else {
+    let Some(index) = FUNCTIONS
+        .iter()
+        .position(|(_, name)| name.as_bytes() == wanted.to_bytes())
+    else {
         return Some(found);
     };
     FORWARD[index].store(found as *mut c_void, Relaxed);

@@ -10,7 +10,7 @@ use ash::vk;
 use crate::gpu::memory::whole;
 use crate::gpu::readback::Readback;
 use crate::gpu::target::Target;
-use crate::scene::{View, ground_push};
+use crate::scene::{GROUND_VERTICES, View};
 use crate::stage::Stage;
 
 /// The Vulkan commands that a frame uses, wherever they go.
@@ -41,13 +41,19 @@ pub(crate) struct Shown {
 /// Readies the target: its old contents are given up once the frame before has been copied from it.
 pub(crate) fn setup(commands: &mut impl Commands, target: &Target) {
     let color = vk::ImageMemoryBarrier2::default()
-        .src_stage_mask(vk::PipelineStageFlags2::ALL_TRANSFER | vk::PipelineStageFlags2::COLOR_ATTACHMENT_OUTPUT)
+        .src_stage_mask(
+            vk::PipelineStageFlags2::ALL_TRANSFER
+                | vk::PipelineStageFlags2::COLOR_ATTACHMENT_OUTPUT,
+        )
         .src_access_mask(vk::AccessFlags2::COLOR_ATTACHMENT_WRITE)
         .dst_stage_mask(vk::PipelineStageFlags2::COLOR_ATTACHMENT_OUTPUT)
-        .dst_access_mask(vk::AccessFlags2::COLOR_ATTACHMENT_WRITE | vk::AccessFlags2::COLOR_ATTACHMENT_READ)
+        .dst_access_mask(
+            vk::AccessFlags2::COLOR_ATTACHMENT_WRITE | vk::AccessFlags2::COLOR_ATTACHMENT_READ,
+        )
         .new_layout(vk::ImageLayout::COLOR_ATTACHMENT_OPTIMAL)
         .subresource_range(whole(vk::ImageAspectFlags::COLOR));
-    let tests = vk::PipelineStageFlags2::EARLY_FRAGMENT_TESTS | vk::PipelineStageFlags2::LATE_FRAGMENT_TESTS;
+    let tests = vk::PipelineStageFlags2::EARLY_FRAGMENT_TESTS
+        | vk::PipelineStageFlags2::LATE_FRAGMENT_TESTS;
     let depth_write = vk::AccessFlags2::DEPTH_STENCIL_ATTACHMENT_WRITE;
     let depth = vk::ImageMemoryBarrier2::default()
         .src_stage_mask(tests)
@@ -58,16 +64,33 @@ pub(crate) fn setup(commands: &mut impl Commands, target: &Target) {
         .image(target.depth.handle)
         .subresource_range(whole(vk::ImageAspectFlags::DEPTH));
     let samples = target.samples.as_ref().unwrap_or(&target.color);
-    let barriers = [depth, color.image(target.color.handle), color.image(samples.handle)];
-    let used = if target.samples.is_some() { &barriers[..] } else { &barriers[..2] };
+    let barriers = [
+        depth,
+        color.image(target.color.handle),
+        color.image(samples.handle),
+    ];
+    let used = if target.samples.is_some() {
+        &barriers[..]
+    } else {
+        &barriers[..2]
+    };
     commands.barrier(&vk::DependencyInfo::default().image_memory_barriers(used));
 }
 
 /// The stones of `range`; the job with the last stone draws the ground behind them all.
-pub(crate) fn stones(commands: &mut impl Commands, stage: &Stage, view: &View, range: Range<usize>) {
+pub(crate) fn stones(
+    commands: &mut impl Commands,
+    stage: &Stage,
+    view: &View,
+    range: Range<usize>,
+) {
     let extent = stage.target.extent;
-    let viewport =
-        vk::Viewport { width: extent.width as f32, height: extent.height as f32, max_depth: 1.0, ..Default::default() };
+    let viewport = vk::Viewport {
+        width: extent.width as f32,
+        height: extent.height as f32,
+        max_depth: 1.0,
+        ..Default::default()
+    };
     let last = range.end == stage.scene.len();
     commands.set_area(viewport, stage.target.area());
     let pipeline = &stage.pipelines.stone;
@@ -83,7 +106,12 @@ pub(crate) fn stones(commands: &mut impl Commands, stage: &Stage, view: &View, r
 }
 
 /// Copies the picture to the window's image and to the buffer for a file, whichever is wanted.
-pub(crate) fn finish(commands: &mut impl Commands, target: &Target, shown: Option<Shown>, copy: Option<&Readback>) {
+pub(crate) fn finish(
+    commands: &mut impl Commands,
+    target: &Target,
+    shown: Option<Shown>,
+    copy: Option<&Readback>,
+) {
     let from = vk::ImageMemoryBarrier2::default()
         .src_stage_mask(vk::PipelineStageFlags2::COLOR_ATTACHMENT_OUTPUT)
         .src_access_mask(vk::AccessFlags2::COLOR_ATTACHMENT_WRITE)
@@ -102,7 +130,11 @@ pub(crate) fn finish(commands: &mut impl Commands, target: &Target, shown: Optio
         .image(shown.map_or(vk::Image::null(), |shown| shown.image))
         .subresource_range(whole(vk::ImageAspectFlags::COLOR));
     let barriers = [from, to];
-    let used = if shown.is_some() { &barriers[..] } else { &barriers[..1] };
+    let used = if shown.is_some() {
+        &barriers[..]
+    } else {
+        &barriers[..1]
+    };
     commands.barrier(&vk::DependencyInfo::default().image_memory_barriers(used));
     if let Some(shown) = shown {
         show(commands, target, shown, &to);
@@ -116,11 +148,16 @@ pub(crate) fn finish(commands: &mut impl Commands, target: &Target, shown: Optio
 fn ground(commands: &mut impl Commands, stage: &Stage, view: &View) {
     let pipeline = &stage.pipelines.ground;
     commands.bind_pipeline(pipeline.handle);
-    commands.push(pipeline.layout, &ground_push(view));
-    commands.draw(3);
+    commands.push(pipeline.layout, &stage.scene.ground_push(view));
+    commands.draw(GROUND_VERTICES);
 }
 
-fn show(commands: &mut impl Commands, target: &Target, shown: Shown, to: &vk::ImageMemoryBarrier2<'_>) {
+fn show(
+    commands: &mut impl Commands,
+    target: &Target,
+    shown: Shown,
+    to: &vk::ImageMemoryBarrier2<'_>,
+) {
     let region = vk::ImageBlit::default()
         .src_subresource(color_layer())
         .src_offsets(corners(target.extent))
@@ -139,7 +176,11 @@ fn show(commands: &mut impl Commands, target: &Target, shown: Shown, to: &vk::Im
 fn copy_out(commands: &mut impl Commands, target: &Target, copy: &Readback) {
     let region = vk::BufferImageCopy::default()
         .image_subresource(color_layer())
-        .image_extent(vk::Extent3D { width: target.extent.width, height: target.extent.height, depth: 1 });
+        .image_extent(vk::Extent3D {
+            width: target.extent.width,
+            height: target.extent.height,
+            depth: 1,
+        });
     commands.copy_to_buffer(target.color.handle, copy.buffer.handle, region);
     let host = vk::MemoryBarrier2::default()
         .src_stage_mask(vk::PipelineStageFlags2::ALL_TRANSFER)
@@ -150,7 +191,9 @@ fn copy_out(commands: &mut impl Commands, target: &Target, copy: &Readback) {
 }
 
 fn color_layer() -> vk::ImageSubresourceLayers {
-    vk::ImageSubresourceLayers::default().aspect_mask(vk::ImageAspectFlags::COLOR).layer_count(1)
+    vk::ImageSubresourceLayers::default()
+        .aspect_mask(vk::ImageAspectFlags::COLOR)
+        .layer_count(1)
 }
 
 fn corners(extent: vk::Extent2D) -> [vk::Offset3D; 2] {

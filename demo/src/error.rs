@@ -23,7 +23,10 @@ pub(crate) enum Error {
     /// Opening or driving the window failed.
     Window(String),
     /// A Vulkan call failed.
-    Vulkan { doing: &'static str, result: vk::Result },
+    Vulkan {
+        doing: &'static str,
+        result: vk::Result,
+    },
     /// Device memory could not be had.
     Memory { what: &'static str, why: String },
     /// The GPU did not finish within the deadline.
@@ -37,32 +40,56 @@ pub(crate) enum Error {
 }
 
 /// The command that installs what runs Vulkan without a GPU.
-pub(crate) const INSTALL_DRIVER: &str = "apt install --no-install-recommends libvulkan1 mesa-vulkan-drivers";
+pub(crate) const INSTALL_DRIVER: &str =
+    "apt install --no-install-recommends libvulkan1 mesa-vulkan-drivers";
 
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoLoader => write!(out, "no Vulkan loader (libvulkan.so.1): {INSTALL_DRIVER}"),
-            Self::NoDriver => write!(out, "the Vulkan loader found no driver that works: {INSTALL_DRIVER}"),
+            Self::NoDriver => write!(
+                out,
+                "the Vulkan loader found no driver that works: {INSTALL_DRIVER}"
+            ),
             Self::NoDevice(why) => {
-                write!(out, "no Vulkan device suits ({why}); a software device will do: {INSTALL_DRIVER}")
+                write!(
+                    out,
+                    "no Vulkan device suits ({why}); a software device will do: {INSTALL_DRIVER}"
+                )
             }
             Self::NoSuchGpu { wanted, have } => {
-                write!(out, "--gpu {wanted} names no device; there are: {have}; see --list-gpus")
+                write!(
+                    out,
+                    "--gpu {wanted} names no device; there are: {have}; see --list-gpus"
+                )
             }
             Self::NoValidationLayer => {
-                write!(out, "--validation needs the Khronos layer: apt install vulkan-validationlayers")
+                write!(
+                    out,
+                    "--validation needs the Khronos layer: apt install vulkan-validationlayers"
+                )
             }
             Self::NoWindowLibrary { missing, fix } => {
                 write!(out, "a window needs {missing}: {fix} (or pass --headless)")
             }
-            Self::Window(why) => write!(out, "the window failed: {why} (--headless draws without one)"),
-            Self::Vulkan { doing, result } => write!(out, "{doing} failed: {result:?}; --doctor shows the driver"),
+            Self::Window(why) => write!(
+                out,
+                "the window failed: {why} (--headless draws without one)"
+            ),
+            Self::Vulkan { doing, result } => {
+                write!(out, "{doing} failed: {result:?}; --doctor shows the driver")
+            }
             Self::Memory { what, why } => {
-                write!(out, "no memory for {what}: {why}; try a smaller --size or fewer --draws")
+                write!(
+                    out,
+                    "no memory for {what}: {why}; try a smaller --size or fewer --draws"
+                )
             }
             Self::Stalled { what, seconds } => {
-                write!(out, "{what} did not come within {seconds} s; try fewer --draws, and look at --doctor")
+                write!(
+                    out,
+                    "{what} did not come within {seconds} s; try fewer --draws, and look at --doctor"
+                )
             }
             Self::Write { path, why } => write!(out, "cannot write {}: {why}", path.display()),
             Self::Jobs(why) => write!(out, "cannot start the job threads: {why}"),

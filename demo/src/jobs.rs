@@ -54,13 +54,20 @@ impl Jobs {
         record: impl Fn(usize, Range<usize>) -> Result<T, Error> + Sync,
     ) {
         results.slots.clear();
-        results.slots.resize_with(self.count(draws), || (JobSample::default(), None));
+        results
+            .slots
+            .resize_with(self.count(draws), || (JobSample::default(), None));
         self.pool.install(|| {
-            results.slots.par_iter_mut().with_max_len(1).enumerate().for_each(|(job, slot)| {
-                let range = self.range(job, draws);
-                let (result, sample) = measure::job(range.len(), || record(job, range.clone()));
-                *slot = (sample, Some(result));
-            });
+            results
+                .slots
+                .par_iter_mut()
+                .with_max_len(1)
+                .enumerate()
+                .for_each(|(job, slot)| {
+                    let range = self.range(job, draws);
+                    let (result, sample) = measure::job(range.len(), || record(job, range.clone()));
+                    *slot = (sample, Some(result));
+                });
         });
     }
 }
@@ -93,7 +100,9 @@ mod tests {
     fn ranges_cover_every_draw_once_and_in_order() {
         for (jobs, draws) in [(1, 1), (3, 10), (8, 3), (7, 7), (4, 1001)] {
             let jobs = Jobs::new(Some(jobs)).expect("threads");
-            let all: Vec<usize> = (0..jobs.count(draws)).flat_map(|job| jobs.range(job, draws)).collect();
+            let all: Vec<usize> = (0..jobs.count(draws))
+                .flat_map(|job| jobs.range(job, draws))
+                .collect();
             assert_eq!(all, (0..draws).collect::<Vec<_>>());
         }
     }
@@ -108,9 +117,14 @@ mod tests {
             job => Ok(job),
         });
         let (mut samples, mut made) = (Vec::new(), Vec::new());
-        let error = results.take(&mut samples, |job| made.push(job)).expect_err("two jobs failed");
+        let error = results
+            .take(&mut samples, |job| made.push(job))
+            .expect_err("two jobs failed");
         assert!(error.to_string().contains("first"));
         assert_eq!(made, [0, 3]);
-        assert_eq!(samples.iter().map(|sample| sample.draws).sum::<usize>(), 100);
+        assert_eq!(
+            samples.iter().map(|sample| sample.draws).sum::<usize>(),
+            100
+        );
     }
 }

@@ -71,5 +71,9 @@ fn conclude(options: &Options, ledger: &Ledger) -> Result<u8, Error> {
     if blocked > 0 {
         eprintln!("demo: {blocked} job(s) of the strategy agate were blocked, and none may be");
     }
-    Ok(if blocked > 0 || ledger.validation_messages() > 0 { SPOKE } else { WELL })
+    Ok(if blocked > 0 || ledger.validation_messages() > 0 {
+        SPOKE
+    } else {
+        WELL
+    })
 }

@@ -1,5 +1,8 @@
 //! What a job's time is made of: clocks of the thread, read around the job and outside of its inner loop.
-#![allow(unsafe_code, reason = "getrusage, clock_gettime and gettid are C functions")]
+#![allow(
+    unsafe_code,
+    reason = "getrusage, clock_gettime and gettid are C functions"
+)]
 
 use std::time::{Duration, Instant};
 
@@ -42,8 +45,20 @@ pub(crate) fn job<R>(draws: usize, job: impl FnOnce() -> R) -> (R, JobSample) {
     let after = ThreadClock::now();
     let waits = after.voluntary.saturating_sub(before.voluntary);
     let on_processor = after.cpu.saturating_sub(before.cpu);
-    let blocked = if waits > 0 { record.saturating_sub(on_processor) } else { Duration::ZERO };
-    (result, JobSample { draws, record, blocked, waits })
+    let blocked = if waits > 0 {
+        record.saturating_sub(on_processor)
+    } else {
+        Duration::ZERO
+    };
+    (
+        result,
+        JobSample {
+            draws,
+            record,
+            blocked,
+            waits,
+        },
+    )
 }
 
 struct ThreadClock {
@@ -53,11 +68,21 @@ struct ThreadClock {
 
 impl ThreadClock {
     fn now() -> Self {
-        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut time = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
         // SAFETY: `time` is a live timespec that the call fills in.
-        let known = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) } == 0;
-        let cpu = Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0));
-        Self { cpu: if known { cpu } else { Duration::ZERO }, voluntary: voluntary_switches() }
+        let known =
+            unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) } == 0;
+        let cpu = Duration::new(
+            u64::try_from(time.tv_sec).unwrap_or(0),
+            u32::try_from(time.tv_nsec).unwrap_or(0),
+        );
+        Self {
+            cpu: if known { cpu } else { Duration::ZERO },
+            voluntary: voluntary_switches(),
+        }
     }
 }
 
@@ -66,7 +91,11 @@ fn voluntary_switches() -> u64 {
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: `usage` is a live rusage that the call fills in.
     let failed = unsafe { libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage) } != 0;
-    if failed { 0 } else { u64::try_from(usage.ru_nvcsw).unwrap_or(0) }
+    if failed {
+        0
+    } else {
+        u64::try_from(usage.ru_nvcsw).unwrap_or(0)
+    }
 }
 
 #[cfg(test)]
@@ -98,7 +127,9 @@ mod tests {
 
     #[test]
     fn a_job_that_only_computes_counts_nothing_as_blocked() {
-        let (sum, sample) = job(1000, || (0..1000_u64).fold(0, |sum, n| std::hint::black_box(sum + n)));
+        let (sum, sample) = job(1000, || {
+            (0..1000_u64).fold(0, |sum, n| std::hint::black_box(sum + n))
+        });
         assert_eq!(sum, 499_500);
         assert_eq!(sample.waits, 0);
         assert_eq!(sample.blocked, Duration::ZERO);

@@ -68,13 +68,21 @@ impl Ledger {
             draws,
             jobs: stage.jobs.count(draws),
             job_threads: stage.jobs.threads(),
-            pass: if options.render_pass { "render-pass" } else { "dynamic" },
+            pass: if options.render_pass {
+                "render-pass"
+            } else {
+                "dynamic"
+            },
             window,
             seed: options.seed,
             time_step: options.time_step,
             validates: options.validation,
         };
-        Self { facts, strategies: Default::default(), validation: None }
+        Self {
+            facts,
+            strategies: Default::default(),
+            validation: None,
+        }
     }
 
     /// Notes one frame.
@@ -85,7 +93,9 @@ impl Ledger {
             pools: column.objects.pools.max(objects.pools),
             command_buffers: column.objects.command_buffers.max(objects.command_buffers),
         };
-        column.until_ended_us.add(frame.until_ended.as_secs_f64() * 1e6);
+        column
+            .until_ended_us
+            .add(frame.until_ended.as_secs_f64() * 1e6);
         for job in &frame.jobs {
             column.jobs += 1;
             column.jobs_blocked += u64::from(job.waits > 0);
@@ -115,24 +125,47 @@ impl Ledger {
     pub(crate) fn table(&self) -> String {
         let facts = &self.facts;
         let mut lines = vec![
-            format!("{} ({}, {})", facts.device, facts.device_kind, facts.driver.trim()),
+            format!(
+                "{} ({}, {})",
+                facts.device,
+                facts.device_kind,
+                facts.driver.trim()
+            ),
             format!(
                 "{}x{}, {} sample(s), {} draws in {} jobs on {} job threads, {} pass, {} frames in flight",
-                facts.size.0, facts.size.1, facts.samples, facts.draws, facts.jobs, facts.job_threads, facts.pass,
+                facts.size.0,
+                facts.size.1,
+                facts.samples,
+                facts.draws,
+                facts.jobs,
+                facts.job_threads,
+                facts.pass,
                 FRAMES_IN_FLIGHT
             ),
             String::new(),
             format!(
                 "{:<11}{:>7}{:>18}{:>14}{:>18}{:>14}{:>7}{:>9}{:>14}{:>13}",
-                "strategy", "frames", "record ns/draw", "p99", "until ended us", "p99", "pools", "buffers",
-                "jobs blocked", "blocked us"
+                "strategy",
+                "frames",
+                "record ns/draw",
+                "p99",
+                "until ended us",
+                "p99",
+                "pools",
+                "buffers",
+                "jobs blocked",
+                "blocked us"
             ),
         ];
         lines.extend(self.used().map(|(name, column)| column.line(name)));
         lines.push(String::new());
         lines.push("who called Vulkan (thread id and name: calls)".into());
         for (name, _) in self.used() {
-            lines.extend(Group::ALL.into_iter().filter_map(|group| callers_line(name, group)));
+            lines.extend(
+                Group::ALL
+                    .into_iter()
+                    .filter_map(|group| callers_line(name, group)),
+            );
         }
         if let Some(messages) = self.validation {
             lines.push(String::new());
@@ -144,12 +177,18 @@ impl Ledger {
     /// Writes the same as JSON.
     pub(crate) fn write_json(&self, path: &Path) -> Result<(), Error> {
         let text = format!("{:#}\n", self.json());
-        std::fs::write(path, text).map_err(|why| Error::Write { path: path.to_owned(), why: why.to_string() })
+        std::fs::write(path, text).map_err(|why| Error::Write {
+            path: path.to_owned(),
+            why: why.to_string(),
+        })
     }
 
     fn json(&self) -> Value {
         let facts = &self.facts;
-        let strategies: Vec<Value> = self.used().map(|(name, column)| column.json(name)).collect();
+        let strategies: Vec<Value> = self
+            .used()
+            .map(|(name, column)| column.json(name))
+            .collect();
         json!({
             "device": facts.device,
             "device_kind": facts.device_kind,
@@ -172,7 +211,10 @@ impl Ledger {
     }
 
     fn used(&self) -> impl Iterator<Item = (StrategyName, &Column)> {
-        StrategyName::ALL.into_iter().zip(&self.strategies).filter(|(_, column)| column.frames > 0)
+        StrategyName::ALL
+            .into_iter()
+            .zip(&self.strategies)
+            .filter(|(_, column)| column.frames > 0)
     }
 }
 
@@ -251,9 +293,23 @@ fn callers_line(name: StrategyName, group: Group) -> Option<String> {
     let callers = count::callers(name.index(), group);
     let callers: Vec<String> = callers
         .iter()
-        .map(|caller| format!("{} {}: {}", caller.thread_id, caller.thread_name, caller.calls()))
+        .map(|caller| {
+            format!(
+                "{} {}: {}",
+                caller.thread_id,
+                caller.thread_name,
+                caller.calls()
+            )
+        })
         .collect();
-    (!callers.is_empty()).then(|| format!("  {:<11}{:<10} {}", name.name(), group.name(), callers.join(", ")))
+    (!callers.is_empty()).then(|| {
+        format!(
+            "  {:<11}{:<10} {}",
+            name.name(),
+            group.name(),
+            callers.join(", ")
+        )
+    })
 }
 
 #[cfg(test)]
@@ -264,7 +320,9 @@ mod tests {
     fn quantiles_are_values_that_occurred() {
         let mut spread = Spread::default();
         assert_eq!(spread.quantile(0.5), 0.0);
-        (1..=100).rev().for_each(|value| spread.add(f64::from(value)));
+        (1..=100)
+            .rev()
+            .for_each(|value| spread.add(f64::from(value)));
         assert_eq!(spread.quantile(0.5), 50.0);
         assert_eq!(spread.quantile(0.99), 99.0);
         assert_eq!(spread.quantile(1.0), 100.0);

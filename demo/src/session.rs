@@ -39,7 +39,11 @@ pub(crate) struct FrameFacts {
 
 impl Session {
     /// Builds everything for pictures of the wanted or the default size; `window` is the window's size, if any.
-    pub(crate) fn new(gpu: Arc<Gpu>, options: &Options, window: Option<vk::Extent2D>) -> Result<Self, Error> {
+    pub(crate) fn new(
+        gpu: Arc<Gpu>,
+        options: &Options,
+        window: Option<vk::Extent2D>,
+    ) -> Result<Self, Error> {
         let extent = window.filter(|extent| extent.width > 0 && extent.height > 0);
         let stage_options = StageOptions {
             seed: options.seed,
@@ -76,9 +80,14 @@ impl Session {
 
     /// Draws one frame; with a file name, its picture is written there.
     pub(crate) fn frame(&mut self, screenshot: Option<&Path>) -> Result<FrameFacts, Error> {
-        let copy = screenshot.map(|_| Readback::new(&self.gpu, &self.stage.target)).transpose()?;
+        let copy = screenshot
+            .map(|_| Readback::new(&self.gpu, &self.stage.target))
+            .transpose()?;
         let view = self.camera.view(self.stage.aspect(), self.clock.now());
-        let order = Order { view, copy: copy.as_ref() };
+        let order = Order {
+            view,
+            copy: copy.as_ref(),
+        };
         self.sample.jobs.clear();
         let strategy = self.strategy.as_mut().ok_or_else(no_strategy)?;
         let outcome = strategy.frame(&self.stage, &order, &mut self.sample);
@@ -94,7 +103,12 @@ impl Session {
         if let (Some(copy), Some(path)) = (&copy, screenshot) {
             copy.write_png(path)?;
         }
-        let blocked = self.sample.jobs.iter().map(|job| job.blocked).sum::<std::time::Duration>();
+        let blocked = self
+            .sample
+            .jobs
+            .iter()
+            .map(|job| job.blocked)
+            .sum::<std::time::Duration>();
         Ok(FrameFacts {
             drawn: true,
             until_ended_us: self.sample.until_ended.as_secs_f64() * 1e6,
@@ -131,7 +145,10 @@ impl Session {
 
     /// Waits for the last frames, and gives back what the strategy holds.
     pub(crate) fn close(&mut self) -> Result<(), Error> {
-        let finished = self.strategy.as_mut().map_or(Ok(()), |strategy| strategy.finish());
+        let finished = self
+            .strategy
+            .as_mut()
+            .map_or(Ok(()), |strategy| strategy.finish());
         drop(self.strategy.take());
         crate::count::set_column(crate::count::OUTSIDE);
         finished
@@ -139,7 +156,13 @@ impl Session {
 
     /// Ends the session, device included, and hands out its numbers: what the layer says at the very end counts.
     pub(crate) fn into_ledger(self) -> Ledger {
-        let Self { strategy, stage, gpu, mut ledger, .. } = self;
+        let Self {
+            strategy,
+            stage,
+            gpu,
+            mut ledger,
+            ..
+        } = self;
         let messages = Arc::clone(&gpu.instance.messages);
         drop((strategy, stage, gpu));
         ledger.set_validation(messages.count());
@@ -149,7 +172,11 @@ impl Session {
 
 /// Size of the picture: what the command line says, else what this kind of device draws fluently.
 pub(crate) fn picture_size(options: &Options, gpu: &Gpu) -> vk::Extent2D {
-    let default = if gpu.is_cpu() { (960, 540) } else { (1280, 720) };
+    let default = if gpu.is_cpu() {
+        (960, 540)
+    } else {
+        (1280, 720)
+    };
     let (width, height) = options.size.unwrap_or(default);
     vk::Extent2D { width, height }
 }
@@ -173,7 +200,13 @@ struct Clock {
 
 impl Clock {
     fn new(step: Option<f32>) -> Self {
-        Self { step, frames: 0, seconds: 0.0, last: Instant::now(), paused: false }
+        Self {
+            step,
+            frames: 0,
+            seconds: 0.0,
+            last: Instant::now(),
+            paused: false,
+        }
     }
 
     fn pause(&mut self, paused: bool) {

@@ -36,8 +36,8 @@ pub(crate) struct StageOptions {
 
 impl Stage {
     pub(crate) fn new(gpu: &Arc<Gpu>, options: &StageOptions) -> Result<Self, Error> {
-        // A processor is better used for more stones than for finer ones.
-        let detail = if gpu.is_cpu() { 1 } else { 3 };
+        // A processor has better use for its time than fine triangles.
+        let detail = if gpu.is_cpu() { 0 } else { 3 };
         let scene = Scene::new(options.seed, options.draws, detail);
         let formats = Formats::of(gpu);
         let pass = PassKind::new(gpu, formats, options.render_pass)?;

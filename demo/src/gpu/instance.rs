@@ -50,7 +50,10 @@ impl Instance {
         }
         let mut extensions = extensions.to_vec();
         if validation {
-            extensions.extend([ext::debug_utils::NAME.as_ptr(), ext::validation_features::NAME.as_ptr()]);
+            extensions.extend([
+                ext::debug_utils::NAME.as_ptr(),
+                ext::validation_features::NAME.as_ptr(),
+            ]);
         }
         let messages = Arc::new(Messages::default());
         let handle = create(&entry, &extensions, validation, &messages)?;
@@ -66,7 +69,12 @@ impl Instance {
                 handle,
             )
         };
-        let mut instance = Self { entry, raw, messages, messenger: None };
+        let mut instance = Self {
+            entry,
+            raw,
+            messages,
+            messenger: None,
+        };
         if validation {
             instance.listen()?;
         }
@@ -77,8 +85,8 @@ impl Instance {
         let debug = ext::debug_utils::Instance::new(&self.entry, &self.raw);
         let info = messenger_info(&self.messages);
         // SAFETY: the extension is enabled, and the user data lives as long as the messenger (I2).
-        let messenger =
-            unsafe { debug.create_debug_utils_messenger(&info, None) }.doing("creating the debug messenger")?;
+        let messenger = unsafe { debug.create_debug_utils_messenger(&info, None) }
+            .doing("creating the debug messenger")?;
         self.messenger = Some((debug, messenger));
         Ok(())
     }
@@ -98,8 +106,11 @@ impl Drop for Instance {
 /// Whether the loader knows `layer`.
 pub(crate) fn has_layer(entry: &ash::Entry, layer: &CStr) -> Result<bool, Error> {
     // SAFETY: asks the loader, without preconditions.
-    let layers = unsafe { entry.enumerate_instance_layer_properties() }.doing("listing the layers")?;
-    Ok(layers.iter().any(|found| found.layer_name_as_c_str() == Ok(layer)))
+    let layers =
+        unsafe { entry.enumerate_instance_layer_properties() }.doing("listing the layers")?;
+    Ok(layers
+        .iter()
+        .any(|found| found.layer_name_as_c_str() == Ok(layer)))
 }
 
 /// Puts the counting function in the place of `vkGetDeviceProcAddr`.
@@ -107,7 +118,11 @@ fn counted(name: &CStr, found: vk::PFN_vkVoidFunction) -> *const c_void {
     match found {
         Some(real) if name == c"vkGetDeviceProcAddr" => {
             // SAFETY: the loader returned this pointer for that very name, so it has that signature.
-            count::install(unsafe { std::mem::transmute::<unsafe extern "system" fn(), vk::PFN_vkGetDeviceProcAddr>(real) })
+            count::install(unsafe {
+                std::mem::transmute::<unsafe extern "system" fn(), vk::PFN_vkGetDeviceProcAddr>(
+                    real,
+                )
+            })
         }
         Some(real) => real as *const c_void,
         None => std::ptr::null(),
@@ -121,34 +136,45 @@ fn create(
     messages: &Arc<Messages>,
 ) -> Result<vk::Instance, Error> {
     let name = CString::from(c"agate demo");
-    let application =
-        vk::ApplicationInfo::default().application_name(&name).engine_name(&name).api_version(vk::API_VERSION_1_3);
+    let application = vk::ApplicationInfo::default()
+        .application_name(&name)
+        .engine_name(&name)
+        .api_version(vk::API_VERSION_1_3);
     let layers = [VALIDATION_LAYER.as_ptr()];
     // Thread safety is on by default in this layer; synchronization has to be asked for.
     let checks = [vk::ValidationFeatureEnableEXT::SYNCHRONIZATION_VALIDATION];
     let mut features = vk::ValidationFeaturesEXT::default().enabled_validation_features(&checks);
     let mut early = messenger_info(messages);
-    let mut info =
-        vk::InstanceCreateInfo::default().application_info(&application).enabled_extension_names(extensions);
+    let mut info = vk::InstanceCreateInfo::default()
+        .application_info(&application)
+        .enabled_extension_names(extensions);
     if validation {
-        info = info.enabled_layer_names(&layers).push_next(&mut features).push_next(&mut early);
+        info = info
+            .enabled_layer_names(&layers)
+            .push_next(&mut features)
+            .push_next(&mut early);
     }
     // SAFETY: all pointers in `info` outlive the call.
     unsafe { entry.create_instance(&info, None) }
         .map(|instance| instance.handle())
         .map_err(|result| match result {
             vk::Result::ERROR_INCOMPATIBLE_DRIVER => Error::NoDriver,
-            result => Error::Vulkan { doing: "creating the Vulkan instance", result },
+            result => Error::Vulkan {
+                doing: "creating the Vulkan instance",
+                result,
+            },
         })
 }
 
 fn messenger_info(messages: &Arc<Messages>) -> vk::DebugUtilsMessengerCreateInfoEXT<'static> {
     vk::DebugUtilsMessengerCreateInfoEXT::default()
         .message_severity(
-            vk::DebugUtilsMessageSeverityFlagsEXT::WARNING | vk::DebugUtilsMessageSeverityFlagsEXT::ERROR,
+            vk::DebugUtilsMessageSeverityFlagsEXT::WARNING
+                | vk::DebugUtilsMessageSeverityFlagsEXT::ERROR,
         )
         .message_type(
-            vk::DebugUtilsMessageTypeFlagsEXT::VALIDATION | vk::DebugUtilsMessageTypeFlagsEXT::GENERAL,
+            vk::DebugUtilsMessageTypeFlagsEXT::VALIDATION
+                | vk::DebugUtilsMessageTypeFlagsEXT::GENERAL,
         )
         .pfn_user_callback(Some(on_message))
         .user_data(Arc::as_ptr(messages).cast_mut().cast())
@@ -171,10 +197,15 @@ unsafe extern "system" fn on_message(
         return vk::FALSE;
     }
     messages.count.fetch_add(1, Relaxed);
-    let first = messages.seen.lock().is_ok_and(|mut seen| seen.insert(data.message_id_number));
+    let first = messages
+        .seen
+        .lock()
+        .is_ok_and(|mut seen| seen.insert(data.message_id_number));
     if first {
         // SAFETY: a message is a C string for the time of the call, or null, which ash turns into `None`.
-        let text = unsafe { data.message_as_c_str() }.unwrap_or(c"(no text)").to_string_lossy();
+        let text = unsafe { data.message_as_c_str() }
+            .unwrap_or(c"(no text)")
+            .to_string_lossy();
         eprintln!("validation: {}", text.replace('\n', " "));
     }
     vk::FALSE

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use ash::vk;
 use gpu_allocator::MemoryLocation;
-use gpu_allocator::vulkan::{Allocation, AllocationCreateDesc, AllocationScheme, Allocator, AllocatorCreateDesc};
+use gpu_allocator::vulkan::{
+    Allocation, AllocationCreateDesc, AllocationScheme, Allocator, AllocatorCreateDesc,
+};
 
 use super::Gpu;
 use super::instance::Instance;
@@ -33,7 +35,10 @@ impl Memory {
             buffer_device_address: false,
             allocation_sizes: gpu_allocator::AllocationSizes::default(),
         });
-        made.map(Self).map_err(|why| Error::Memory { what: "the allocator", why: why.to_string() })
+        made.map(Self).map_err(|why| Error::Memory {
+            what: "the allocator",
+            why: why.to_string(),
+        })
     }
 }
 
@@ -61,7 +66,11 @@ impl Image {
         let info = vk::ImageCreateInfo::default()
             .image_type(vk::ImageType::TYPE_2D)
             .format(purpose.format)
-            .extent(vk::Extent3D { width: purpose.extent.width, height: purpose.extent.height, depth: 1 })
+            .extent(vk::Extent3D {
+                width: purpose.extent.width,
+                height: purpose.extent.height,
+                depth: 1,
+            })
             .mip_levels(1)
             .array_layers(1)
             .samples(purpose.samples)
@@ -71,20 +80,29 @@ impl Image {
         // SAFETY: the device is alive (G1), `info` is complete.
         let handle = unsafe { gpu.device.create_image(&info, None) }.doing("creating an image")?;
         // From here on the drop cleans up, whatever fails.
-        let mut image = Self { handle, view: vk::ImageView::null(), allocation: None, gpu: Arc::clone(gpu) };
+        let mut image = Self {
+            handle,
+            view: vk::ImageView::null(),
+            allocation: None,
+            gpu: Arc::clone(gpu),
+        };
         // SAFETY: `handle` is an image of this device.
         let requirements = unsafe { gpu.device.get_image_memory_requirements(handle) };
-        let allocation = allocate(gpu, &AllocationCreateDesc {
-            name: purpose.what,
-            requirements,
-            location: MemoryLocation::GpuOnly,
-            linear: false,
-            allocation_scheme: AllocationScheme::DedicatedImage(handle),
-        })?;
+        let allocation = allocate(
+            gpu,
+            &AllocationCreateDesc {
+                name: purpose.what,
+                requirements,
+                location: MemoryLocation::GpuOnly,
+                linear: false,
+                allocation_scheme: AllocationScheme::DedicatedImage(handle),
+            },
+        )?;
         let (memory, offset) = place(&allocation);
         image.allocation = Some(allocation);
         // SAFETY: the memory was allocated for these requirements and is bound once.
-        unsafe { gpu.device.bind_image_memory(handle, memory, offset) }.doing("binding an image")?;
+        unsafe { gpu.device.bind_image_memory(handle, memory, offset) }
+            .doing("binding an image")?;
         let range = whole(purpose.aspect);
         let view = vk::ImageViewCreateInfo::default()
             .image(handle)
@@ -92,7 +110,8 @@ impl Image {
             .format(purpose.format)
             .subresource_range(range);
         // SAFETY: the image is bound, and the view's format is the image's.
-        image.view = unsafe { gpu.device.create_image_view(&view, None) }.doing("viewing an image")?;
+        image.view =
+            unsafe { gpu.device.create_image_view(&view, None) }.doing("viewing an image")?;
         Ok(image)
     }
 }
@@ -109,7 +128,10 @@ impl Drop for Image {
 
 /// The whole of an image without mip levels and layers.
 pub(crate) fn whole(aspect: vk::ImageAspectFlags) -> vk::ImageSubresourceRange {
-    vk::ImageSubresourceRange::default().aspect_mask(aspect).level_count(1).layer_count(1)
+    vk::ImageSubresourceRange::default()
+        .aspect_mask(aspect)
+        .level_count(1)
+        .layer_count(1)
 }
 
 /// A buffer with its memory, mapped for the processor.
@@ -128,20 +150,41 @@ impl Buffer {
         contents: &[u8],
     ) -> Result<Self, Error> {
         let mut buffer = Self::new(gpu, what, usage, contents.len(), MemoryLocation::CpuToGpu)?;
-        let mapped = buffer.allocation.as_mut().and_then(Allocation::mapped_slice_mut);
+        let mapped = buffer
+            .allocation
+            .as_mut()
+            .and_then(Allocation::mapped_slice_mut);
         let space = mapped.and_then(|bytes| bytes.get_mut(..contents.len()));
-        space.ok_or(Error::Memory { what, why: "it is not mapped".into() })?.copy_from_slice(contents);
+        space
+            .ok_or(Error::Memory {
+                what,
+                why: "it is not mapped".into(),
+            })?
+            .copy_from_slice(contents);
         Ok(buffer)
     }
 
     /// A buffer that the GPU writes and the processor reads.
-    pub(crate) fn for_readback(gpu: &Arc<Gpu>, what: &'static str, bytes: usize) -> Result<Self, Error> {
-        Self::new(gpu, what, vk::BufferUsageFlags::TRANSFER_DST, bytes, MemoryLocation::GpuToCpu)
+    pub(crate) fn for_readback(
+        gpu: &Arc<Gpu>,
+        what: &'static str,
+        bytes: usize,
+    ) -> Result<Self, Error> {
+        Self::new(
+            gpu,
+            what,
+            vk::BufferUsageFlags::TRANSFER_DST,
+            bytes,
+            MemoryLocation::GpuToCpu,
+        )
     }
 
     /// The first `bytes` of it; the frame that wrote them must have retired (M2).
     pub(crate) fn contents(&self, bytes: usize) -> Option<&[u8]> {
-        self.allocation.as_ref().and_then(Allocation::mapped_slice).and_then(|all| all.get(..bytes))
+        self.allocation
+            .as_ref()
+            .and_then(Allocation::mapped_slice)
+            .and_then(|all| all.get(..bytes))
     }
 
     fn new(
@@ -151,23 +194,33 @@ impl Buffer {
         bytes: usize,
         location: MemoryLocation,
     ) -> Result<Self, Error> {
-        let info = vk::BufferCreateInfo::default().size(bytes as u64).usage(usage);
+        let info = vk::BufferCreateInfo::default()
+            .size(bytes as u64)
+            .usage(usage);
         // SAFETY: the device is alive (G1), `info` is complete.
         let handle = unsafe { gpu.device.create_buffer(&info, None) }.doing("creating a buffer")?;
-        let mut buffer = Self { handle, allocation: None, gpu: Arc::clone(gpu) };
+        let mut buffer = Self {
+            handle,
+            allocation: None,
+            gpu: Arc::clone(gpu),
+        };
         // SAFETY: `handle` is a buffer of this device.
         let requirements = unsafe { gpu.device.get_buffer_memory_requirements(handle) };
-        let allocation = allocate(gpu, &AllocationCreateDesc {
-            name: what,
-            requirements,
-            location,
-            linear: true,
-            allocation_scheme: AllocationScheme::GpuAllocatorManaged,
-        })?;
+        let allocation = allocate(
+            gpu,
+            &AllocationCreateDesc {
+                name: what,
+                requirements,
+                location,
+                linear: true,
+                allocation_scheme: AllocationScheme::GpuAllocatorManaged,
+            },
+        )?;
         let (memory, offset) = place(&allocation);
         buffer.allocation = Some(allocation);
         // SAFETY: the memory was allocated for these requirements and is bound once.
-        unsafe { gpu.device.bind_buffer_memory(handle, memory, offset) }.doing("binding a buffer")?;
+        unsafe { gpu.device.bind_buffer_memory(handle, memory, offset) }
+            .doing("binding a buffer")?;
         Ok(buffer)
     }
 }
@@ -182,10 +235,21 @@ impl Drop for Buffer {
 
 fn allocate(gpu: &Gpu, wanted: &AllocationCreateDesc<'_>) -> Result<Allocation, Error> {
     let what = || wanted.name.to_owned();
-    let fail = |why: String| Error::Memory { what: "an image or a buffer", why: format!("{} ({why})", what()) };
-    let mut memory = gpu.memory.lock().map_err(|_| fail("an allocation panicked".into()))?;
-    let memory = memory.as_mut().ok_or_else(|| fail("the device is closing".into()))?;
-    memory.0.allocate(wanted).map_err(|why| fail(why.to_string()))
+    let fail = |why: String| Error::Memory {
+        what: "an image or a buffer",
+        why: format!("{} ({why})", what()),
+    };
+    let mut memory = gpu
+        .memory
+        .lock()
+        .map_err(|_| fail("an allocation panicked".into()))?;
+    let memory = memory
+        .as_mut()
+        .ok_or_else(|| fail("the device is closing".into()))?;
+    memory
+        .0
+        .allocate(wanted)
+        .map_err(|why| fail(why.to_string()))
 }
 
 fn free(gpu: &Gpu, allocation: Option<Allocation>) {

@@ -23,8 +23,18 @@ impl MeshBuffers {
         let vertices = slice_bytes(&mesh.vertices);
         let indices = slice_bytes(&mesh.indices);
         Ok(Self {
-            vertices: Buffer::with_contents(gpu, "vertices", vk::BufferUsageFlags::VERTEX_BUFFER, vertices)?,
-            indices: Buffer::with_contents(gpu, "indices", vk::BufferUsageFlags::INDEX_BUFFER, indices)?,
+            vertices: Buffer::with_contents(
+                gpu,
+                "vertices",
+                vk::BufferUsageFlags::VERTEX_BUFFER,
+                vertices,
+            )?,
+            indices: Buffer::with_contents(
+                gpu,
+                "indices",
+                vk::BufferUsageFlags::INDEX_BUFFER,
+                indices,
+            )?,
             index_count: u32::try_from(mesh.indices.len()).unwrap_or(u32::MAX),
         })
     }

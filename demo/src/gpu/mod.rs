@@ -56,12 +56,20 @@ impl Gpu {
         window: Option<WindowHandles>,
     ) -> Result<Arc<Self>, Error> {
         let extensions = match window {
-            Some(window) => ash_window::enumerate_required_extensions(window.display)
-                .map_err(|result| Error::Vulkan { doing: "asking which extensions the window needs", result })?,
+            Some(window) => {
+                ash_window::enumerate_required_extensions(window.display).map_err(|result| {
+                    Error::Vulkan {
+                        doing: "asking which extensions the window needs",
+                        result,
+                    }
+                })?
+            }
             None => &[],
         };
         let instance = Instance::new(extensions, validation)?;
-        let surface = window.map(|window| Surface::new(&instance, window.display, window.window)).transpose()?;
+        let surface = window
+            .map(|window| Surface::new(&instance, window.display, window.window))
+            .transpose()?;
         let choice = device::choose(&instance, surface.as_ref(), wanted)?;
         let device = device::open(&instance, &choice, surface.is_some())?;
         // SAFETY: the device was opened with one queue of this family.

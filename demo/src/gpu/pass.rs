@@ -11,6 +11,7 @@ use ash::vk;
 use super::Gpu;
 use super::target::{Formats, Target};
 use crate::error::{Doing, Error};
+use crate::scene;
 
 /// Dynamic rendering, or a `VkRenderPass`.
 pub(crate) enum PassKind {
@@ -21,7 +22,11 @@ pub(crate) enum PassKind {
 impl PassKind {
     /// The kind that the command line asks for.
     pub(crate) fn new(gpu: &Arc<Gpu>, formats: Formats, classic: bool) -> Result<Self, Error> {
-        Ok(if classic { Self::Classic(RenderPass::new(gpu, formats)?) } else { Self::Dynamic })
+        Ok(if classic {
+            Self::Classic(RenderPass::new(gpu, formats)?)
+        } else {
+            Self::Dynamic
+        })
     }
 
     /// The classic pass, if it is one.
@@ -49,11 +54,21 @@ impl RenderPass {
             .pipeline_bind_point(vk::PipelineBindPoint::GRAPHICS)
             .color_attachments(&color)
             .depth_stencil_attachment(&depth);
-        let subpasses = [if formats.multisampled() { subpass.resolve_attachments(&resolve) } else { subpass }];
-        let info = vk::RenderPassCreateInfo::default().attachments(&attachments).subpasses(&subpasses);
+        let subpasses = [if formats.multisampled() {
+            subpass.resolve_attachments(&resolve)
+        } else {
+            subpass
+        }];
+        let info = vk::RenderPassCreateInfo::default()
+            .attachments(&attachments)
+            .subpasses(&subpasses);
         // SAFETY: the device is alive (G1), `info` is complete.
-        let handle = unsafe { gpu.device.create_render_pass(&info, None) }.doing("creating the render pass")?;
-        Ok(Self { handle, gpu: Arc::clone(gpu) })
+        let handle = unsafe { gpu.device.create_render_pass(&info, None) }
+            .doing("creating the render pass")?;
+        Ok(Self {
+            handle,
+            gpu: Arc::clone(gpu),
+        })
     }
 }
 
@@ -66,13 +81,28 @@ impl Drop for RenderPass {
 
 /// The values that colour and depth begin with, in attachment order.
 pub(crate) const CLEAR: [vk::ClearValue; 2] = [
-    vk::ClearValue { color: vk::ClearColorValue { float32: [0.0, 0.0, 0.0, 1.0] } },
-    vk::ClearValue { depth_stencil: vk::ClearDepthStencilValue { depth: 1.0, stencil: 0 } },
+    vk::ClearValue {
+        color: vk::ClearColorValue {
+            float32: [0.0, 0.0, 0.0, 1.0],
+        },
+    },
+    vk::ClearValue {
+        depth_stencil: vk::ClearDepthStencilValue {
+            depth: scene::CLEAR_DEPTH,
+            stencil: 0,
+        },
+    },
 ];
 
 /// Begins the classic pass over `target`.
-pub(crate) fn render_pass_begin(pass: vk::RenderPass, target: &Target) -> vk::RenderPassBeginInfo<'static> {
-    let framebuffer = target.framebuffer.as_ref().map_or(vk::Framebuffer::null(), |framebuffer| framebuffer.handle);
+pub(crate) fn render_pass_begin(
+    pass: vk::RenderPass,
+    target: &Target,
+) -> vk::RenderPassBeginInfo<'static> {
+    let framebuffer = target
+        .framebuffer
+        .as_ref()
+        .map_or(vk::Framebuffer::null(), |framebuffer| framebuffer.handle);
     vk::RenderPassBeginInfo::default()
         .render_pass(pass)
         .framebuffer(framebuffer)
@@ -109,7 +139,11 @@ impl Rendering {
             .load_op(vk::AttachmentLoadOp::CLEAR)
             .store_op(vk::AttachmentStoreOp::DONT_CARE)
             .clear_value(CLEAR[1]);
-        Self { color: [color], depth, area: target.area() }
+        Self {
+            color: [color],
+            depth,
+            area: target.area(),
+        }
     }
 
     pub(crate) fn info(&self) -> vk::RenderingInfo<'_> {
@@ -142,10 +176,18 @@ fn attachments(formats: Formats) -> Vec<vk::AttachmentDescription> {
     if !formats.multisampled() {
         return vec![drawn, depth];
     }
-    let resolved = drawn.samples(vk::SampleCountFlags::TYPE_1).load_op(vk::AttachmentLoadOp::DONT_CARE);
-    vec![drawn.store_op(vk::AttachmentStoreOp::DONT_CARE), depth, resolved]
+    let resolved = drawn
+        .samples(vk::SampleCountFlags::TYPE_1)
+        .load_op(vk::AttachmentLoadOp::DONT_CARE);
+    vec![
+        drawn.store_op(vk::AttachmentStoreOp::DONT_CARE),
+        depth,
+        resolved,
+    ]
 }
 
 fn reference(attachment: u32, layout: vk::ImageLayout) -> vk::AttachmentReference {
-    vk::AttachmentReference::default().attachment(attachment).layout(layout)
+    vk::AttachmentReference::default()
+        .attachment(attachment)
+        .layout(layout)
 }

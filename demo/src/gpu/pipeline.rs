@@ -11,10 +11,6 @@ use super::target::Formats;
 use crate::error::{Doing, Error};
 use crate::scene;
 
-/// The shader stages that read push constants.
-pub(crate) const PUSH_STAGES: vk::ShaderStageFlags =
-    vk::ShaderStageFlags::from_raw(vk::ShaderStageFlags::VERTEX.as_raw() | vk::ShaderStageFlags::FRAGMENT.as_raw());
-
 /// One pipeline with its layout.
 pub(crate) struct Pipeline {
     pub(crate) handle: vk::Pipeline,
@@ -35,15 +31,15 @@ impl Pipelines {
             code: scene::STONE_SPV,
             push_bytes: size_of::<scene::StonePush>(),
             vertices: true,
-            depth_write: true,
-            depth_compare: vk::CompareOp::LESS,
+            depth: scene::STONE_DEPTH,
+            cull: scene::STONE_CULL,
         };
         let ground = Kind {
             code: scene::GROUND_SPV,
             push_bytes: size_of::<scene::GroundPush>(),
             vertices: false,
-            depth_write: false,
-            depth_compare: vk::CompareOp::LESS_OR_EQUAL,
+            depth: scene::GROUND_DEPTH,
+            cull: vk::CullModeFlags::NONE,
         };
         Ok(Self {
             stone: Pipeline::new(gpu, formats, pass, &stone)?,
@@ -56,19 +52,24 @@ struct Kind {
     code: &'static [u8],
     push_bytes: usize,
     vertices: bool,
-    depth_write: bool,
-    depth_compare: vk::CompareOp,
+    depth: scene::Depth,
+    cull: vk::CullModeFlags,
 }
 
 impl Pipeline {
     fn new(gpu: &Arc<Gpu>, formats: Formats, pass: &PassKind, kind: &Kind) -> Result<Self, Error> {
         let push = [vk::PushConstantRange::default()
-            .stage_flags(PUSH_STAGES)
+            .stage_flags(scene::PUSH_STAGES)
             .size(u32::try_from(kind.push_bytes).unwrap_or(u32::MAX))];
         let info = vk::PipelineLayoutCreateInfo::default().push_constant_ranges(&push);
         // SAFETY: the device is alive (G1), `info` is complete.
-        let layout = unsafe { gpu.device.create_pipeline_layout(&info, None) }.doing("creating a pipeline layout")?;
-        let mut pipeline = Self { handle: vk::Pipeline::null(), layout, gpu: Arc::clone(gpu) };
+        let layout = unsafe { gpu.device.create_pipeline_layout(&info, None) }
+            .doing("creating a pipeline layout")?;
+        let mut pipeline = Self {
+            handle: vk::Pipeline::null(),
+            layout,
+            gpu: Arc::clone(gpu),
+        };
         let module = shader(gpu, kind.code)?;
         let compiled = compile(gpu, formats, pass, kind, layout, module);
         // SAFETY: a pipeline does not need its modules once it is made.
@@ -88,8 +89,12 @@ impl Drop for Pipeline {
 }
 
 fn shader(gpu: &Gpu, code: &[u8]) -> Result<vk::ShaderModule, Error> {
-    let words: Vec<u32> =
-        code.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect();
+    let words: Vec<u32> = code
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|word| u32::from_le_bytes(*word))
+        .collect();
     let info = vk::ShaderModuleCreateInfo::default().code(&words);
     // SAFETY: the code was made and validated by naga when the demo was built.
     unsafe { gpu.device.create_shader_module(&info, None) }.doing("loading a shader")
@@ -103,27 +108,40 @@ fn compile(
     layout: vk::PipelineLayout,
     module: vk::ShaderModule,
 ) -> Result<vk::Pipeline, Error> {
-    let stage = |stage, name| vk::PipelineShaderStageCreateInfo::default().stage(stage).module(module).name(name);
-    let stages = [stage(vk::ShaderStageFlags::VERTEX, c"vs"), stage(vk::ShaderStageFlags::FRAGMENT, c"fs")];
-    let (bindings, attributes) = if kind.vertices { vertex_layout() } else { (Vec::new(), Vec::new()) };
+    let stage = |stage, name| {
+        vk::PipelineShaderStageCreateInfo::default()
+            .stage(stage)
+            .module(module)
+            .name(name)
+    };
+    let stages = [
+        stage(vk::ShaderStageFlags::VERTEX, scene::VERTEX_ENTRY),
+        stage(vk::ShaderStageFlags::FRAGMENT, scene::FRAGMENT_ENTRY),
+    ];
+    let used = usize::from(kind.vertices);
+    let bindings = &[scene::Vertex::BINDING][..used];
+    let attributes = &scene::Vertex::ATTRIBUTES[..used * scene::Vertex::ATTRIBUTES.len()];
     let vertices = vk::PipelineVertexInputStateCreateInfo::default()
-        .vertex_binding_descriptions(&bindings)
-        .vertex_attribute_descriptions(&attributes);
-    let assembly =
-        vk::PipelineInputAssemblyStateCreateInfo::default().topology(vk::PrimitiveTopology::TRIANGLE_LIST);
-    let viewport = vk::PipelineViewportStateCreateInfo::default().viewport_count(1).scissor_count(1);
+        .vertex_binding_descriptions(bindings)
+        .vertex_attribute_descriptions(attributes);
+    let assembly = vk::PipelineInputAssemblyStateCreateInfo::default()
+        .topology(vk::PrimitiveTopology::TRIANGLE_LIST);
+    let viewport = vk::PipelineViewportStateCreateInfo::default()
+        .viewport_count(1)
+        .scissor_count(1);
     let raster = vk::PipelineRasterizationStateCreateInfo::default()
         .polygon_mode(vk::PolygonMode::FILL)
-        .cull_mode(vk::CullModeFlags::NONE)
-        .front_face(vk::FrontFace::COUNTER_CLOCKWISE)
+        .cull_mode(kind.cull)
+        .front_face(scene::FRONT_FACE)
         .line_width(1.0);
-    let samples = vk::PipelineMultisampleStateCreateInfo::default().rasterization_samples(formats.samples);
+    let samples =
+        vk::PipelineMultisampleStateCreateInfo::default().rasterization_samples(formats.samples);
     let depth = vk::PipelineDepthStencilStateCreateInfo::default()
-        .depth_test_enable(true)
-        .depth_write_enable(kind.depth_write)
-        .depth_compare_op(kind.depth_compare);
-    let blends =
-        [vk::PipelineColorBlendAttachmentState::default().color_write_mask(vk::ColorComponentFlags::RGBA)];
+        .depth_test_enable(kind.depth.test)
+        .depth_write_enable(kind.depth.write)
+        .depth_compare_op(kind.depth.compare);
+    let blends = [vk::PipelineColorBlendAttachmentState::default()
+        .color_write_mask(vk::ColorComponentFlags::RGBA)];
     let blend = vk::PipelineColorBlendStateCreateInfo::default().attachments(&blends);
     let dynamics = [vk::DynamicState::VIEWPORT, vk::DynamicState::SCISSOR];
     let dynamic = vk::PipelineDynamicStateCreateInfo::default().dynamic_states(&dynamics);
@@ -147,16 +165,15 @@ fn compile(
         PassKind::Classic(pass) => info.render_pass(pass.handle),
     };
     // SAFETY: layout, module and pass are alive and belong to this device; pointers outlive the call.
-    let made = unsafe { gpu.device.create_graphics_pipelines(vk::PipelineCache::null(), &[info], None) };
-    let made = made.map_err(|(_, result)| result).doing("compiling a pipeline")?;
-    made.first().copied().ok_or(Error::Vulkan { doing: "compiling a pipeline", result: vk::Result::ERROR_UNKNOWN })
-}
-
-fn vertex_layout() -> (Vec<vk::VertexInputBindingDescription>, Vec<vk::VertexInputAttributeDescription>) {
-    let (stride, attributes) = scene::Vertex::attributes();
-    let binding = vk::VertexInputBindingDescription::default().stride(stride);
-    let attributes = attributes.iter().map(|&(location, format, offset)| {
-        vk::VertexInputAttributeDescription::default().location(location).format(format).offset(offset)
-    });
-    (vec![binding], attributes.collect())
+    let made = unsafe {
+        gpu.device
+            .create_graphics_pipelines(vk::PipelineCache::null(), &[info], None)
+    };
+    let made = made
+        .map_err(|(_, result)| result)
+        .doing("compiling a pipeline")?;
+    made.first().copied().ok_or(Error::Vulkan {
+        doing: "compiling a pipeline",
+        result: vk::Result::ERROR_UNKNOWN,
+    })
 }

@@ -22,13 +22,24 @@ impl Readback {
     /// Room for one picture of `target`.
     pub(crate) fn new(gpu: &Arc<Gpu>, target: &Target) -> Result<Self, Error> {
         let buffer = Buffer::for_readback(gpu, "a picture to write", target.bytes())?;
-        Ok(Self { buffer, width: target.extent.width, height: target.extent.height, bytes: target.bytes() })
+        Ok(Self {
+            buffer,
+            width: target.extent.width,
+            height: target.extent.height,
+            bytes: target.bytes(),
+        })
     }
 
     /// Writes the picture; the frame that copied it must have retired.
     pub(crate) fn write_png(&self, path: &Path) -> Result<(), Error> {
-        let fail = |why: String| Error::Write { path: path.to_owned(), why };
-        let pixels = self.buffer.contents(self.bytes).ok_or_else(|| fail("the picture is not mapped".into()))?;
+        let fail = |why: String| Error::Write {
+            path: path.to_owned(),
+            why,
+        };
+        let pixels = self
+            .buffer
+            .contents(self.bytes)
+            .ok_or_else(|| fail("the picture is not mapped".into()))?;
         let mut opaque = pixels.to_vec();
         for pixel in opaque.as_chunks_mut::<4>().0 {
             pixel[3] = u8::MAX;
@@ -38,8 +49,12 @@ impl Readback {
         encoder.set_color(png::ColorType::Rgba);
         encoder.set_depth(png::BitDepth::Eight);
         encoder.set_source_srgb(png::SrgbRenderingIntent::Perceptual);
-        let mut writer = encoder.write_header().map_err(|why| fail(why.to_string()))?;
-        writer.write_image_data(&opaque).map_err(|why| fail(why.to_string()))?;
+        let mut writer = encoder
+            .write_header()
+            .map_err(|why| fail(why.to_string()))?;
+        writer
+            .write_image_data(&opaque)
+            .map_err(|why| fail(why.to_string()))?;
         writer.finish().map_err(|why| fail(why.to_string()))
     }
 }

@@ -26,46 +26,82 @@ impl Surface {
         window: RawWindowHandle,
     ) -> Result<Self, Error> {
         // SAFETY: the caller's handles belong to a live window (S2), and the extensions for them are enabled.
-        let handle = unsafe { ash_window::create_surface(&instance.entry, &instance.raw, display, window, None) }
-            .doing("making the window's surface")?;
-        Ok(Self { handle, functions: khr::surface::Instance::new(&instance.entry, &instance.raw) })
+        let handle = unsafe {
+            ash_window::create_surface(&instance.entry, &instance.raw, display, window, None)
+        }
+        .doing("making the window's surface")?;
+        Ok(Self {
+            handle,
+            functions: khr::surface::Instance::new(&instance.entry, &instance.raw),
+        })
     }
 
     /// Whether a queue of this family can present here.
     pub(crate) fn supports(&self, device: vk::PhysicalDevice, queue_family: u32) -> bool {
         // SAFETY: device and surface belong to one instance (S1).
-        unsafe { self.functions.get_physical_device_surface_support(device, queue_family, self.handle) }
-            .unwrap_or(false)
+        unsafe {
+            self.functions
+                .get_physical_device_surface_support(device, queue_family, self.handle)
+        }
+        .unwrap_or(false)
     }
 
     /// Sizes and counts that a swapchain must keep to, now.
-    pub(crate) fn capabilities(&self, device: vk::PhysicalDevice) -> Result<vk::SurfaceCapabilitiesKHR, Error> {
+    pub(crate) fn capabilities(
+        &self,
+        device: vk::PhysicalDevice,
+    ) -> Result<vk::SurfaceCapabilitiesKHR, Error> {
         // SAFETY: device and surface belong to one instance (S1).
-        unsafe { self.functions.get_physical_device_surface_capabilities(device, self.handle) }
-            .doing("asking for the window's capabilities")
+        unsafe {
+            self.functions
+                .get_physical_device_surface_capabilities(device, self.handle)
+        }
+        .doing("asking for the window's capabilities")
     }
 
     /// The format for presented images: sRGB with 8 bits, or what there is.
     pub(crate) fn format(&self, device: vk::PhysicalDevice) -> Result<vk::SurfaceFormatKHR, Error> {
         // SAFETY: device and surface belong to one instance (S1).
-        let formats = unsafe { self.functions.get_physical_device_surface_formats(device, self.handle) }
-            .doing("asking for the window's formats")?;
+        let formats = unsafe {
+            self.functions
+                .get_physical_device_surface_formats(device, self.handle)
+        }
+        .doing("asking for the window's formats")?;
         let wanted = [vk::Format::B8G8R8A8_SRGB, vk::Format::R8G8B8A8_SRGB];
-        let best = formats.iter().find(|found| wanted.contains(&found.format)).or(formats.first());
-        best.copied().ok_or_else(|| Error::Window("it offers no image format".into()))
+        let best = formats
+            .iter()
+            .find(|found| wanted.contains(&found.format))
+            .or(formats.first());
+        best.copied()
+            .ok_or_else(|| Error::Window("it offers no image format".into()))
     }
 
     /// MAILBOX where there is one, else FIFO, which there always is.
-    pub(crate) fn present_mode(&self, device: vk::PhysicalDevice) -> Result<vk::PresentModeKHR, Error> {
-        let mailbox = self.present_modes(device)?.contains(&vk::PresentModeKHR::MAILBOX);
-        Ok(if mailbox { vk::PresentModeKHR::MAILBOX } else { vk::PresentModeKHR::FIFO })
+    pub(crate) fn present_mode(
+        &self,
+        device: vk::PhysicalDevice,
+    ) -> Result<vk::PresentModeKHR, Error> {
+        let mailbox = self
+            .present_modes(device)?
+            .contains(&vk::PresentModeKHR::MAILBOX);
+        Ok(if mailbox {
+            vk::PresentModeKHR::MAILBOX
+        } else {
+            vk::PresentModeKHR::FIFO
+        })
     }
 
     /// All present modes.
-    pub(crate) fn present_modes(&self, device: vk::PhysicalDevice) -> Result<Vec<vk::PresentModeKHR>, Error> {
+    pub(crate) fn present_modes(
+        &self,
+        device: vk::PhysicalDevice,
+    ) -> Result<Vec<vk::PresentModeKHR>, Error> {
         // SAFETY: device and surface belong to one instance (S1).
-        unsafe { self.functions.get_physical_device_surface_present_modes(device, self.handle) }
-            .doing("asking for the window's present modes")
+        unsafe {
+            self.functions
+                .get_physical_device_surface_present_modes(device, self.handle)
+        }
+        .doing("asking for the window's present modes")
     }
 }
 

@@ -66,27 +66,46 @@ impl Swapchain {
     }
 
     /// The next image, or none if the window has no area or changed under our hands.
-    pub(crate) fn acquire(&mut self, signal: vk::Semaphore, deadline: Duration) -> Result<Option<Acquired>, Error> {
+    pub(crate) fn acquire(
+        &mut self,
+        signal: vk::Semaphore,
+        deadline: Duration,
+    ) -> Result<Option<Acquired>, Error> {
         if self.stale && !self.rebuild()? {
             return Ok(None);
         }
         let deadline_ns = u64::try_from(deadline.as_nanos()).unwrap_or(u64::MAX - 1);
         // SAFETY: the swapchain is ours (W1), and the semaphore's last use has retired (D2 of `strategy::direct`).
-        let acquired =
-            unsafe { self.functions.acquire_next_image(self.handle, deadline_ns, signal, vk::Fence::null()) };
+        let acquired = unsafe {
+            self.functions
+                .acquire_next_image(self.handle, deadline_ns, signal, vk::Fence::null())
+        };
         match acquired {
             Ok((index, suboptimal)) => {
                 self.stale |= suboptimal;
                 let place = index as usize;
-                let shown = Shown { image: self.images[place], extent: self.extent };
-                Ok(Some(Acquired { shown, rendered: self.rendered[place], index }))
+                let shown = Shown {
+                    image: self.images[place],
+                    extent: self.extent,
+                };
+                Ok(Some(Acquired {
+                    shown,
+                    rendered: self.rendered[place],
+                    index,
+                }))
             }
             Err(vk::Result::ERROR_OUT_OF_DATE_KHR) => {
                 self.stale = true;
                 Ok(None)
             }
-            Err(vk::Result::TIMEOUT) => Err(Error::Stalled { what: "an image of the window", seconds: deadline.as_secs() }),
-            Err(result) => Err(Error::Vulkan { doing: "acquiring an image of the window", result }),
+            Err(vk::Result::TIMEOUT) => Err(Error::Stalled {
+                what: "an image of the window",
+                seconds: deadline.as_secs(),
+            }),
+            Err(result) => Err(Error::Vulkan {
+                doing: "acquiring an image of the window",
+                result,
+            }),
         }
     }
 
@@ -101,7 +120,12 @@ impl Swapchain {
         match unsafe { self.functions.queue_present(self.gpu.queue, &info) } {
             Ok(suboptimal) => self.stale |= suboptimal,
             Err(vk::Result::ERROR_OUT_OF_DATE_KHR) => self.stale = true,
-            Err(result) => return Err(Error::Vulkan { doing: "presenting", result }),
+            Err(result) => {
+                return Err(Error::Vulkan {
+                    doing: "presenting",
+                    result,
+                });
+            }
         }
         Ok(())
     }
@@ -109,7 +133,10 @@ impl Swapchain {
     /// Builds it anew for the window's size; `false` if the window has no area.
     fn rebuild(&mut self) -> Result<bool, Error> {
         let gpu = Arc::clone(&self.gpu);
-        let surface = gpu.surface.as_ref().ok_or_else(|| Error::Window("it has no surface".into()))?;
+        let surface = gpu
+            .surface
+            .as_ref()
+            .ok_or_else(|| Error::Window("it has no surface".into()))?;
         let capabilities = surface.capabilities(gpu.physical)?;
         let extent = fit(&capabilities, self.wanted);
         if extent.width == 0 || extent.height == 0 {
@@ -125,10 +152,14 @@ impl Swapchain {
         self.handle = vk::SwapchainKHR::null();
         self.handle = made?;
         // SAFETY: the swapchain is alive.
-        self.images = unsafe { self.functions.get_swapchain_images(self.handle) }.doing("listing the window's images")?;
+        self.images = unsafe { self.functions.get_swapchain_images(self.handle) }
+            .doing("listing the window's images")?;
         for _ in &self.images {
             // SAFETY: the device is alive (G1).
-            let made = unsafe { gpu.device.create_semaphore(&vk::SemaphoreCreateInfo::default(), None) };
+            let made = unsafe {
+                gpu.device
+                    .create_semaphore(&vk::SemaphoreCreateInfo::default(), None)
+            };
             self.rendered.push(made.doing("creating a semaphore")?);
         }
         self.extent = extent;
@@ -197,14 +228,22 @@ pub(crate) fn fit(capabilities: &vk::SurfaceCapabilitiesKHR, wanted: vk::Extent2
 
 /// One image more than the least, so that acquiring seldom waits.
 pub(crate) fn image_count(capabilities: &vk::SurfaceCapabilitiesKHR) -> u32 {
-    let most = if capabilities.max_image_count == 0 { u32::MAX } else { capabilities.max_image_count };
+    let most = if capabilities.max_image_count == 0 {
+        u32::MAX
+    } else {
+        capabilities.max_image_count
+    };
     (capabilities.min_image_count + 1).min(most)
 }
 
 fn alpha(capabilities: &vk::SurfaceCapabilitiesKHR) -> vk::CompositeAlphaFlagsKHR {
     let opaque = vk::CompositeAlphaFlagsKHR::OPAQUE;
     let inherit = vk::CompositeAlphaFlagsKHR::INHERIT;
-    if capabilities.supported_composite_alpha.contains(opaque) { opaque } else { inherit }
+    if capabilities.supported_composite_alpha.contains(opaque) {
+        opaque
+    } else {
+        inherit
+    }
 }
 
 #[cfg(test)]
@@ -234,7 +273,11 @@ mod tests {
     #[test]
     fn the_number_of_images_keeps_to_the_limit() {
         let counts = |least, most| {
-            image_count(&vk::SurfaceCapabilitiesKHR::default().min_image_count(least).max_image_count(most))
+            image_count(
+                &vk::SurfaceCapabilitiesKHR::default()
+                    .min_image_count(least)
+                    .max_image_count(most),
+            )
         };
         assert_eq!(counts(2, 0), 3);
         assert_eq!(counts(2, 2), 2);

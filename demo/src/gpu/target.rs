@@ -27,11 +27,24 @@ impl Formats {
     /// What suits this device: four samples on a GPU, one where the processor does the work.
     pub(crate) fn of(gpu: &Gpu) -> Self {
         // SAFETY: the device came from this instance (G1).
-        let limits = unsafe { gpu.instance.raw.get_physical_device_properties(gpu.physical) }.limits;
+        let limits = unsafe {
+            gpu.instance
+                .raw
+                .get_physical_device_properties(gpu.physical)
+        }
+        .limits;
         let both = limits.framebuffer_color_sample_counts & limits.framebuffer_depth_sample_counts;
         let four = !gpu.is_cpu() && both.contains(vk::SampleCountFlags::TYPE_4);
-        let samples = if four { vk::SampleCountFlags::TYPE_4 } else { vk::SampleCountFlags::TYPE_1 };
-        Self { color: COLOR_FORMAT, depth: depth_format(gpu), samples }
+        let samples = if four {
+            vk::SampleCountFlags::TYPE_4
+        } else {
+            vk::SampleCountFlags::TYPE_1
+        };
+        Self {
+            color: COLOR_FORMAT,
+            depth: depth_format(gpu),
+            samples,
+        }
     }
 
     /// Whether what is drawn has to be resolved.
@@ -59,25 +72,68 @@ impl Target {
     ) -> Result<Self, Error> {
         check_size(gpu, extent)?;
         let image = |what, format, samples, usage, aspect| {
-            Image::new(gpu, &ImageUse { what, format, extent, samples, usage, aspect })
+            Image::new(
+                gpu,
+                &ImageUse {
+                    what,
+                    format,
+                    extent,
+                    samples,
+                    usage,
+                    aspect,
+                },
+            )
         };
         let once = vk::SampleCountFlags::TYPE_1;
         let drawn = vk::ImageUsageFlags::COLOR_ATTACHMENT;
         let color_aspect = vk::ImageAspectFlags::COLOR;
-        let color =
-            image("colour", formats.color, once, drawn | vk::ImageUsageFlags::TRANSFER_SRC, color_aspect)?;
+        let color = image(
+            "colour",
+            formats.color,
+            once,
+            drawn | vk::ImageUsageFlags::TRANSFER_SRC,
+            color_aspect,
+        )?;
         let samples = formats
             .multisampled()
-            .then(|| image("samples", formats.color, formats.samples, drawn, color_aspect))
+            .then(|| {
+                image(
+                    "samples",
+                    formats.color,
+                    formats.samples,
+                    drawn,
+                    color_aspect,
+                )
+            })
             .transpose()?;
         let depth_usage = vk::ImageUsageFlags::DEPTH_STENCIL_ATTACHMENT;
-        let depth =
-            image("depth", formats.depth, formats.samples, depth_usage, vk::ImageAspectFlags::DEPTH)?;
-        let views = [Some(samples.as_ref().unwrap_or(&color)), Some(&depth), samples.as_ref().map(|_| &color)];
-        let views: Vec<_> = views.into_iter().flatten().map(|image| image.view).collect();
-        let framebuffer =
-            render_pass.map(|pass| Framebuffer::new(gpu, pass, &views, extent)).transpose()?;
-        Ok(Self { extent, color, samples, depth, framebuffer })
+        let depth = image(
+            "depth",
+            formats.depth,
+            formats.samples,
+            depth_usage,
+            vk::ImageAspectFlags::DEPTH,
+        )?;
+        let views = [
+            Some(samples.as_ref().unwrap_or(&color)),
+            Some(&depth),
+            samples.as_ref().map(|_| &color),
+        ];
+        let views: Vec<_> = views
+            .into_iter()
+            .flatten()
+            .map(|image| image.view)
+            .collect();
+        let framebuffer = render_pass
+            .map(|pass| Framebuffer::new(gpu, pass, &views, extent))
+            .transpose()?;
+        Ok(Self {
+            extent,
+            color,
+            samples,
+            depth,
+            framebuffer,
+        })
     }
 
     /// The part of the picture that is drawn: all of it.
@@ -111,8 +167,12 @@ impl Framebuffer {
             .height(extent.height)
             .layers(1);
         // SAFETY: pass and views belong to this device and are alive (G1).
-        let handle = unsafe { gpu.device.create_framebuffer(&info, None) }.doing("creating a framebuffer")?;
-        Ok(Self { handle, gpu: Arc::clone(gpu) })
+        let handle = unsafe { gpu.device.create_framebuffer(&info, None) }
+            .doing("creating a framebuffer")?;
+        Ok(Self {
+            handle,
+            gpu: Arc::clone(gpu),
+        })
     }
 }
 
@@ -125,12 +185,23 @@ impl Drop for Framebuffer {
 
 fn check_size(gpu: &Gpu, extent: vk::Extent2D) -> Result<(), Error> {
     // SAFETY: the device came from this instance (G1).
-    let limits = unsafe { gpu.instance.raw.get_physical_device_properties(gpu.physical) }.limits;
-    let most = limits.max_image_dimension2_d.min(limits.max_framebuffer_width).min(limits.max_framebuffer_height);
+    let limits = unsafe {
+        gpu.instance
+            .raw
+            .get_physical_device_properties(gpu.physical)
+    }
+    .limits;
+    let most = limits
+        .max_image_dimension2_d
+        .min(limits.max_framebuffer_width)
+        .min(limits.max_framebuffer_height);
     if extent.width.max(extent.height) > most {
         return Err(Error::Memory {
             what: "the picture",
-            why: format!("{}x{} is more than {most}, this device's largest", extent.width, extent.height),
+            why: format!(
+                "{}x{} is more than {most}, this device's largest",
+                extent.width, extent.height
+            ),
         });
     }
     Ok(())
@@ -139,9 +210,18 @@ fn check_size(gpu: &Gpu, extent: vk::Extent2D) -> Result<(), Error> {
 fn depth_format(gpu: &Gpu) -> vk::Format {
     let fits = |format| {
         // SAFETY: the device came from this instance (G1).
-        let has = unsafe { gpu.instance.raw.get_physical_device_format_properties(gpu.physical, format) };
-        has.optimal_tiling_features.contains(vk::FormatFeatureFlags::DEPTH_STENCIL_ATTACHMENT)
+        let has = unsafe {
+            gpu.instance
+                .raw
+                .get_physical_device_format_properties(gpu.physical, format)
+        };
+        has.optimal_tiling_features
+            .contains(vk::FormatFeatureFlags::DEPTH_STENCIL_ATTACHMENT)
     };
     // D16 is the one that every device draws to.
-    if fits(vk::Format::D32_SFLOAT) { vk::Format::D32_SFLOAT } else { vk::Format::D16_UNORM }
+    if fits(vk::Format::D32_SFLOAT) {
+        vk::Format::D32_SFLOAT
+    } else {
+        vk::Format::D16_UNORM
+    }
 }

@@ -17,10 +17,10 @@ use crate::bytes::bytes;
 use crate::draw::{Commands, Shown};
 use crate::error::{Doing, Error};
 use crate::gpu::Gpu;
-use crate::gpu::pass::{Rendering, render_pass_begin};
 use crate::gpu::pass::PassKind;
-use crate::gpu::pipeline::PUSH_STAGES;
+use crate::gpu::pass::{Rendering, render_pass_begin};
 use crate::gpu::swapchain::{Acquired, Swapchain};
+use crate::scene::PUSH_STAGES;
 use crate::stage::Stage;
 
 /// Submission, presentation and retirement on the main thread.
@@ -63,10 +63,12 @@ impl Aim {
 
 impl Direct {
     pub(crate) fn new(gpu: &Arc<Gpu>, window: Option<vk::Extent2D>) -> Result<Self, Error> {
-        let mut kind = vk::SemaphoreTypeCreateInfo::default().semaphore_type(vk::SemaphoreType::TIMELINE);
+        let mut kind =
+            vk::SemaphoreTypeCreateInfo::default().semaphore_type(vk::SemaphoreType::TIMELINE);
         let info = vk::SemaphoreCreateInfo::default().push_next(&mut kind);
         // SAFETY: the device is alive (G1), `info` is complete.
-        let timeline = unsafe { gpu.device.create_semaphore(&info, None) }.doing("creating the timeline")?;
+        let timeline =
+            unsafe { gpu.device.create_semaphore(&info, None) }.doing("creating the timeline")?;
         let mut direct = Self {
             timeline,
             submitted: 0,
@@ -76,7 +78,10 @@ impl Direct {
         };
         for slot in &mut direct.slots {
             // SAFETY: as above.
-            let made = unsafe { gpu.device.create_semaphore(&vk::SemaphoreCreateInfo::default(), None) };
+            let made = unsafe {
+                gpu.device
+                    .create_semaphore(&vk::SemaphoreCreateInfo::default(), None)
+            };
             slot.acquired = made.doing("creating a semaphore")?;
         }
         Ok(direct)
@@ -94,31 +99,53 @@ impl Direct {
         if self.swapchain.is_none() {
             return Ok(Aim::Offscreen);
         }
-        if self.swapchain.as_ref().is_some_and(Swapchain::must_be_rebuilt) {
+        if self
+            .swapchain
+            .as_ref()
+            .is_some_and(Swapchain::must_be_rebuilt)
+        {
             self.finish()?;
         }
-        let Some(swapchain) = &mut self.swapchain else { return Ok(Aim::Offscreen) };
+        let Some(swapchain) = &mut self.swapchain else {
+            return Ok(Aim::Offscreen);
+        };
         let acquired = swapchain.acquire(self.slots[slot].acquired, DEADLINE)?;
         Ok(acquired.map_or(Aim::Nothing, Aim::Window))
     }
 
     /// Submits the slot's frame, and presents it.
-    pub(crate) fn submit(&mut self, slot: usize, primary: vk::CommandBuffer, aim: Aim) -> Result<(), Error> {
+    pub(crate) fn submit(
+        &mut self,
+        slot: usize,
+        primary: vk::CommandBuffer,
+        aim: Aim,
+    ) -> Result<(), Error> {
         let value = self.submitted + 1;
         let buffers = [vk::CommandBufferSubmitInfo::default().command_buffer(primary)];
-        let waits = [semaphore(self.slots[slot].acquired, vk::PipelineStageFlags2::ALL_TRANSFER)];
+        let waits = [semaphore(
+            self.slots[slot].acquired,
+            vk::PipelineStageFlags2::ALL_TRANSFER,
+        )];
         let done = vk::PipelineStageFlags2::ALL_COMMANDS;
-        let mut signals = [semaphore(self.timeline, done).value(value), semaphore(vk::Semaphore::null(), done)];
+        let mut signals = [
+            semaphore(self.timeline, done).value(value),
+            semaphore(vk::Semaphore::null(), done),
+        ];
         let mut info = vk::SubmitInfo2::default().command_buffer_infos(&buffers);
         info = if let Aim::Window(acquired) = &aim {
             signals[1].semaphore = acquired.rendered;
-            info.wait_semaphore_infos(&waits).signal_semaphore_infos(&signals)
+            info.wait_semaphore_infos(&waits)
+                .signal_semaphore_infos(&signals)
         } else {
             info.signal_semaphore_infos(&signals[..1])
         };
         // SAFETY: the queue is ours (D1), the buffer is executable, its earlier use has retired (D2).
-        unsafe { self.gpu.device.queue_submit2(self.gpu.queue, &[info], vk::Fence::null()) }
-            .doing("submitting a frame")?;
+        unsafe {
+            self.gpu
+                .device
+                .queue_submit2(self.gpu.queue, &[info], vk::Fence::null())
+        }
+        .doing("submitting a frame")?;
         self.submitted = value;
         self.slots[slot].retires_at = value;
         match (&mut self.swapchain, aim) {
@@ -141,11 +168,16 @@ impl Direct {
 
     fn wait_for(&self, value: u64) -> Result<(), Error> {
         let (semaphores, values) = ([self.timeline], [value]);
-        let info = vk::SemaphoreWaitInfo::default().semaphores(&semaphores).values(&values);
+        let info = vk::SemaphoreWaitInfo::default()
+            .semaphores(&semaphores)
+            .values(&values);
         let deadline_ns = u64::try_from(DEADLINE.as_nanos()).unwrap_or(u64::MAX);
         // SAFETY: the semaphore is a timeline of this device.
         match unsafe { self.gpu.device.wait_semaphores(&info, deadline_ns) } {
-            Err(vk::Result::TIMEOUT) => Err(Error::Stalled { what: "a frame", seconds: DEADLINE.as_secs() }),
+            Err(vk::Result::TIMEOUT) => Err(Error::Stalled {
+                what: "a frame",
+                seconds: DEADLINE.as_secs(),
+            }),
             other => other.doing("waiting for a frame"),
         }
     }
@@ -181,16 +213,27 @@ impl Pool {
             .flags(vk::CommandPoolCreateFlags::TRANSIENT)
             .queue_family_index(gpu.queue_family);
         // SAFETY: the device is alive (G1), the family is one that it was opened with.
-        let handle = unsafe { gpu.device.create_command_pool(&info, None) }.doing("creating a command pool")?;
-        Ok(Self { handle, level, buffers: Vec::new(), used: 0, gpu: Arc::clone(gpu) })
+        let handle = unsafe { gpu.device.create_command_pool(&info, None) }
+            .doing("creating a command pool")?;
+        Ok(Self {
+            handle,
+            level,
+            buffers: Vec::new(),
+            used: 0,
+            gpu: Arc::clone(gpu),
+        })
     }
 
     /// Makes all its buffers free to be recorded again; what they recorded must have retired.
     pub(crate) fn reset(&mut self) -> Result<(), Error> {
         self.used = 0;
         // SAFETY: the pool is held exclusively (D3), its buffers have retired (D2).
-        unsafe { self.gpu.device.reset_command_pool(self.handle, vk::CommandPoolResetFlags::empty()) }
-            .doing("resetting a command pool")
+        unsafe {
+            self.gpu
+                .device
+                .reset_command_pool(self.handle, vk::CommandPoolResetFlags::empty())
+        }
+        .doing("resetting a command pool")
     }
 
     /// A buffer to begin, allocated if all are in use.
@@ -202,7 +245,8 @@ impl Pool {
                 .command_buffer_count(1);
             // SAFETY: the pool is held exclusively (D3).
             let made = unsafe { self.gpu.device.allocate_command_buffers(&info) };
-            self.buffers.extend(made.doing("allocating a command buffer")?);
+            self.buffers
+                .extend(made.doing("allocating a command buffer")?);
         }
         let buffer = self.buffers[self.used];
         self.used += 1;
@@ -231,8 +275,8 @@ pub(crate) struct Recording<'a> {
 impl<'a> Recording<'a> {
     /// Begins a primary buffer.
     pub(crate) fn primary(stage: &'a Stage, buffer: vk::CommandBuffer) -> Result<Self, Error> {
-        let info =
-            vk::CommandBufferBeginInfo::default().flags(vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT);
+        let info = vk::CommandBufferBeginInfo::default()
+            .flags(vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT);
         Self::begin(stage, buffer, &info)
     }
 
@@ -248,13 +292,18 @@ impl<'a> Recording<'a> {
             PassKind::Dynamic => inheritance.push_next(&mut rendering),
             PassKind::Classic(pass) => {
                 let framebuffer = stage.target.framebuffer.as_ref();
-                let framebuffer = framebuffer.map_or(vk::Framebuffer::null(), |framebuffer| framebuffer.handle);
-                inheritance.render_pass(pass.handle).framebuffer(framebuffer)
+                let framebuffer =
+                    framebuffer.map_or(vk::Framebuffer::null(), |framebuffer| framebuffer.handle);
+                inheritance
+                    .render_pass(pass.handle)
+                    .framebuffer(framebuffer)
             }
         };
-        let flags =
-            vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT | vk::CommandBufferUsageFlags::RENDER_PASS_CONTINUE;
-        let info = vk::CommandBufferBeginInfo::default().flags(flags).inheritance_info(&inheritance);
+        let flags = vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT
+            | vk::CommandBufferUsageFlags::RENDER_PASS_CONTINUE;
+        let info = vk::CommandBufferBeginInfo::default()
+            .flags(flags)
+            .inheritance_info(&inheritance);
         Self::begin(stage, buffer, &info)
     }
 
@@ -275,16 +324,27 @@ impl<'a> Recording<'a> {
             PassKind::Dynamic => {
                 let rendering = Rendering::new(&stage.target);
                 let flags = vk::RenderingFlags::CONTENTS_SECONDARY_COMMAND_BUFFERS;
-                let info = rendering.info().flags(if secondaries { flags } else { vk::RenderingFlags::empty() });
+                let info = rendering.info().flags(if secondaries {
+                    flags
+                } else {
+                    vk::RenderingFlags::empty()
+                });
                 // SAFETY: the target's images are alive and in the layouts that `draw::setup` gave them (G2).
                 unsafe { self.device.cmd_begin_rendering(self.buffer, &info) };
             }
             PassKind::Classic(pass) => {
                 let info = render_pass_begin(pass.handle, &stage.target);
                 let inline = vk::SubpassContents::INLINE;
-                let contents = if secondaries { vk::SubpassContents::SECONDARY_COMMAND_BUFFERS } else { inline };
+                let contents = if secondaries {
+                    vk::SubpassContents::SECONDARY_COMMAND_BUFFERS
+                } else {
+                    inline
+                };
                 // SAFETY: as above, and the framebuffer was made for this pass.
-                unsafe { self.device.cmd_begin_render_pass(self.buffer, &info, contents) };
+                unsafe {
+                    self.device
+                        .cmd_begin_render_pass(self.buffer, &info, contents)
+                };
             }
         }
     }
@@ -320,7 +380,10 @@ impl<'a> Recording<'a> {
 impl Commands for Recording<'_> {
     fn bind_pipeline(&mut self, pipeline: vk::Pipeline) {
         // SAFETY: D3.
-        unsafe { self.device.cmd_bind_pipeline(self.buffer, vk::PipelineBindPoint::GRAPHICS, pipeline) };
+        unsafe {
+            self.device
+                .cmd_bind_pipeline(self.buffer, vk::PipelineBindPoint::GRAPHICS, pipeline)
+        };
     }
 
     fn set_area(&mut self, viewport: vk::Viewport, scissor: vk::Rect2D) {
@@ -332,14 +395,23 @@ impl Commands for Recording<'_> {
 
     fn bind_mesh(&mut self, vertices: vk::Buffer, indices: vk::Buffer) {
         // SAFETY: D3.
-        unsafe { self.device.cmd_bind_vertex_buffers(self.buffer, 0, &[vertices], &[0]) };
+        unsafe {
+            self.device
+                .cmd_bind_vertex_buffers(self.buffer, 0, &[vertices], &[0])
+        };
         // SAFETY: D3.
-        unsafe { self.device.cmd_bind_index_buffer(self.buffer, indices, 0, vk::IndexType::UINT32) };
+        unsafe {
+            self.device
+                .cmd_bind_index_buffer(self.buffer, indices, 0, vk::IndexType::UINT32)
+        };
     }
 
     fn push<T: Copy>(&mut self, layout: vk::PipelineLayout, value: &T) {
         // SAFETY: D3; the layout's range is as long as the structure that the scene defines for it.
-        unsafe { self.device.cmd_push_constants(self.buffer, layout, PUSH_STAGES, 0, bytes(value)) };
+        unsafe {
+            self.device
+                .cmd_push_constants(self.buffer, layout, PUSH_STAGES, 0, bytes(value))
+        };
     }
 
     fn draw(&mut self, vertices: u32) {
@@ -349,7 +421,10 @@ impl Commands for Recording<'_> {
 
     fn draw_indexed(&mut self, indices: u32) {
         // SAFETY: D3.
-        unsafe { self.device.cmd_draw_indexed(self.buffer, indices, 1, 0, 0, 0) };
+        unsafe {
+            self.device
+                .cmd_draw_indexed(self.buffer, indices, 1, 0, 0, 0)
+        };
     }
 
     fn barrier(&mut self, barriers: &vk::DependencyInfo<'_>) {
@@ -358,20 +433,39 @@ impl Commands for Recording<'_> {
     }
 
     fn blit(&mut self, from: vk::Image, to: vk::Image, region: vk::ImageBlit) {
-        let (read, write) = (vk::ImageLayout::TRANSFER_SRC_OPTIMAL, vk::ImageLayout::TRANSFER_DST_OPTIMAL);
+        let (read, write) = (
+            vk::ImageLayout::TRANSFER_SRC_OPTIMAL,
+            vk::ImageLayout::TRANSFER_DST_OPTIMAL,
+        );
         // SAFETY: D3; `draw::finish` gave both images these layouts.
         unsafe {
-            self.device.cmd_blit_image(self.buffer, from, read, to, write, &[region], vk::Filter::NEAREST);
+            self.device.cmd_blit_image(
+                self.buffer,
+                from,
+                read,
+                to,
+                write,
+                &[region],
+                vk::Filter::NEAREST,
+            );
         }
     }
 
     fn copy_to_buffer(&mut self, from: vk::Image, to: vk::Buffer, region: vk::BufferImageCopy) {
         let layout = vk::ImageLayout::TRANSFER_SRC_OPTIMAL;
         // SAFETY: D3; `draw::finish` gave the image this layout, and the buffer has room for it.
-        unsafe { self.device.cmd_copy_image_to_buffer(self.buffer, from, layout, to, &[region]) };
+        unsafe {
+            self.device
+                .cmd_copy_image_to_buffer(self.buffer, from, layout, to, &[region])
+        };
     }
 }
 
-fn semaphore(semaphore: vk::Semaphore, stage: vk::PipelineStageFlags2) -> vk::SemaphoreSubmitInfo<'static> {
-    vk::SemaphoreSubmitInfo::default().semaphore(semaphore).stage_mask(stage)
+fn semaphore(
+    semaphore: vk::Semaphore,
+    stage: vk::PipelineStageFlags2,
+) -> vk::SemaphoreSubmitInfo<'static> {
+    vk::SemaphoreSubmitInfo::default()
+        .semaphore(semaphore)
+        .stage_mask(stage)
 }

@@ -55,7 +55,12 @@ pub(crate) struct Objects {
 /// One way of recording, with everything that only it needs: pools, queue, and the window's swapchain.
 pub(crate) trait Strategy {
     /// Records and submits one frame, and presents it if there is a window.
-    fn frame(&mut self, stage: &Stage, order: &Order<'_>, sample: &mut FrameSample) -> Result<Outcome, Error>;
+    fn frame(
+        &mut self,
+        stage: &Stage,
+        order: &Order<'_>,
+        sample: &mut FrameSample,
+    ) -> Result<Outcome, Error>;
 
     /// Tells the size of the window's area.
     fn resize(&mut self, extent: vk::Extent2D);

@@ -31,8 +31,15 @@ pub(crate) struct Mutexed {
 impl Mutexed {
     pub(crate) fn new(stage: &Stage, window: Option<vk::Extent2D>) -> Result<Self, Error> {
         let direct = Direct::new(&stage.gpu, window)?;
-        let slots = (0..FRAMES_IN_FLIGHT).map(|_| Slot::new(stage)).collect::<Result<_, _>>()?;
-        Ok(Self { direct, slots, results: JobResults::default(), secondaries: Vec::new() })
+        let slots = (0..FRAMES_IN_FLIGHT)
+            .map(|_| Slot::new(stage))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            direct,
+            slots,
+            results: JobResults::default(),
+            secondaries: Vec::new(),
+        })
     }
 }
 
@@ -45,12 +52,19 @@ impl Slot {
     }
 
     fn shared(&self) -> Result<MutexGuard<'_, Pool>, Error> {
-        self.shared.lock().map_err(|_| Error::Jobs("a job panicked".into()))
+        self.shared
+            .lock()
+            .map_err(|_| Error::Jobs("a job panicked".into()))
     }
 }
 
 impl Strategy for Mutexed {
-    fn frame(&mut self, stage: &Stage, order: &Order<'_>, sample: &mut FrameSample) -> Result<Outcome, Error> {
+    fn frame(
+        &mut self,
+        stage: &Stage,
+        order: &Order<'_>,
+        sample: &mut FrameSample,
+    ) -> Result<Outcome, Error> {
         let index = self.direct.next()?;
         let aim = self.direct.acquire(index)?;
         if matches!(aim, Aim::Nothing) {
@@ -61,16 +75,20 @@ impl Strategy for Mutexed {
         slot.primary.reset()?;
         slot.shared()?.reset()?;
         let pools = &*slot;
-        stage.jobs.run(stage.scene.len(), &mut self.results, |_, range| {
-            let mut pool = pools.shared()?;
-            let mut recording = Recording::secondary(stage, pool.take()?)?;
-            draw::stones(&mut recording, stage, &order.view, range);
-            let ended = recording.end();
-            drop(pool);
-            ended
-        });
+        stage
+            .jobs
+            .run(stage.scene.len(), &mut self.results, |_, range| {
+                let mut pool = pools.shared()?;
+                let mut recording = Recording::secondary(stage, pool.take()?)?;
+                draw::stones(&mut recording, stage, &order.view, range);
+                let ended = recording.end();
+                drop(pool);
+                ended
+            });
         self.secondaries.clear();
-        self.results.take(&mut sample.jobs, |secondary| self.secondaries.push(secondary))?;
+        self.results.take(&mut sample.jobs, |secondary| {
+            self.secondaries.push(secondary)
+        })?;
         let mut primary = Recording::primary(stage, slot.primary.take()?)?;
         draw::setup(&mut primary, &stage.target);
         primary.begin_pass(stage, true);
@@ -95,6 +113,9 @@ impl Strategy for Mutexed {
         let in_slot = |slot: &Slot| {
             slot.primary.buffers() + slot.shared.lock().map_or(0, |pool| pool.buffers())
         };
-        Objects { pools: 2 * self.slots.len(), command_buffers: self.slots.iter().map(in_slot).sum() }
+        Objects {
+            pools: 2 * self.slots.len(),
+            command_buffers: self.slots.iter().map(in_slot).sum(),
+        }
     }
 }

@@ -19,13 +19,22 @@ pub(crate) struct Single {
 impl Single {
     pub(crate) fn new(stage: &Stage, window: Option<vk::Extent2D>) -> Result<Self, Error> {
         let direct = Direct::new(&stage.gpu, window)?;
-        let pools = (0..FRAMES_IN_FLIGHT).map(|_| Pool::new(&stage.gpu, vk::CommandBufferLevel::PRIMARY));
-        Ok(Self { direct, pools: pools.collect::<Result<_, _>>()? })
+        let pools =
+            (0..FRAMES_IN_FLIGHT).map(|_| Pool::new(&stage.gpu, vk::CommandBufferLevel::PRIMARY));
+        Ok(Self {
+            direct,
+            pools: pools.collect::<Result<_, _>>()?,
+        })
     }
 }
 
 impl Strategy for Single {
-    fn frame(&mut self, stage: &Stage, order: &Order<'_>, sample: &mut FrameSample) -> Result<Outcome, Error> {
+    fn frame(
+        &mut self,
+        stage: &Stage,
+        order: &Order<'_>,
+        sample: &mut FrameSample,
+    ) -> Result<Outcome, Error> {
         let slot = self.direct.next()?;
         let aim = self.direct.acquire(slot)?;
         if matches!(aim, Aim::Nothing) {
@@ -61,6 +70,9 @@ impl Strategy for Single {
     }
 
     fn objects(&self) -> Objects {
-        Objects { pools: self.pools.len(), command_buffers: self.pools.iter().map(Pool::buffers).sum() }
+        Objects {
+            pools: self.pools.len(),
+            command_buffers: self.pools.iter().map(Pool::buffers).sum(),
+        }
     }
 }
