@@ -6,21 +6,26 @@
 pub mod cli;
 pub mod scene;
 
+mod app;
 mod bytes;
 mod count;
+mod doctor;
 mod draw;
 mod error;
 mod gpu;
 mod headless;
 mod jobs;
+mod libraries;
 mod measure;
 mod report;
 mod session;
 mod stage;
 mod strategy;
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use app::Ended;
 use cli::Options;
 use error::Error;
 use report::Ledger;
@@ -33,6 +38,9 @@ const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 /// The validation layer spoke, or a job of the strategy `agate` was blocked.
 const SPOKE: u8 = 3;
+
+/// Where the picture goes when there is no display to show it on.
+const PICTURE: &str = "agate-demo.png";
 
 /// Runs the demo with the arguments that follow the program's name.
 pub fn run(arguments: impl IntoIterator<Item = String>) -> ExitCode {
@@ -57,8 +65,35 @@ fn act(options: &Options) -> Result<u8, Error> {
         print!("{}", cli::HELP);
         return Ok(WELL);
     }
-    let ledger = headless::run(options, options.screenshot.as_ref())?;
+    if options.doctor {
+        doctor::run()?;
+        return Ok(WELL);
+    }
+    if options.list_gpus {
+        doctor::list_gpus()?;
+        return Ok(WELL);
+    }
+    let ledger = if options.headless {
+        headless::run(options, options.screenshot.as_deref())?
+    } else {
+        windowed(options)?
+    };
     conclude(options, &ledger)
+}
+
+/// Draws in a window, or headless where there is no display.
+fn windowed(options: &Options) -> Result<Ledger, Error> {
+    match app::run(options)? {
+        Ended::Well(ledger) => Ok(ledger),
+        Ended::NoDisplay(why) => {
+            let file = options.screenshot.as_deref().unwrap_or(Path::new(PICTURE));
+            println!(
+                "no display ({why}): drawing headless, into {}",
+                file.display()
+            );
+            headless::run(options, Some(file))
+        }
+    }
 }
 
 /// Tells the numbers, and turns them into an exit code.

@@ -170,14 +170,17 @@ impl Session {
     }
 }
 
-/// Size of the picture: what the command line says, else what this kind of device draws fluently.
-pub(crate) fn picture_size(options: &Options, gpu: &Gpu) -> vk::Extent2D {
-    let default = if gpu.is_cpu() {
+/// Width and height that a device of this kind draws fluently.
+pub(crate) fn default_size(kind: vk::PhysicalDeviceType) -> (u32, u32) {
+    if kind == vk::PhysicalDeviceType::CPU {
         (960, 540)
     } else {
         (1280, 720)
-    };
-    let (width, height) = options.size.unwrap_or(default);
+    }
+}
+
+fn picture_size(options: &Options, gpu: &Gpu) -> vk::Extent2D {
+    let (width, height) = options.size.unwrap_or(default_size(gpu.kind));
     vk::Extent2D { width, height }
 }
 

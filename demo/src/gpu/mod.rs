@@ -17,6 +17,7 @@ pub(crate) mod surface;
 pub(crate) mod swapchain;
 pub(crate) mod target;
 
+use std::ffi::c_char;
 use std::sync::{Arc, Mutex};
 
 use ash::vk;
@@ -49,24 +50,22 @@ pub(crate) struct WindowHandles {
 }
 
 impl Gpu {
+    /// The instance extensions that a window on this display needs.
+    pub(crate) fn window_extensions(
+        display: RawDisplayHandle,
+    ) -> Result<&'static [*const c_char], Error> {
+        ash_window::enumerate_required_extensions(display).map_err(|result| Error::Vulkan {
+            doing: "asking which extensions the window needs",
+            result,
+        })
+    }
+
     /// Opens the device that `wanted` names, or the best; with a window, one that can present to it.
     pub(crate) fn open(
+        instance: Instance,
         wanted: Option<&str>,
-        validation: bool,
         window: Option<WindowHandles>,
     ) -> Result<Arc<Self>, Error> {
-        let extensions = match window {
-            Some(window) => {
-                ash_window::enumerate_required_extensions(window.display).map_err(|result| {
-                    Error::Vulkan {
-                        doing: "asking which extensions the window needs",
-                        result,
-                    }
-                })?
-            }
-            None => &[],
-        };
-        let instance = Instance::new(extensions, validation)?;
         let surface = window
             .map(|window| Surface::new(&instance, window.display, window.window))
             .transpose()?;
