@@ -34,7 +34,7 @@ pub(crate) use probe::present_modes;
 /// How a run that wanted a window ended.
 pub(crate) enum Ended {
     /// The window was closed, or its frames were drawn.
-    Well(Ledger),
+    Well(Box<Ledger>),
     /// There is no display to open a window on, and why.
     NoDisplay(&'static str),
 }
@@ -66,7 +66,7 @@ pub(crate) fn run(options: &Options) -> Result<Ended, Error> {
         .running
         .ok_or_else(|| Error::Window("it was never opened".into()))?;
     running.session.close()?;
-    Ok(Ended::Well(running.session.into_ledger()))
+    Ok(Ended::Well(Box::new(running.session.into_ledger())))
 }
 
 /// The event loop for this display, whose libraries are looked for first; `Err` inside if the display is dead.

@@ -243,7 +243,7 @@ fn set_value(options: &mut Options, flag: &str, value: &str) -> Result<(), Usage
                 (!value.is_empty())
                     .then(|| value.to_owned())
                     .ok_or_else(wrong)?,
-            )
+            );
         }
         "--time-step" => options.time_step = Some(seconds(value).ok_or_else(wrong)?),
         "--seed" => options.seed = value.parse().map_err(|_| wrong())?,

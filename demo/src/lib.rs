@@ -84,7 +84,7 @@ fn act(options: &Options) -> Result<u8, Error> {
 /// Draws in a window, or headless where there is no display.
 fn windowed(options: &Options) -> Result<Ledger, Error> {
     match app::run(options)? {
-        Ended::Well(ledger) => Ok(ledger),
+        Ended::Well(ledger) => Ok(*ledger),
         Ended::NoDisplay(why) => {
             let file = options.screenshot.as_deref().unwrap_or(Path::new(PICTURE));
             println!(

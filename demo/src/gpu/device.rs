@@ -119,7 +119,7 @@ fn describe(instance: &Instance, handle: vk::PhysicalDevice) -> Found {
     unsafe {
         instance
             .raw
-            .get_physical_device_properties2(handle, &mut properties)
+            .get_physical_device_properties2(handle, &mut properties);
     };
     let properties = properties.properties;
     let text = |found: Result<&std::ffi::CStr, _>| {
@@ -191,7 +191,7 @@ fn suits(instance: &Instance, surface: Option<&Surface>, found: &Found) -> Resul
     unsafe {
         instance
             .raw
-            .get_physical_device_features2(found.handle, &mut features)
+            .get_physical_device_features2(found.handle, &mut features);
     };
     for (has, what) in [
         (features12.timeline_semaphore, "timeline semaphores"),

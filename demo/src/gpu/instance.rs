@@ -58,17 +58,13 @@ impl Instance {
         let messages = Arc::new(Messages::default());
         let handle = create(&entry, &extensions, validation, &messages)?;
         let get_instance_proc_addr = entry.static_fn().get_instance_proc_addr;
-        // SAFETY: `handle` is a live instance of this entry; the names that ash asks for are C strings.
-        let raw = unsafe {
-            ash::Instance::load_with(
-                |name| {
-                    // SAFETY: as above.
-                    let found = get_instance_proc_addr(handle, name.as_ptr());
-                    counted(name, found)
-                },
-                handle,
-            )
+        let load = |name: &CStr| {
+            // SAFETY: `handle` is a live instance of this entry, and `name` is a C string.
+            let found = unsafe { get_instance_proc_addr(handle, name.as_ptr()) };
+            counted(name, found)
         };
+        // SAFETY: `load` answers as the loader does, with one function in the place of one of its own.
+        let raw = unsafe { ash::Instance::load_with(load, handle) };
         let mut instance = Self {
             entry,
             raw,

@@ -343,7 +343,7 @@ impl<'a> Recording<'a> {
                 // SAFETY: as above, and the framebuffer was made for this pass.
                 unsafe {
                     self.device
-                        .cmd_begin_render_pass(self.buffer, &info, contents)
+                        .cmd_begin_render_pass(self.buffer, &info, contents);
                 };
             }
         }
@@ -382,7 +382,7 @@ impl Commands for Recording<'_> {
         // SAFETY: D3.
         unsafe {
             self.device
-                .cmd_bind_pipeline(self.buffer, vk::PipelineBindPoint::GRAPHICS, pipeline)
+                .cmd_bind_pipeline(self.buffer, vk::PipelineBindPoint::GRAPHICS, pipeline);
         };
     }
 
@@ -397,12 +397,12 @@ impl Commands for Recording<'_> {
         // SAFETY: D3.
         unsafe {
             self.device
-                .cmd_bind_vertex_buffers(self.buffer, 0, &[vertices], &[0])
+                .cmd_bind_vertex_buffers(self.buffer, 0, &[vertices], &[0]);
         };
         // SAFETY: D3.
         unsafe {
             self.device
-                .cmd_bind_index_buffer(self.buffer, indices, 0, vk::IndexType::UINT32)
+                .cmd_bind_index_buffer(self.buffer, indices, 0, vk::IndexType::UINT32);
         };
     }
 
@@ -410,7 +410,7 @@ impl Commands for Recording<'_> {
         // SAFETY: D3; the layout's range is as long as the structure that the scene defines for it.
         unsafe {
             self.device
-                .cmd_push_constants(self.buffer, layout, PUSH_STAGES, 0, bytes(value))
+                .cmd_push_constants(self.buffer, layout, PUSH_STAGES, 0, bytes(value));
         };
     }
 
@@ -423,7 +423,7 @@ impl Commands for Recording<'_> {
         // SAFETY: D3.
         unsafe {
             self.device
-                .cmd_draw_indexed(self.buffer, indices, 1, 0, 0, 0)
+                .cmd_draw_indexed(self.buffer, indices, 1, 0, 0, 0);
         };
     }
 
@@ -456,7 +456,7 @@ impl Commands for Recording<'_> {
         // SAFETY: D3; `draw::finish` gave the image this layout, and the buffer has room for it.
         unsafe {
             self.device
-                .cmd_copy_image_to_buffer(self.buffer, from, layout, to, &[region])
+                .cmd_copy_image_to_buffer(self.buffer, from, layout, to, &[region]);
         };
     }
 }

@@ -104,7 +104,7 @@ impl Strategy for PerThread {
             });
         self.secondaries.clear();
         self.results.take(&mut sample.jobs, |secondary| {
-            self.secondaries.push(secondary)
+            self.secondaries.push(secondary);
         })?;
         let mut primary = Recording::primary(stage, slot.primary.take()?)?;
         draw::setup(&mut primary, &stage.target);
