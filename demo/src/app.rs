@@ -221,12 +221,15 @@ impl Running {
             event_loop.exit();
         }
         if let Some(title) = self.title.frame(&facts) {
-            self.window.set_title(&format!(
-                "agate demo | {} | {title}",
-                self.session.strategy().name()
-            ));
+            self.show_title(&title);
         }
         Ok(())
+    }
+
+    fn show_title(&self, rest: &str) {
+        let name = self.session.strategy().name();
+        self.window
+            .set_title(&format!("agate demo | {name} | {rest}"));
     }
 
     /// A frame like any other, or with F12 one that is also written to a file.
@@ -269,11 +272,12 @@ impl Running {
                 self.session.pause(self.paused);
             }
             Action::Screenshot => self.screenshot = true,
-            Action::Strategy(name) => {
+            Action::Strategy(name) if name != self.session.strategy() => {
                 self.session.switch(name)?;
                 self.title = Title::new();
+                self.show_title("…");
             }
-            Action::Quit => {}
+            Action::Strategy(_) | Action::Quit => {}
         }
         Ok(())
     }

@@ -4,7 +4,8 @@
 //! that records, allocates command buffers, or touches a queue. Each of them notes the calling thread and forwards.
 //! What `agate-vk` loads passes the same door, so its counts are as real as those of the demo.
 //!
-//! A note costs one thread-local read and one plain addition to a row that only this thread writes:
+//! A note costs one thread-local read and one plain addition to a row that only this thread writes (not to be told
+//! from noise beside 100 ns for a draw, 10,000 draws on lavapipe):
 //! no lock, no allocation, no shared cache line. It is always on.
 //!
 //! # Invariants
@@ -140,8 +141,13 @@ fn note(function: usize) {
     if row == usize::MAX {
         row = take_row();
     }
-    // The row is this thread's alone (but for the last), so a relaxed addition never meets contention.
-    CALLS[COLUMN.load(Relaxed)][row][function].fetch_add(1, Relaxed);
+    let calls = &CALLS[COLUMN.load(Relaxed)][row][function];
+    if row == ROWS - 1 {
+        calls.fetch_add(1, Relaxed);
+    } else {
+        // Nobody else writes this row, so a plain addition does.
+        calls.store(calls.load(Relaxed) + 1, Relaxed);
+    }
 }
 
 #[cold]

@@ -1,6 +1,7 @@
 //! The numbers of a run: kept frame by frame, told as a table and as JSON at the end.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -87,15 +88,13 @@ impl Ledger {
 
     /// Notes one frame.
     pub(crate) fn add(&mut self, strategy: StrategyName, frame: &FrameSample, objects: Objects) {
+        self.add_ended(strategy, &frame.until_ended);
         let column = &mut self.strategies[strategy.index()];
         column.frames += 1;
         column.objects = Objects {
             pools: column.objects.pools.max(objects.pools),
             command_buffers: column.objects.command_buffers.max(objects.command_buffers),
         };
-        column
-            .until_ended_us
-            .add(frame.until_ended.as_secs_f64() * 1e6);
         for job in &frame.jobs {
             column.jobs += 1;
             column.jobs_blocked += u64::from(job.waits > 0);
@@ -104,6 +103,14 @@ impl Ledger {
                 column.ns_per_draw.add(ns);
             }
         }
+    }
+
+    /// Notes when primary command buffers were ended, which an owner tells later than the rest.
+    pub(crate) fn add_ended(&mut self, strategy: StrategyName, until_ended: &[Duration]) {
+        let spread = &mut self.strategies[strategy.index()].until_ended_us;
+        until_ended
+            .iter()
+            .for_each(|time| spread.add(time.as_secs_f64() * 1e6));
     }
 
     /// Notes how many messages the validation layer had.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ash::vk;
 
@@ -27,6 +27,8 @@ pub(crate) struct Session {
     window: Option<vk::Extent2D>,
     clock: Clock,
     sample: FrameSample,
+    /// The newest that is known.
+    until_ended_us: f64,
 }
 
 /// What was seen of the frame just drawn.
@@ -65,6 +67,7 @@ impl Session {
             window,
             clock: Clock::new(options.time_step),
             sample: FrameSample::default(),
+            until_ended_us: 0.0,
         })
     }
 
@@ -88,12 +91,15 @@ impl Session {
             view,
             copy: copy.as_ref(),
         };
-        self.sample.jobs.clear();
+        self.sample.clear();
         let strategy = self.strategy.as_mut().ok_or_else(no_strategy)?;
         let outcome = strategy.frame(&self.stage, &order, &mut self.sample);
         if copy.is_some() || outcome.is_err() {
-            // The copy must not be dropped or read while a frame writes to it.
-            strategy.finish()?;
+            // The copy must not be dropped or read while a frame may write to it.
+            if let Err(error) = strategy.finish(&mut self.sample) {
+                std::mem::forget(copy);
+                return Err(outcome.err().unwrap_or(error));
+            }
         }
         if outcome? == Outcome::NoImage {
             return Ok(FrameFacts::default());
@@ -103,15 +109,13 @@ impl Session {
         if let (Some(copy), Some(path)) = (&copy, screenshot) {
             copy.write_png(path)?;
         }
-        let blocked = self
-            .sample
-            .jobs
-            .iter()
-            .map(|job| job.blocked)
-            .sum::<std::time::Duration>();
+        if let Some(newest) = self.sample.until_ended.last() {
+            self.until_ended_us = newest.as_secs_f64() * 1e6;
+        }
+        let blocked: Duration = self.sample.jobs.iter().map(|job| job.blocked).sum();
         Ok(FrameFacts {
             drawn: true,
-            until_ended_us: self.sample.until_ended.as_secs_f64() * 1e6,
+            until_ended_us: self.until_ended_us,
             blocked_us: blocked.as_secs_f64() * 1e6,
         })
     }
@@ -125,7 +129,7 @@ impl Session {
         let strategy = self.strategy.as_mut().ok_or_else(no_strategy)?;
         strategy.resize(extent);
         if extent.width > 0 && extent.height > 0 {
-            strategy.finish()?;
+            self.finish()?;
             self.stage.resize(extent)?;
         }
         Ok(())
@@ -145,12 +149,20 @@ impl Session {
 
     /// Waits for the last frames, and gives back what the strategy holds.
     pub(crate) fn close(&mut self) -> Result<(), Error> {
-        let finished = self
-            .strategy
-            .as_mut()
-            .map_or(Ok(()), |strategy| strategy.finish());
+        let finished = self.finish();
         drop(self.strategy.take());
         crate::count::set_column(crate::count::OUTSIDE);
+        finished
+    }
+
+    /// Waits until every frame has retired, and notes what is known then.
+    fn finish(&mut self) -> Result<(), Error> {
+        let Some(strategy) = &mut self.strategy else {
+            return Ok(());
+        };
+        self.sample.clear();
+        let finished = strategy.finish(&mut self.sample);
+        self.ledger.add_ended(self.name, &self.sample.until_ended);
         finished
     }
 

@@ -36,6 +36,11 @@ impl Surface {
         })
     }
 
+    /// The surface functions of the instance.
+    pub(crate) fn functions(&self) -> &khr::surface::Instance {
+        &self.functions
+    }
+
     /// Whether a queue of this family can present here.
     pub(crate) fn supports(&self, device: vk::PhysicalDevice, queue_family: u32) -> bool {
         // SAFETY: device and surface belong to one instance (S1).

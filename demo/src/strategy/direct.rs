@@ -14,11 +14,12 @@ use ash::vk;
 
 use super::{DEADLINE, FRAMES_IN_FLIGHT};
 use crate::bytes::bytes;
-use crate::draw::{Commands, Shown};
+use crate::draw::{self, Commands, Shown};
 use crate::error::{Doing, Error};
 use crate::gpu::Gpu;
 use crate::gpu::pass::PassKind;
 use crate::gpu::pass::{Rendering, render_pass_begin};
+use crate::gpu::readback::Readback;
 use crate::gpu::swapchain::{Acquired, Swapchain};
 use crate::scene::PUSH_STAGES;
 use crate::stage::Stage;
@@ -280,6 +281,23 @@ impl<'a> Recording<'a> {
         Self::begin(stage, buffer, &info)
     }
 
+    /// Records the whole frame into a primary buffer, its pass being what ended secondary buffers hold.
+    pub(crate) fn frame_of_secondaries(
+        stage: &Stage,
+        buffer: vk::CommandBuffer,
+        secondaries: &[vk::CommandBuffer],
+        shown: Option<Shown>,
+        copy: Option<&Readback>,
+    ) -> Result<vk::CommandBuffer, Error> {
+        let mut primary = Recording::primary(stage, buffer)?;
+        draw::setup(&mut primary, &stage.target);
+        primary.begin_pass(stage, true);
+        primary.execute(secondaries);
+        primary.end_pass(stage);
+        draw::finish(&mut primary, &stage.target, shown, copy);
+        primary.end()
+    }
+
     /// Begins a secondary buffer that continues the frame's pass.
     pub(crate) fn secondary(stage: &'a Stage, buffer: vk::CommandBuffer) -> Result<Self, Error> {
         let colors = [stage.formats.color];
@@ -360,7 +378,7 @@ impl<'a> Recording<'a> {
     }
 
     /// Executes ended secondary buffers in this order.
-    pub(crate) fn execute(&mut self, secondaries: &[vk::CommandBuffer]) {
+    fn execute(&mut self, secondaries: &[vk::CommandBuffer]) {
         if !secondaries.is_empty() {
             // SAFETY: they are ended, inherit this pass, and are executed once.
             unsafe { self.device.cmd_execute_commands(self.buffer, secondaries) };

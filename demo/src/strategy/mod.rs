@@ -32,8 +32,17 @@ pub(crate) struct Order<'a> {
 pub(crate) struct FrameSample {
     /// Each job, in the order of its stones.
     pub(crate) jobs: Vec<JobSample>,
-    /// From the start of recording until the frame's primary command buffer was ended.
-    pub(crate) until_ended: std::time::Duration,
+    /// From the start of recording until the frame's primary command buffer was ended: of the frames for which this
+    /// became known, which for an owner's frames is when they retire.
+    pub(crate) until_ended: Vec<std::time::Duration>,
+}
+
+impl FrameSample {
+    /// Readies it for the next frame.
+    pub(crate) fn clear(&mut self) {
+        self.jobs.clear();
+        self.until_ended.clear();
+    }
 }
 
 /// What became of an [`Order`].
@@ -65,8 +74,8 @@ pub(crate) trait Strategy {
     /// Tells the size of the window's area.
     fn resize(&mut self, extent: vk::Extent2D);
 
-    /// Waits until every frame has retired.
-    fn finish(&mut self) -> Result<(), Error>;
+    /// Waits until every frame has retired, and completes the sample with what is known then.
+    fn finish(&mut self, sample: &mut FrameSample) -> Result<(), Error>;
 
     /// Pools and command buffers, as many as there are.
     fn objects(&self) -> Objects;

@@ -106,14 +106,15 @@ impl Strategy for PerThread {
         self.results.take(&mut sample.jobs, |secondary| {
             self.secondaries.push(secondary);
         })?;
-        let mut primary = Recording::primary(stage, slot.primary.take()?)?;
-        draw::setup(&mut primary, &stage.target);
-        primary.begin_pass(stage, true);
-        primary.execute(&self.secondaries);
-        primary.end_pass(stage);
-        draw::finish(&mut primary, &stage.target, aim.shown(), order.copy);
-        let primary = primary.end()?;
-        sample.until_ended = begin.elapsed();
+        let primary = slot.primary.take()?;
+        let primary = Recording::frame_of_secondaries(
+            stage,
+            primary,
+            &self.secondaries,
+            aim.shown(),
+            order.copy,
+        )?;
+        sample.until_ended.push(begin.elapsed());
         self.direct.submit(index, primary, aim)?;
         Ok(Outcome::Drawn)
     }
@@ -122,7 +123,7 @@ impl Strategy for PerThread {
         self.direct.resize(extent);
     }
 
-    fn finish(&mut self) -> Result<(), Error> {
+    fn finish(&mut self, _: &mut FrameSample) -> Result<(), Error> {
         self.direct.finish()
     }
 

@@ -56,7 +56,7 @@ impl Strategy for Single {
         primary.end_pass(stage);
         draw::finish(&mut primary, &stage.target, aim.shown(), order.copy);
         let primary = primary.end()?;
-        sample.until_ended = begin.elapsed();
+        sample.until_ended.push(begin.elapsed());
         self.direct.submit(slot, primary, aim)?;
         Ok(Outcome::Drawn)
     }
@@ -65,7 +65,7 @@ impl Strategy for Single {
         self.direct.resize(extent);
     }
 
-    fn finish(&mut self) -> Result<(), Error> {
+    fn finish(&mut self, _: &mut FrameSample) -> Result<(), Error> {
         self.direct.finish()
     }
 
