@@ -124,15 +124,18 @@ fn fs(v: Varying) -> @location(0) vec4<f32> {
         let near = spills(p);
         // Slate with a sheen of the soft-box in it.
         let mirror = vec2<f32>(ray.x, ray.z) / -ray.y - vec2<f32>(-0.55, -0.75);
-        let sheen = exp2(-dot(mirror, mirror) * 0.9);
+        let sheen = exp2(-dot(mirror, mirror) * 0.55);
         let f = 1.0 + ray.y;
-        var floor_colour = vec3<f32>(0.020, 0.022, 0.028) + sheen * vec3<f32>(0.055, 0.053, 0.050);
+        var floor_colour = vec3<f32>(0.010, 0.011, 0.015) + sheen * vec3<f32>(0.040, 0.039, 0.038);
         floor_colour = floor_colour + f * f * f * vec3<f32>(0.02, 0.025, 0.035);
-        c = floor_colour * near.w + near.xyz * (0.05 + 0.05 * sheen);
+        // The lamps light the disc and little else.
+        let reach = dot(p, p) / (2.0 * ground.right.w + 60.0);
+        floor_colour = floor_colour / (1.0 + reach * reach);
+        c = floor_colour * near.w + near.xyz * (0.075 + 0.05 * sheen);
         let mist = 1.0 - exp2(-far * far * 0.00035);
         c = mix(c, AIR, mist);
     }
-    let rise = smoothstep(-0.25, 0.35, ray.y);
-    c = mix(c, c + vec3<f32>(0.006, 0.008, 0.014), rise);
+    let rise = smoothstep(-0.12, 0.5, ray.y);
+    c = c + rise * vec3<f32>(0.010, 0.014, 0.024);
     return vec4<f32>(film(c) + grain * 0.002, 1.0);
 }

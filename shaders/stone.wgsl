@@ -102,6 +102,11 @@ fn heart_edge(d: vec2<f32>) -> f32 {
     return size * (1.0 + 0.2 * dot(a.zy, d2) + 0.14 * dot(a.xw, d4));
 }
 
+// Depth of the hollow of a druzy stone.
+fn hollow_depth() -> f32 {
+    return 0.34 * min(1.0, 1.4 * unpack4x8unorm(stone.style).w + 0.35);
+}
+
 @vertex
 fn vs(
     @location(0) position: vec3<f32>,
@@ -119,7 +124,7 @@ fn vs(
         let edge = heart_edge(d);
         let inner = 2.0 * t;
         let u = select(mix(edge, 1.0 - BEVEL, inner - 1.0), edge * inner, t < 0.5);
-        let sink = select(0.0, 0.34, kind == KIND_DRUZY) * min(1.0, 1.4 * unpack4x8unorm(stone.style).w + 0.35);
+        let sink = select(0.0, hollow_depth(), kind == KIND_DRUZY);
         let hollow = max(0.0, 1.0 - inner * inner);
         p = vec3<f32>(d.x * u * rim, -sink * sqrt(hollow), d.y * u * rim);
         n = vec3<f32>(d.x * u * u * 0.16, 1.0, d.y * u * u * 0.16);
@@ -155,19 +160,20 @@ fn vs(
 // ---- light -------------------------------------------------------------------------------------
 
 const KEY: vec3<f32> = vec3<f32>(-0.47, 0.76, -0.45);
+const FILL: vec3<f32> = vec3<f32>(0.62, 0.30, 0.72);
 const AIR: vec3<f32> = vec3<f32>(0.012, 0.014, 0.020);
 
 // The studio as a mirror sees it: one big soft-box, one strip, a dim room.
 fn studio(r: vec3<f32>, rough: f32) -> vec3<f32> {
     let up = max(r.y, 0.03);
     let p = r.xz / up;
-    let s = 0.10 + rough * 1.2;
-    let a = abs(p - vec2<f32>(-0.55, -0.75)) - vec2<f32>(0.62, 0.34);
+    let s = 0.06 + rough * 1.2;
+    let a = abs(p - vec2<f32>(-0.55, -0.75)) - vec2<f32>(0.46, 0.24);
     let box = (1.0 - smoothstep(-s, s, a.x)) * (1.0 - smoothstep(-s, s, a.y));
     let b = abs(p - vec2<f32>(1.5, 0.2)) - vec2<f32>(0.16, 1.5);
     let strip = (1.0 - smoothstep(-s, s, b.x)) * (1.0 - smoothstep(-s, s, b.y));
     let room = mix(vec3<f32>(0.020, 0.020, 0.024), vec3<f32>(0.16, 0.18, 0.22), smoothstep(-0.2, 1.0, r.y));
-    let lit = box * vec3<f32>(7.5, 7.1, 6.5) + strip * vec3<f32>(2.2, 2.7, 3.4);
+    let lit = box * vec3<f32>(5.2, 4.9, 4.5) + strip * vec3<f32>(2.2, 2.7, 3.4);
     return room + lit * smoothstep(0.02, 0.12, r.y) / (1.0 + rough * 2.0);
 }
 
@@ -186,10 +192,10 @@ fn palette(x: f32) -> vec3<f32> {
 fn band_colour(i: f32, seed: f32) -> vec3<f32> {
     let h = hash2(vec2<f32>(i + 0.5, seed));
     let odd = fract(i * 0.5) * 2.0;
-    var x = mix(h.x * h.x * 0.62, 1.0 - h.x * h.x * 0.5, odd);
-    x = mix(x, h.y, 0.25);
-    let chalk = smoothstep(0.80, 0.84, h.y) * odd;
-    return mix(palette(x), mix(ink(stone.light), vec3<f32>(0.86, 0.84, 0.80), 0.75), chalk);
+    var x = mix(h.x * 0.52, 0.92 - h.x * h.x * 0.55, odd);
+    x = mix(x, h.y, 0.22);
+    let chalk = smoothstep(0.86, 0.90, h.y) * odd;
+    return mix(palette(x), mix(ink(stone.light), vec3<f32>(0.84, 0.82, 0.78), 0.7), chalk);
 }
 
 // Colour at band coordinate `s`; `w` is how much `s` changes over a pixel.
@@ -199,12 +205,16 @@ fn bands(s: f32, w: f32, seed: f32) -> vec3<f32> {
     let soft = hash1(j + seed * 3.1);
     let t = clamp((x - j) / max(1.6 * w, 0.06 + 0.75 * soft * soft * soft) + 0.5, 0.0, 1.0);
     var c = mix(band_colour(j - 1.0, seed), band_colour(j, seed), t);
+    // Some bands end in a thin line of iron.
+    let iron = smoothstep(0.62, 0.66, hash1(j * 2.3 + seed)) * (1.0 - smoothstep(0.25, 0.6, w));
+    let rim_line = 1.0 - smoothstep(0.0, 0.07 + w, abs(x - j - 0.04));
+    c = c * mix(vec3<f32>(1.0), ink(stone.dark) * 0.6 + 0.12, iron * rim_line * 0.75);
     // Fine lines inside a band; they fade before they alias.
     let k = mix(4.0, 9.0, hash1(floor(x) + seed));
     let deep = hash1(floor(x) * 1.7 + seed * 2.3);
     let fine = 1.0 - smoothstep(0.15, 0.5, w * k);
     let line = abs(fract(x * k) * 2.0 - 1.0);
-    c = c * (1.0 + (line - 0.5) * 0.42 * deep * fine);
+    c = c * (1.0 + (line - 0.5) * 0.55 * deep * fine);
     return mix(c, palette(0.5), smoothstep(0.6, 1.6, w));
 }
 
@@ -217,6 +227,10 @@ struct Surface {
     // How much light comes through from behind.
     glow: f32,
     shade: f32,
+    // Glitter of the key light.
+    spark: f32,
+    // Light that wanders inside crystals.
+    inner: f32,
 }
 
 // Crystals: one six-sided pyramid per cell. xyz: facet normal in the stone, w: a number per facet.
@@ -285,6 +299,8 @@ fn face(p: vec2<f32>, depth: f32, n: vec3<f32>, px: vec2<f32>, py: vec2<f32>) ->
     out.gloss = 0.055;
     out.glow = 0.35;
     out.shade = 1.0;
+    out.spark = 0.0;
+    out.inner = 0.0;
 
     // 0 at the rim, 1 at the heart.
     let way = (1.0 - u) / max(1.0 - edge, 0.1);
@@ -294,17 +310,27 @@ fn face(p: vec2<f32>, depth: f32, n: vec3<f32>, px: vec2<f32>, py: vec2<f32>) ->
     if depth < -0.004 {
         // The heart is hollow and lined with crystals.
         let low = clamp(-depth * 3.4, 0.0, 1.0);
-        let k = crystals(p * mix(15.0, 9.0, style.w) + seed, 0.95);
+        // Along the wall, not as seen from above, or crystals would be drawn out.
+        let along = d * (r + 0.9 * (depth + hollow_depth()));
+        let scale = mix(14.0, 8.5, style.w);
+        var k = crystals(along * scale + seed, 0.95);
+        // Crystals smaller than a few pixels melt together.
+        let plain = smoothstep(0.18, 0.75, pixel * scale);
+        k = mix(k, vec4<f32>(0.0, 1.0, 0.0, 0.55), 0.8 * plain);
         let inward = vec3<f32>(-p.x, 0.55, -p.y);
         out.normal = turn(rotation(), normalize(k.xyz * vec3<f32>(1.0, 0.7, 1.0) + inward * 0.8));
-        let clear = mix(ink(stone.heart), vec3<f32>(0.86, 0.85, 0.88), 0.45 * k.w * k.w);
-        out.albedo = clear * (0.28 + 0.75 * k.w);
+        let tint = mix(ink(stone.heart), ink(stone.middle), 0.30 * low);
+        let clear = mix(tint, vec3<f32>(0.90, 0.89, 0.92), 0.5 * k.w * k.w);
+        out.albedo = clear * (0.34 + 0.8 * k.w);
+        // A facet that happens to catch the key light.
+        out.spark = smoothstep(0.72, 0.98, k.w);
         // The last band shows through at the lip.
         out.albedo = mix(ink(stone.light) * 0.9, out.albedo, smoothstep(0.0, 0.25, low));
         out.gloss = 0.16;
         out.rough = 0.03;
-        out.glow = 0.45;
-        out.shade = mix(1.0, 0.5, low);
+        out.glow = 0.35;
+        out.inner = 0.20;
+        out.shade = mix(1.0, 0.7, low);
         return out;
     }
     if kind == KIND_WATERLINE {
@@ -326,9 +352,9 @@ fn face(p: vec2<f32>, depth: f32, n: vec3<f32>, px: vec2<f32>, py: vec2<f32>) ->
         let m2 = noise(p * 11.0 - o + vec2<f32>(small, m1) * 1.6);
         let m3 = noise(p * 27.0 + vec2<f32>(m2, m1) * 2.2);
         let plume = m1 * 0.6 + m2 * 0.42 + m3 * 0.26 * (1.0 - smoothstep(0.02, 0.05, pixel)) + (u - 0.55) * 0.35;
-        let thick = smoothstep(-0.05, 0.30, plume);
-        let core = smoothstep(0.22, 0.55, plume);
-        let milk = mix(ink(stone.light), ink(stone.heart), 0.45 + 0.35 * big);
+        let thick = smoothstep(-0.22, 0.26, plume);
+        let core = smoothstep(0.16, 0.5, plume);
+        let milk = mix(ink(stone.light), ink(stone.heart), 0.5 + 0.4 * big) * (0.72 + 0.16 * m2);
         out.albedo = mix(mix(milk, ink(stone.middle), thick * 0.85), ink(stone.dark), core * 0.9);
         let shell = bands(s, w, seed);
         out.albedo = mix(out.albedo, shell, smoothstep(0.80, 0.86, u + bend * 0.3));
@@ -370,6 +396,8 @@ fn rind(p: vec3<f32>, n: vec3<f32>) -> Surface {
     out.gloss = 0.02;
     out.glow = 0.0;
     out.shade = 1.0;
+    out.spark = 0.0;
+    out.inner = 0.0;
     return out;
 }
 
@@ -395,18 +423,25 @@ fn fs(v: Varying) -> @location(0) vec4<f32> {
     }
 
     let facing = max(dot(m.normal, view), 0.02);
-    let key = max(dot(m.normal, KEY) * 0.8 + 0.2, 0.0);
+    let key = max(dot(m.normal, KEY) * 0.82 + 0.18, 0.0);
     let sky = 0.5 + 0.5 * m.normal.y;
-    let rest = smoothstep(-0.15, 0.75, v.world.y) * m.shade;
-    var c = m.albedo * (key * vec3<f32>(1.55, 1.47, 1.36) * mix(0.35, 1.0, rest) + sky * rest * vec3<f32>(0.26, 0.29, 0.36));
+    let rest = smoothstep(-0.35, 0.65, v.world.y) * m.shade;
+    var c = m.albedo * (key * vec3<f32>(1.22, 1.15, 1.05) * (0.3 + 0.7 * rest) + sky * rest * vec3<f32>(0.20, 0.23, 0.29));
+    let fill = max(dot(m.normal, FILL), 0.0) * (0.35 + 0.65 * rest);
+    c = c + m.albedo * fill * vec3<f32>(0.24, 0.28, 0.36);
     // Light from behind, stronger toward the thin edge.
     let thin = dot(v.local.xz, v.local.xz);
-    c = c + m.albedo * m.albedo * (m.glow * (0.35 + 0.65 * thin));
+    c = c + m.albedo * m.albedo * (m.glow * (0.25 + 0.75 * thin)) + m.albedo * m.inner;
     let mirror = reflect(-view, m.normal);
     let f = 1.0 - facing;
     let f2 = f * f;
-    let fresnel = m.gloss + (1.0 - m.gloss) * f2 * f2 * f * (1.0 - 0.8 * m.rough);
+    let fresnel = m.gloss + (1.0 - m.gloss) * f2 * f2 * f * (1.0 - m.rough) * (1.0 - m.rough);
     c = mix(c, studio(mirror, m.rough) * rest, min(fresnel, 1.0));
+    if m.spark > 0.0 {
+        let glint = max(dot(mirror, KEY), 0.0);
+        let g4 = glint * glint * glint * glint;
+        c = c + m.spark * (g4 * g4 * g4) * vec3<f32>(3.2, 3.1, 2.9);
+    }
     let mist = 1.0 - exp2(-far * far * 0.00035);
     c = mix(c, AIR, mist);
     return vec4<f32>(film(c), 1.0);

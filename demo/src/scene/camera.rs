@@ -25,9 +25,9 @@ const FAR: f32 = 600.0;
 impl Default for Camera {
     fn default() -> Self {
         Self {
-            yaw: 0.55,
-            pitch: 0.74,
-            distance: 15.0,
+            yaw: -0.3,
+            pitch: 0.62,
+            distance: 12.5,
             target: [0.0, 0.4, 0.0],
             drift: 0.06,
         }

@@ -115,6 +115,9 @@ const PALETTES: [Palette; 16] = [
     },
 ];
 
+/// Colours of crystals that grow in any stone: amethyst, citrine, rose quartz, aquamarine, smoke.
+const CRYSTALS: [u32; 5] = [0x8a5ad6, 0xe8b048, 0xf2b4c4, 0xa8dcf2, 0x9a7a66];
+
 /// First slot of the moss agates.
 const MOSS: usize = 13;
 
@@ -140,6 +143,11 @@ impl Look {
             40..80 => Kind::Druzy,
             _ => Kind::Waterline,
         };
+        let heart = match random.below(100) {
+            _ if kind != Kind::Druzy => palette.heart,
+            0..45 => palette.heart,
+            level => CRYSTALS[level % CRYSTALS.len()],
+        };
         let heart_size = match kind {
             Kind::Banded => random.range(0.06, 0.26),
             Kind::Druzy => random.range(0.26, 0.52),
@@ -158,7 +166,7 @@ impl Look {
             dark: tint(palette.bands[0], shift),
             middle: tint(palette.bands[1], shift),
             light: tint(palette.bands[2], [1.0; 3]),
-            heart: tint(palette.heart, [1.0; 3]),
+            heart: tint(heart, [1.0; 3]),
             style: u32::from_le_bytes([
                 kind as u8,
                 bands as u8,
