@@ -207,7 +207,7 @@ const VALUED: [&str; 10] = [
 const DRAWS_MAX: usize = 1_000_000;
 const JOBS_MAX: usize = 4096;
 /// Vulkan guarantees images of 4096; devices that do more are common, so the device decides above that.
-const SIDE_MAX: u32 = 16384;
+const SIDE_MAX: u32 = 65536;
 
 fn set_switch(options: &mut Options, flag: &str) -> bool {
     let switch = match flag {

@@ -20,13 +20,28 @@ pub(crate) struct JobSample {
     pub(crate) draws: usize,
     /// Time from the job's first to its last recorded command, waiting included.
     pub(crate) record: Duration,
-    /// Wall time that the job spent off the processor in a run in which it gave it up at least once of its own accord.
+    /// Wall time that the job spent off the processor, if it gave it up of its own accord.
     pub(crate) blocked: Duration,
     /// How often it did so (voluntary context switches).
     pub(crate) waits: u64,
+    /// Page faults: memory that the job touched for the first time.
+    pub(crate) faults: u64,
 }
 
 impl JobSample {
+    /// Whether something outside of the job held it up: a lock, a message, the driver.
+    ///
+    /// Not so where a page fault came in between, for which the kernel makes threads of a process wait for each other
+    /// while their memory is new; [`Self::was_paged`] tells of those.
+    pub(crate) fn was_blocked(&self) -> bool {
+        self.waits > 0 && self.faults == 0
+    }
+
+    /// Whether the job slept, and touched new memory meanwhile: why it slept cannot be told.
+    pub(crate) fn was_paged(&self) -> bool {
+        self.waits > 0 && self.faults > 0
+    }
+
     /// The record time of one draw in nanoseconds, if there was one.
     pub(crate) fn ns_per_draw(&self) -> Option<f64> {
         (self.draws > 0).then(|| self.record.as_nanos() as f64 / self.draws as f64)
@@ -57,6 +72,7 @@ pub(crate) fn job<R>(draws: usize, job: impl FnOnce() -> R) -> (R, JobSample) {
             record,
             blocked,
             waits,
+            faults: after.faults.saturating_sub(before.faults),
         },
     )
 }
@@ -64,6 +80,7 @@ pub(crate) fn job<R>(draws: usize, job: impl FnOnce() -> R) -> (R, JobSample) {
 struct ThreadClock {
     cpu: Duration,
     voluntary: u64,
+    faults: u64,
 }
 
 impl ThreadClock {
@@ -79,23 +96,23 @@ impl ThreadClock {
             u64::try_from(time.tv_sec).unwrap_or(0),
             u32::try_from(time.tv_nsec).unwrap_or(0),
         );
+        let usage = usage();
+        let count = |count| u64::try_from(count).unwrap_or(0);
         Self {
             cpu: if known { cpu } else { Duration::ZERO },
-            voluntary: voluntary_switches(),
+            voluntary: count(usage.ru_nvcsw),
+            faults: count(usage.ru_minflt) + count(usage.ru_majflt),
         }
     }
 }
 
-fn voluntary_switches() -> u64 {
+/// What the kernel has counted for this thread; nothing, should it refuse.
+fn usage() -> libc::rusage {
     // SAFETY: rusage is a C struct of integers, for which all zeroes is a value.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: `usage` is a live rusage that the call fills in.
-    let failed = unsafe { libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage) } != 0;
-    if failed {
-        0
-    } else {
-        u64::try_from(usage.ru_nvcsw).unwrap_or(0)
-    }
+    unsafe { libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage) };
+    usage
 }
 
 #[cfg(test)]

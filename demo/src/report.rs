@@ -44,6 +44,7 @@ struct Column {
     until_ended_us: Spread,
     jobs: u64,
     jobs_blocked: u64,
+    jobs_paged: u64,
     blocked_us: f64,
     objects: Objects,
 }
@@ -97,8 +98,11 @@ impl Ledger {
         };
         for job in &frame.jobs {
             column.jobs += 1;
-            column.jobs_blocked += u64::from(job.waits > 0);
-            column.blocked_us += job.blocked.as_secs_f64() * 1e6;
+            column.jobs_paged += u64::from(job.was_paged());
+            if job.was_blocked() {
+                column.jobs_blocked += 1;
+                column.blocked_us += job.blocked.as_secs_f64() * 1e6;
+            }
             if let Some(ns) = job.ns_per_draw() {
                 column.ns_per_draw.add(ns);
             }
@@ -151,7 +155,7 @@ impl Ledger {
             ),
             String::new(),
             format!(
-                "{:<11}{:>7}{:>18}{:>14}{:>18}{:>14}{:>7}{:>9}{:>14}{:>13}",
+                "{:<11}{:>7}{:>18}{:>14}{:>18}{:>14}{:>7}{:>9}{:>14}{:>13}{:>8}",
                 "strategy",
                 "frames",
                 "record ns/draw",
@@ -161,10 +165,15 @@ impl Ledger {
                 "pools",
                 "buffers",
                 "jobs blocked",
-                "blocked us"
+                "blocked us",
+                "paged"
             ),
         ];
         lines.extend(self.used().map(|(name, column)| column.line(name)));
+        lines.push(
+            "(blocked: a job slept of its own accord; paged: it slept while it touched new memory)"
+                .into(),
+        );
         lines.push(String::new());
         lines.push("who called Vulkan (thread id and name: calls)".into());
         for (name, _) in self.used() {
@@ -228,7 +237,7 @@ impl Ledger {
 impl Column {
     fn line(&self, name: StrategyName) -> String {
         format!(
-            "{:<11}{:>7}{:>18.0}{:>14.0}{:>18.1}{:>14.1}{:>7}{:>9}{:>14}{:>13.1}",
+            "{:<11}{:>7}{:>18.0}{:>14.0}{:>18.1}{:>14.1}{:>7}{:>9}{:>14}{:>13.1}{:>8}",
             name.name(),
             self.frames,
             self.ns_per_draw.quantile(0.5),
@@ -238,7 +247,8 @@ impl Column {
             self.objects.pools,
             self.objects.command_buffers,
             format!("{}/{}", self.jobs_blocked, self.jobs),
-            self.blocked_us
+            self.blocked_us,
+            self.jobs_paged
         )
     }
 
@@ -269,6 +279,7 @@ impl Column {
             "command_buffers": self.objects.command_buffers,
             "jobs_measured": self.jobs,
             "jobs_blocked": self.jobs_blocked,
+            "jobs_waiting_with_page_faults": self.jobs_paged,
             "blocked_us": self.blocked_us,
             "threads": threads,
         })

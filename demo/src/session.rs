@@ -112,7 +112,13 @@ impl Session {
         if let Some(newest) = self.sample.until_ended.last() {
             self.until_ended_us = newest.as_secs_f64() * 1e6;
         }
-        let blocked: Duration = self.sample.jobs.iter().map(|job| job.blocked).sum();
+        let blocked: Duration = self
+            .sample
+            .jobs
+            .iter()
+            .filter(|job| job.was_blocked())
+            .map(|job| job.blocked)
+            .sum();
         Ok(FrameFacts {
             drawn: true,
             until_ended_us: self.until_ended_us,

@@ -97,7 +97,7 @@ fn a_picture_that_is_too_large_for_the_device_exits_with_1() {
             &[
                 "--headless",
                 "--size",
-                "16384x16384",
+                "65536x16",
                 "--frames",
                 "1",
                 "--draws",
