@@ -27,6 +27,7 @@ use crate::gpu::instance::Instance;
 use crate::gpu::{Gpu, WindowHandles, device};
 use crate::libraries::{self, Display};
 use crate::report::Ledger;
+use crate::say::{complain, say};
 use crate::session::{FrameFacts, Session, default_size};
 use keys::Action;
 pub(crate) use probe::present_modes;
@@ -241,13 +242,13 @@ impl Running {
         match self.session.frame(Some(&path)) {
             Ok(facts) if facts.drawn => {
                 self.screenshot = false;
-                println!("screenshot: {}", path.display());
+                say!("screenshot: {}", path.display());
                 Ok(facts)
             }
             // A disk that is full is no reason to close the window.
             Err(error @ Error::Write { .. }) => {
                 self.screenshot = false;
-                eprintln!("demo: {error}");
+                complain!("demo: {error}");
                 Ok(FrameFacts::default())
             }
             other => other,
@@ -260,7 +261,7 @@ impl Running {
         if let Some(path) = &options.screenshot
             && !self.session.frame(Some(path))?.drawn
         {
-            eprintln!("demo: no screenshot: the window has no area");
+            complain!("demo: no screenshot: the window has no area");
         }
         Ok(())
     }

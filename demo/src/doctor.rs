@@ -8,6 +8,7 @@ use crate::error::{Doing, Error, INSTALL_DRIVER};
 use crate::gpu::device::{self, Found};
 use crate::gpu::instance::{Instance, VALIDATION_LAYER, has_layer};
 use crate::libraries::{self, Display, LIBRARIES, Library};
+use crate::say::say;
 
 /// Prints everything; an error says that the demo cannot run even headless.
 pub(crate) fn run() -> Result<(), Error> {
@@ -16,12 +17,12 @@ pub(crate) fn run() -> Result<(), Error> {
     print_loader(&instance)?;
     let devices = device::list(&instance)?;
     for (index, found) in devices.iter().enumerate() {
-        println!("{}", line(index, found));
+        say!("{}", line(index, found));
         print_queue_families(&instance, found);
     }
     print_display();
     let choice = device::choose(&instance, None, None)?;
-    println!("the demo would use: {}", choice.found.name);
+    say!("the demo would use: {}", choice.found.name);
     Ok(())
 }
 
@@ -33,33 +34,41 @@ pub(crate) fn list_gpus() -> Result<(), Error> {
         return Err(Error::NoDriver);
     }
     for (index, found) in devices.iter().enumerate() {
-        println!("{}", line(index, found));
+        say!("{}", line(index, found));
     }
     Ok(())
 }
 
 /// The table of libraries, and the command for those that are missing.
 fn print_libraries() {
-    println!(
+    say!(
         "{:<24}{:<9}{:<20}{:<20}{:<20}",
-        "library", "found", "Debian", "Fedora", "Arch"
+        "library",
+        "found",
+        "Debian",
+        "Fedora",
+        "Arch"
     );
     let mut missing: Vec<&Library> = Vec::new();
     for library in &LIBRARIES {
         let found = library.found();
         let word = if found { "yes" } else { "NO" };
-        println!(
+        say!(
             "{:<24}{:<9}{:<20}{:<20}{:<20}",
-            library.file, word, library.debian, library.fedora, library.arch
+            library.file,
+            word,
+            library.debian,
+            library.fedora,
+            library.arch
         );
         if !found {
             missing.push(library);
         }
     }
     if missing.is_empty() {
-        println!("all libraries are there");
+        say!("all libraries are there");
     } else {
-        println!(
+        say!(
             "to install what is missing: {}",
             libraries::install_line(&missing)
         );
@@ -70,7 +79,7 @@ fn print_loader(instance: &Instance) -> Result<(), Error> {
     // SAFETY: asks the loader, without preconditions.
     let version = unsafe { instance.entry.try_enumerate_instance_version() }
         .doing("asking for the loader's version")?;
-    println!(
+    say!(
         "Vulkan loader: {}",
         device::version(version.unwrap_or(vk::API_VERSION_1_0))
     );
@@ -82,10 +91,10 @@ fn print_loader(instance: &Instance) -> Result<(), Error> {
             .layer_name_as_c_str()
             .unwrap_or(c"?")
             .to_string_lossy();
-        println!("layer: {name} {}", device::version(layer.spec_version));
+        say!("layer: {name} {}", device::version(layer.spec_version));
     }
     if !has_layer(&instance.entry, VALIDATION_LAYER)? {
-        println!("no validation layer; for --validation: apt install vulkan-validationlayers");
+        say!("no validation layer; for --validation: apt install vulkan-validationlayers");
     }
     Ok(())
 }
@@ -108,16 +117,17 @@ fn print_queue_families(instance: &Instance, found: &Found) {
             .get_physical_device_queue_family_properties(found.handle)
     };
     for (index, family) in families.iter().enumerate() {
-        println!(
+        say!(
             "   queue family {index}: {} queue(s), {:?}",
-            family.queue_count, family.queue_flags
+            family.queue_count,
+            family.queue_flags
         );
     }
 }
 
 fn print_display() {
     let Some(display) = libraries::display() else {
-        println!("no display: the demo draws headless; a driver that needs none: {INSTALL_DRIVER}");
+        say!("no display: the demo draws headless; a driver that needs none: {INSTALL_DRIVER}");
         return;
     };
     let name = if display == Display::X11 {
@@ -126,11 +136,11 @@ fn print_display() {
         "Wayland"
     };
     if !libraries::missing_for(display).is_empty() {
-        println!("display: {name}, but libraries are missing for it");
+        say!("display: {name}, but libraries are missing for it");
         return;
     }
     match app::present_modes(display) {
-        Ok(modes) => println!("display: {name}, present modes {modes:?}"),
-        Err(error) => println!("display: {name}, but {error}"),
+        Ok(modes) => say!("display: {name}, present modes {modes:?}"),
+        Err(error) => say!("display: {name}, but {error}"),
     }
 }

@@ -18,6 +18,7 @@ mod jobs;
 mod libraries;
 mod measure;
 mod report;
+mod say;
 mod session;
 mod stage;
 mod strategy;
@@ -25,6 +26,7 @@ mod strategy;
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::say::{complain, say};
 use app::Ended;
 use cli::Options;
 use error::Error;
@@ -47,14 +49,14 @@ pub fn run(arguments: impl IntoIterator<Item = String>) -> ExitCode {
     let options = match cli::parse(arguments) {
         Ok(options) => options,
         Err(error) => {
-            eprintln!("demo: {error}");
+            complain!("demo: {error}");
             return ExitCode::from(USAGE);
         }
     };
     match act(&options) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("demo: {error}");
+            complain!("demo: {error}");
             ExitCode::from(FAILED)
         }
     }
@@ -62,7 +64,7 @@ pub fn run(arguments: impl IntoIterator<Item = String>) -> ExitCode {
 
 fn act(options: &Options) -> Result<u8, Error> {
     if options.help {
-        print!("{}", cli::HELP);
+        say!("{}", cli::HELP.trim_end());
         return Ok(WELL);
     }
     if options.doctor {
@@ -87,7 +89,7 @@ fn windowed(options: &Options) -> Result<Ledger, Error> {
         Ended::Well(ledger) => Ok(*ledger),
         Ended::NoDisplay(why) => {
             let file = options.screenshot.as_deref().unwrap_or(Path::new(PICTURE));
-            println!(
+            say!(
                 "no display ({why}): drawing headless, into {}",
                 file.display()
             );
@@ -98,17 +100,33 @@ fn windowed(options: &Options) -> Result<Ledger, Error> {
 
 /// Tells the numbers, and turns them into an exit code.
 fn conclude(options: &Options, ledger: &Ledger) -> Result<u8, Error> {
-    println!("{}", ledger.table());
+    say!("{}", ledger.table());
     if let Some(path) = &options.json {
         ledger.write_json(path)?;
     }
     let blocked = ledger.agate_jobs_blocked();
     if blocked > 0 {
-        eprintln!("demo: {blocked} job(s) of the strategy agate were blocked, and none may be");
+        complain!("demo: {blocked} job(s) of the strategy agate were blocked, and none may be");
     }
-    Ok(if blocked > 0 || ledger.validation_messages() > 0 {
+    Ok(exit_code(blocked, ledger.validation_messages()))
+}
+
+fn exit_code(agate_jobs_blocked: u64, validation_messages: u64) -> u8 {
+    if agate_jobs_blocked > 0 || validation_messages > 0 {
         SPOKE
     } else {
         WELL
-    })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blocked_job_and_a_message_of_the_layer_each_make_the_run_fail() {
+        assert_eq!(exit_code(0, 0), WELL);
+        assert_eq!(exit_code(1, 0), SPOKE);
+        assert_eq!(exit_code(0, 1), SPOKE);
+    }
 }

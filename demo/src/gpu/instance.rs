@@ -15,6 +15,7 @@ use ash::{ext, vk};
 
 use crate::count;
 use crate::error::{Doing, Error};
+use crate::say::complain;
 
 pub(crate) const VALIDATION_LAYER: &CStr = c"VK_LAYER_KHRONOS_validation";
 
@@ -202,7 +203,7 @@ unsafe extern "system" fn on_message(
         let text = unsafe { data.message_as_c_str() }
             .unwrap_or(c"(no text)")
             .to_string_lossy();
-        eprintln!("validation: {}", text.replace('\n', " "));
+        complain!("validation: {}", text.replace('\n', " "));
     }
     vk::FALSE
 }

@@ -17,6 +17,7 @@ use gpu_allocator::vulkan::{
 use super::Gpu;
 use super::instance::Instance;
 use crate::error::{Doing, Error};
+use crate::say::complain;
 
 /// The allocator of device memory.
 pub(crate) struct Memory(Allocator);
@@ -258,7 +259,7 @@ fn free(gpu: &Gpu, allocation: Option<Allocation>) {
         && let Some(memory) = memory.as_mut()
         && let Err(why) = memory.0.free(allocation)
     {
-        eprintln!("demo: giving device memory back failed: {why}");
+        complain!("demo: giving device memory back failed: {why}");
     }
 }
 

@@ -17,6 +17,7 @@ use super::Gpu;
 use super::surface::Surface;
 use crate::draw::Shown;
 use crate::error::{Doing, Error};
+use crate::say::complain;
 
 /// An image to draw to and then to present.
 #[derive(Clone, Copy)]
@@ -205,7 +206,7 @@ impl Drop for Swapchain {
     fn drop(&mut self) {
         // SAFETY: the queue is ours (W1).
         if let Err(result) = unsafe { self.gpu.device.queue_wait_idle(self.gpu.queue) } {
-            eprintln!("demo: waiting for the window failed: {result:?}");
+            complain!("demo: waiting for the window failed: {result:?}");
         }
         self.destroy_images();
         // SAFETY: nothing uses its images any more (W2); null is allowed.

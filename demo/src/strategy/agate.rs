@@ -26,6 +26,7 @@ use crate::gpu::pass::{PassKind, Rendering, render_pass_begin};
 use crate::jobs::JobResults;
 use crate::scene::PUSH_STAGES;
 use crate::stage::Stage;
+use crate::say::complain;
 
 /// Slots that are not jobs': setup, finish, and the service's own.
 const OTHER_SLOTS: usize = 16;
@@ -152,12 +153,12 @@ impl Drop for Agate {
         if let Some(swapchain) = self.swapchain.take()
             && swapchain.destroy().wait_timeout(GONE).is_err()
         {
-            eprintln!("demo: the owner of the queue did not destroy the swapchain");
+            complain!("demo: the owner of the queue did not destroy the swapchain");
         }
         let Some(service) = self.service.take() else { return };
         let report = service.shutdown(GONE);
         if report.leaked > 0 || report.panicked {
-            eprintln!("demo: the service ended badly: {report:?}");
+            complain!("demo: the service ended badly: {report:?}");
         }
     }
 }

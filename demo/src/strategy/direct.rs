@@ -21,6 +21,7 @@ use crate::gpu::pass::PassKind;
 use crate::gpu::pass::{Rendering, render_pass_begin};
 use crate::gpu::readback::Readback;
 use crate::gpu::swapchain::{Acquired, Swapchain};
+use crate::say::complain;
 use crate::scene::PUSH_STAGES;
 use crate::stage::Stage;
 
@@ -187,7 +188,10 @@ impl Direct {
 impl Drop for Direct {
     fn drop(&mut self) {
         if let Err(error) = self.finish() {
-            eprintln!("demo: {error}");
+            complain!("demo: {error}");
+            // What the GPU may still use is not destroyed.
+            std::mem::forget(self.swapchain.take());
+            return;
         }
         drop(self.swapchain.take());
         for slot in self.slots {

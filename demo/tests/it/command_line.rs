@@ -1,5 +1,7 @@
 //! Flags, exit codes, and errors of one line.
 
+use std::process::Stdio;
+
 use crate::support::{Folder, device, small, stderr};
 
 /// Runs the demo, which has to end with `code` and one line that contains `part`.
@@ -28,6 +30,23 @@ fn wrong_flags_exit_with_2_and_the_nearest_name() {
 #[test]
 fn help_is_printed_whole_and_exits_with_0() {
     assert_eq!(Folder::new().run_well(&["--help"]), demo::cli::HELP);
+}
+
+#[test]
+fn a_reader_who_leaves_early_is_no_reason_to_panic() {
+    let folder = Folder::new();
+    let mut command = folder.demo(&["--help"]);
+    let mut demo = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the demo starts");
+    drop(demo.stdout.take());
+    let output = demo.wait_with_output().expect("the demo ends");
+    assert_eq!(
+        (output.status.code(), stderr(&output).as_str()),
+        (Some(0), "")
+    );
 }
 
 #[test]
