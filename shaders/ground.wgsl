@@ -38,6 +38,12 @@ fn film(c: vec3<f32>) -> vec3<f32> {
     return clamp((x * (2.51 * x + 0.03)) / (x * (2.43 * x + 0.59) + 0.14), vec3<f32>(0.0), vec3<f32>(1.0));
 }
 
+// Angle of seed `n` in turns, 0 to 1. In whole numbers, as a float would lose the fraction of large
+// products: the factor is the golden angle in units of 2^-32 turns.
+fn turn_of(n: f32) -> f32 {
+    return f32(u32(max(n, 0.0)) * 1640531527u) * 2.3283064e-10;
+}
+
 // What the numbers of seed `n` are made from; its slot in the palette is bits 16 to 19.
 fn chance(n: f32) -> u32 {
     var h = (u32(n) + u32(ground.up.w)) * 0x9e3779b9u;
@@ -58,8 +64,7 @@ fn spill(p: vec2<f32>, n: f32) -> vec4<f32> {
     if n < 0.0 || n >= ground.right.w {
         return vec4<f32>(0.0, 0.0, 0.0, 1.0);
     }
-    // Angles of large seeds need care: only the fraction of a turn counts.
-    let a = TURN * fract(n * 0.3819660113);
+    let a = TURN * turn_of(n);
     let r = sqrt(n + 0.5);
     let q = p - r * vec2<f32>(cos(a), sin(a));
     let h = chance(n);
@@ -100,7 +105,7 @@ fn spills(p: vec2<f32>) -> vec4<f32> {
     let n = rr - 0.5;
     let base = floor(n + 0.5);
     let dn = n - base;
-    let turns = atan2(p.y, p.x) / TURN - base * 0.3819660113;
+    let turns = atan2(p.y, p.x) / TURN - turn_of(base);
     let dt = turns - floor(turns + 0.5);
     let det = f * tg - g * tf;
     let i = floor((dn * tg - g * dt) / det);
