@@ -24,6 +24,8 @@ impl Jobs {
     pub(crate) fn new(per_frame: Option<usize>) -> Result<Self, Error> {
         let pool = rayon::ThreadPoolBuilder::new()
             .thread_name(|index| format!("job-{index}"))
+            // A job that would wait is told so instead.
+            .start_handler(|_| agate::forbid_wait())
             .build()
             .map_err(|why| Error::Jobs(why.to_string()))?;
         let per_frame = per_frame.unwrap_or(4 * pool.current_num_threads());

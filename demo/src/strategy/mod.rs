@@ -1,5 +1,6 @@
 //! The ways of recording a frame; each draws the same picture.
 
+mod agate;
 mod direct;
 mod mutex;
 mod per_thread;
@@ -91,7 +92,7 @@ pub(crate) fn make(
 ) -> Result<Box<dyn Strategy>, Error> {
     crate::count::set_column(name.index());
     Ok(match name {
-        StrategyName::Agate => return Err(Error::Agate("not there yet".into())),
+        StrategyName::Agate => Box::new(agate::Agate::new(stage, window)?),
         StrategyName::PerThread => Box::new(per_thread::PerThread::new(stage, window)?),
         StrategyName::Mutex => Box::new(mutex::Mutexed::new(stage, window)?),
         StrategyName::Single => Box::new(single::Single::new(stage, window)?),
