@@ -1,0 +1,277 @@
+//! The owner of the command pool: jobs write messages, its thread replays them into one primary command buffer.
+//!
+//! The main thread declares the frame and waits for credits and images; jobs take a slot, record, and finish. No job
+//! calls Vulkan, and none waits. Queue and swapchain belong to another owner, because presenting may take a frame's time.
+//!
+//! # Invariants
+//!
+//! - O1: from `new` to the end of `drop` the service alone uses the queue and the surface.
+//! - O2: handles that are recorded belong to the `Stage`, which changes only after `finish`, or to the acquired image,
+//!   which is presented with the frame that uses it.
+#![allow(unsafe_code, reason = "encodes Vulkan commands")]
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use agate_vk::{
+    Acquired, AcquireError, BeginError, Frame, Pass, Recorder, Service, ServiceOptions, SubmitOptions, Swapchain,
+    SwapchainOptions, Ticket, TicketError,
+};
+use ash::vk;
+
+use super::{DEADLINE, FRAMES_IN_FLIGHT, FrameSample, Objects, Order, Outcome, Strategy};
+use crate::draw::{self, Commands, Shown};
+use crate::error::Error;
+use crate::gpu::pass::{PassKind, Rendering, render_pass_begin};
+use crate::jobs::JobResults;
+use crate::scene::PUSH_STAGES;
+use crate::stage::Stage;
+use crate::say::complain;
+
+/// Slots that are not jobs': setup, finish, and the service's own.
+const OTHER_SLOTS: usize = 16;
+
+/// The service, and the frames that it has not answered yet.
+pub(crate) struct Agate {
+    service: Option<Service>,
+    swapchain: Option<Swapchain>,
+    pending: VecDeque<Pending>,
+    results: JobResults<()>,
+}
+
+/// A submitted frame.
+struct Pending {
+    begin: Instant,
+    ticket: Ticket,
+}
+
+impl Agate {
+    pub(crate) fn new(stage: &Stage, window: Option<vk::Extent2D>) -> Result<Self, Error> {
+        let gpu = &stage.gpu;
+        // SAFETY: both tables are of the device that `gpu` keeps alive, longer than the service (G1).
+        let device = unsafe { agate_vk::Device::from_ash(&gpu.instance.raw, &gpu.device) }.map_err(told)?;
+        let mut options = ServiceOptions::new(gpu.queue, gpu.queue_family);
+        options.frames_in_flight = FRAMES_IN_FLIGHT as u32;
+        options.max_slots = u32::try_from(stage.jobs.count(stage.scene.len()) + OTHER_SLOTS).unwrap_or(u32::MAX);
+        // SAFETY: the device was opened with what the service needs, and leaves it the queue (O1).
+        let mut service = unsafe { Service::new(device, options) }.map_err(told)?;
+        let swapchain = window.map(|extent| swapchain(&mut service, stage, extent)).transpose()?;
+        Ok(Self { service: Some(service), swapchain, pending: VecDeque::new(), results: JobResults::default() })
+    }
+
+    /// The window's next image; `None` inside if there is none now.
+    fn acquire(&self) -> Result<Option<Acquired>, Error> {
+        let Some(swapchain) = &self.swapchain else { return Ok(None) };
+        // The owner answers by its own deadline, so the second one only guards against its end.
+        let mut acquired = swapchain.acquire(DEADLINE);
+        match acquired.wait_timeout(2 * DEADLINE) {
+            Ok(Ok(acquired)) => Ok(Some(acquired)),
+            Ok(Err(AcquireError::ZeroArea)) => Ok(None),
+            Ok(Err(AcquireError::TimedOut)) => Err(stalled("an image of the window")),
+            Ok(Err(error)) => Err(told(error)),
+            Err(error) => Err(Error::Agate(format!("no image of the window came: {error}"))),
+        }
+    }
+
+    fn begin_frame(&mut self) -> Result<Frame, Error> {
+        let service = self.service.as_mut().ok_or_else(|| Error::Agate("it has ended".into()))?;
+        service.begin_frame_timeout(DEADLINE).map_err(|error| match error {
+            BeginError::TimedOut => stalled("a frame"),
+            error => told(error),
+        })
+    }
+
+    /// Takes the answers that have come.
+    fn collect(&mut self, sample: &mut FrameSample) -> Result<(), Error> {
+        while let Some(front) = self.pending.front_mut() {
+            let Some(answer) = front.ticket.poll() else { break };
+            let begin = front.begin;
+            self.pending.pop_front();
+            sample.until_ended.push(answer.map_err(told)?.ended.saturating_duration_since(begin));
+        }
+        Ok(())
+    }
+}
+
+impl Strategy for Agate {
+    fn frame(&mut self, stage: &Stage, order: &Order<'_>, sample: &mut FrameSample) -> Result<Outcome, Error> {
+        let acquired = self.acquire()?;
+        if self.swapchain.is_some() && acquired.is_none() {
+            return Ok(Outcome::NoImage);
+        }
+        let mut frame = self.begin_frame()?;
+        let begin = Instant::now();
+        let setup = frame.outside(1).map_err(told)?;
+        let draws = stage.scene.len();
+        let stones = declare(&mut frame, stage, stage.jobs.count(draws))?;
+        let finish = frame.outside(1).map_err(told)?;
+        record(&setup, 0, |commands| draw::setup(commands, &stage.target))?;
+        stage.jobs.run(draws, &mut self.results, |job, range| {
+            record(&stones, job, |commands| draw::stones(commands, stage, &order.view, range))
+        });
+        self.results.take(&mut sample.jobs, |()| {})?;
+        let shown = acquired.as_ref().map(|image| Shown { image: image.image, extent: image.extent });
+        record(&finish, 0, |commands| draw::finish(commands, &stage.target, shown, order.copy))?;
+        let mut options = SubmitOptions::default();
+        if let Some(acquired) = acquired {
+            options = options.present(acquired, vk::PipelineStageFlags2::ALL_TRANSFER);
+        }
+        let ticket = frame.submit(options);
+        self.pending.push_back(Pending { begin, ticket });
+        self.collect(sample)?;
+        Ok(Outcome::Drawn)
+    }
+
+    fn resize(&mut self, extent: vk::Extent2D) {
+        if let Some(swapchain) = &self.swapchain {
+            swapchain.resize(extent);
+        }
+    }
+
+    fn finish(&mut self, sample: &mut FrameSample) -> Result<(), Error> {
+        while let Some(mut front) = self.pending.pop_front() {
+            let report = front.ticket.wait_timeout(DEADLINE).map_err(|error| match error {
+                TicketError::TimedOut => stalled("a frame"),
+                error => told(error),
+            })?;
+            sample.until_ended.push(report.ended.saturating_duration_since(front.begin));
+        }
+        Ok(())
+    }
+
+    fn objects(&self) -> Objects {
+        self.service.as_ref().map_or(Objects::default(), |service| {
+            let counters = service.counters();
+            Objects { pools: counters.pools as usize, command_buffers: counters.command_buffers as usize }
+        })
+    }
+}
+
+impl Drop for Agate {
+    fn drop(&mut self) {
+        const GONE: Duration = Duration::from_secs(5);
+        if let Some(swapchain) = self.swapchain.take()
+            && swapchain.destroy().wait_timeout(GONE).is_err()
+        {
+            complain!("demo: the owner of the queue did not destroy the swapchain");
+        }
+        let Some(service) = self.service.take() else { return };
+        let report = service.shutdown(GONE);
+        if report.leaked > 0 || report.panicked {
+            complain!("demo: the service ended badly: {report:?}");
+        }
+    }
+}
+
+/// The pass of the stones, with a slot for each job.
+fn declare(frame: &mut Frame, stage: &Stage, jobs: usize) -> Result<Pass, Error> {
+    let slots = u32::try_from(jobs).unwrap_or(u32::MAX);
+    match &stage.pass {
+        PassKind::Dynamic => {
+            let rendering = Rendering::new(&stage.target);
+            // SAFETY: the target's images are alive and in the layouts that `draw::setup` gives them (O2).
+            unsafe { frame.rendering(&rendering.info(), slots) }.map_err(told)
+        }
+        PassKind::Classic(pass) => {
+            let info = render_pass_begin(pass.handle, &stage.target);
+            // SAFETY: as above, and the framebuffer was made for this pass.
+            unsafe { frame.render_pass(&info, slots) }.map_err(told)
+        }
+    }
+}
+
+/// Records one slot of a pass on this thread.
+fn record(
+    pass: &Pass,
+    slot: usize,
+    commands: impl FnOnce(&mut Encoded<'_, agate_vk::Entered<'_>>),
+) -> Result<(), Error> {
+    let slot = pass.slot(u32::try_from(slot).unwrap_or(u32::MAX)).map_err(told)?;
+    let mut recorder = slot.stream().map_err(told)?;
+    recorder.enter(|entered| commands(&mut Encoded(entered)));
+    recorder.finish().map_err(told)
+}
+
+fn swapchain(service: &mut Service, stage: &Stage, extent: vk::Extent2D) -> Result<Swapchain, Error> {
+    let gpu = &stage.gpu;
+    let surface = gpu.surface.as_ref().ok_or_else(|| Error::Window("it has no surface".into()))?;
+    let capabilities = surface.capabilities(gpu.physical)?;
+    let options = SwapchainOptions {
+        surface_fns: surface.functions().clone(),
+        physical_device: gpu.physical,
+        surface: surface.handle,
+        extent,
+        format: surface.format(gpu.physical)?,
+        usage: vk::ImageUsageFlags::TRANSFER_DST,
+        present_mode: surface.present_mode(gpu.physical)?,
+        min_images: crate::gpu::swapchain::image_count(&capabilities),
+    };
+    // SAFETY: the device was chosen for this surface; format and mode are among those that it offers; the surface
+    // outlives the service, and nobody else makes a swapchain for it meanwhile (O1).
+    unsafe { service.create_swapchain(options) }.map_err(told)
+}
+
+fn told(error: impl std::fmt::Display) -> Error {
+    Error::Agate(error.to_string())
+}
+
+fn stalled(what: &'static str) -> Error {
+    Error::Stalled { what, seconds: DEADLINE.as_secs() }
+}
+
+/// Commands that are written as messages. Handles are alive until the frame has retired (O2), the commands are those
+/// of a valid frame (`draw`).
+struct Encoded<'a, R>(&'a mut R);
+
+impl<R: Recorder> Commands for Encoded<'_, R> {
+    fn bind_pipeline(&mut self, pipeline: vk::Pipeline) {
+        // SAFETY: O2.
+        unsafe { self.0.cmd_bind_pipeline(vk::PipelineBindPoint::GRAPHICS, pipeline) };
+    }
+
+    fn set_area(&mut self, viewport: vk::Viewport, scissor: vk::Rect2D) {
+        // SAFETY: no handles; the area is that of the target.
+        unsafe { self.0.cmd_set_viewport(0, &[viewport]) };
+        // SAFETY: likewise.
+        unsafe { self.0.cmd_set_scissor(0, &[scissor]) };
+    }
+
+    fn bind_mesh(&mut self, vertices: vk::Buffer, indices: vk::Buffer) {
+        // SAFETY: O2.
+        unsafe { self.0.cmd_bind_vertex_buffers(0, &[vertices], &[0]) };
+        // SAFETY: O2.
+        unsafe { self.0.cmd_bind_index_buffer(indices, 0, vk::IndexType::UINT32) };
+    }
+
+    fn push<T: Copy>(&mut self, layout: vk::PipelineLayout, value: &T) {
+        // SAFETY: O2; the layout's range is as long as the structure that the scene defines for it.
+        unsafe { self.0.push_constants(layout, PUSH_STAGES, 0, value) };
+    }
+
+    fn draw(&mut self, vertices: u32) {
+        // SAFETY: `draw` has bound what this needs.
+        unsafe { self.0.cmd_draw(vertices, 1, 0, 0) };
+    }
+
+    fn draw_indexed(&mut self, indices: u32) {
+        // SAFETY: `draw` has bound what this needs.
+        unsafe { self.0.cmd_draw_indexed(indices, 1, 0, 0, 0) };
+    }
+
+    fn barrier(&mut self, barriers: &vk::DependencyInfo<'_>) {
+        // SAFETY: O2.
+        unsafe { self.0.cmd_pipeline_barrier2(barriers) };
+    }
+
+    fn blit(&mut self, from: vk::Image, to: vk::Image, region: vk::ImageBlit) {
+        let (read, write) = (vk::ImageLayout::TRANSFER_SRC_OPTIMAL, vk::ImageLayout::TRANSFER_DST_OPTIMAL);
+        // SAFETY: O2; `draw::finish` gave both images these layouts.
+        unsafe { self.0.cmd_blit_image(from, read, to, write, &[region], vk::Filter::NEAREST) };
+    }
+
+    fn copy_to_buffer(&mut self, from: vk::Image, to: vk::Buffer, region: vk::BufferImageCopy) {
+        let layout = vk::ImageLayout::TRANSFER_SRC_OPTIMAL;
+        // SAFETY: O2; `draw::finish` gave the image this layout, and the buffer has room for it.
+        unsafe { self.0.cmd_copy_image_to_buffer(from, layout, to, &[region]) };
+    }
+}
