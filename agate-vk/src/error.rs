@@ -43,7 +43,9 @@ impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BadOption(what) => write!(f, "bad service option: {what}"),
-            Self::Vulkan { call, result } => write!(f, "{call} failed while the service was made: {result}"),
+            Self::Vulkan { call, result } => {
+                write!(f, "{call} failed while the service was made: {result}")
+            }
             Self::Core(error) => write!(f, "an owner could not be started: {error}"),
         }
     }
@@ -77,10 +79,16 @@ impl fmt::Display for BeginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoCredit => "every frame in flight is still in use: wait for one to retire",
-            Self::TimedOut => "no frame retired before the deadline: is a recorder held back or the GPU hung?",
-            Self::WouldStall => "this thread must not wait: begin frames on another thread or call try_begin_frame",
+            Self::TimedOut => {
+                "no frame retired before the deadline: is a recorder held back or the GPU hung?"
+            }
+            Self::WouldStall => {
+                "this thread must not wait: begin frames on another thread or call try_begin_frame"
+            }
             Self::DeviceLost => "the device is lost: destroy the service, then the device",
-            Self::Closed => "an owner of this service has ended: shut the service down and read the report",
+            Self::Closed => {
+                "an owner of this service has ended: shut the service down and read the report"
+            }
         })
     }
 }
@@ -108,7 +116,10 @@ pub enum PassError {
 impl fmt::Display for PassError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooManySlots { max } => write!(f, "more than {max} slots in one frame: raise ServiceOptions::max_slots or use fewer jobs"),
+            Self::TooManySlots { max } => write!(
+                f,
+                "more than {max} slots in one frame: raise ServiceOptions::max_slots or use fewer jobs"
+            ),
             Self::TooManyPasses { max } => write!(f, "more than {max} passes in one frame"),
             Self::Record(error) => write!(f, "the pass could not be begun: {error}"),
         }
@@ -151,10 +162,19 @@ pub enum SlotError {
 impl fmt::Display for SlotError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Taken { slot } => write!(f, "slot {slot} was taken already: each slot is recorded once"),
-            Self::OutOfRange { slot, slots } => write!(f, "slot {slot} asked of a pass with {slots} slots"),
-            Self::Exhausted { slots } => write!(f, "all {slots} slots of the pass are taken: declare more"),
-            Self::Stale => f.write_str("the frame of this pass is over: declare the pass in the new frame"),
+            Self::Taken { slot } => write!(
+                f,
+                "slot {slot} was taken already: each slot is recorded once"
+            ),
+            Self::OutOfRange { slot, slots } => {
+                write!(f, "slot {slot} asked of a pass with {slots} slots")
+            }
+            Self::Exhausted { slots } => {
+                write!(f, "all {slots} slots of the pass are taken: declare more")
+            }
+            Self::Stale => {
+                f.write_str("the frame of this pass is over: declare the pass in the new frame")
+            }
         }
     }
 }
@@ -206,18 +226,36 @@ impl fmt::Display for RecordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OutOfBlocks { max_blocks } => {
-                write!(f, "all {max_blocks} blocks are in use: record less per frame or raise ServiceOptions::max_block_bytes")
+                write!(
+                    f,
+                    "all {max_blocks} blocks are in use: record less per frame or raise ServiceOptions::max_block_bytes"
+                )
             }
             Self::NotLoaded { command } => {
-                write!(f, "{command} is not loaded: enable the feature or extension that brings it")
+                write!(
+                    f,
+                    "{command} is not loaded: enable the feature or extension that brings it"
+                )
             }
             Self::UnsupportedPNext { command, s_type } => {
-                write!(f, "{command}: structure type {} in pNext is not supported", s_type)
+                write!(
+                    f,
+                    "{command}: structure type {s_type} in pNext is not supported"
+                )
             }
-            Self::TooLarge { command, bytes, max_bytes } => {
-                write!(f, "{command} with its arrays takes {bytes} bytes, a block holds {max_bytes}: split the call")
+            Self::TooLarge {
+                command,
+                bytes,
+                max_bytes,
+            } => {
+                write!(
+                    f,
+                    "{command} with its arrays takes {bytes} bytes, a block holds {max_bytes}: split the call"
+                )
             }
-            Self::BadArgument { command } => write!(f, "{command}: an argument is out of Vulkan's range"),
+            Self::BadArgument { command } => {
+                write!(f, "{command}: an argument is out of Vulkan's range")
+            }
             Self::Closed => f.write_str("the owner of the command pool has ended"),
             Self::TooManyRecorders => f.write_str("too many recorders are attached at one time"),
         }
@@ -280,15 +318,25 @@ impl fmt::Display for FrameError {
                 match loss {
                     SlotLoss::Dropped => f.write_str("was dropped without finish()"),
                     SlotLoss::Panicked => f.write_str("was lost: its job panicked"),
-                    SlotLoss::NotTaken => f.write_str("was not taken by the time the frame was submitted"),
+                    SlotLoss::NotTaken => {
+                        f.write_str("was not taken by the time the frame was submitted")
+                    }
                     SlotLoss::Failed(error) => write!(f, "failed: {error}"),
                 }
             }
             Self::Vulkan { call, result } => write!(f, "{call} failed: {result}"),
-            Self::DeviceLost => f.write_str("the device is lost: destroy the service, then the device"),
-            Self::Aborted => f.write_str("the frame was dropped, or the service shut down, before it was submitted"),
-            Self::OwnerPanicked => f.write_str("an owner thread panicked: shut the service down for its payload"),
-            Self::StaleImage => f.write_str("the acquired image belongs to another or an older swapchain"),
+            Self::DeviceLost => {
+                f.write_str("the device is lost: destroy the service, then the device")
+            }
+            Self::Aborted => f.write_str(
+                "the frame was dropped, or the service shut down, before it was submitted",
+            ),
+            Self::OwnerPanicked => {
+                f.write_str("an owner thread panicked: shut the service down for its payload")
+            }
+            Self::StaleImage => {
+                f.write_str("the acquired image belongs to another or an older swapchain")
+            }
             Self::TooManySemaphores => f.write_str("too many semaphores in one submission"),
         }
     }
@@ -314,7 +362,9 @@ impl fmt::Display for TicketError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TimedOut => f.write_str("the frame has not retired before the deadline"),
-            Self::WouldStall => f.write_str("this thread must not wait: poll the ticket or await it"),
+            Self::WouldStall => {
+                f.write_str("this thread must not wait: poll the ticket or await it")
+            }
             Self::AlreadyTaken => f.write_str("the report of this ticket was taken before"),
             Self::Frame(error) => error.fmt(f),
         }
@@ -349,10 +399,16 @@ pub enum AcquireError {
 impl fmt::Display for AcquireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ZeroArea => f.write_str("the surface has no area: try again when the window is shown"),
+            Self::ZeroArea => {
+                f.write_str("the surface has no area: try again when the window is shown")
+            }
             Self::TimedOut => f.write_str("no swapchain image came free before the deadline"),
-            Self::SurfaceLost => f.write_str("the surface is lost: make a new surface and swapchain"),
-            Self::DeviceLost => f.write_str("the device is lost: destroy the service, then the device"),
+            Self::SurfaceLost => {
+                f.write_str("the surface is lost: make a new surface and swapchain")
+            }
+            Self::DeviceLost => {
+                f.write_str("the device is lost: destroy the service, then the device")
+            }
             Self::Vulkan { call, result } => write!(f, "{call} failed: {result}"),
             Self::Closed => f.write_str("the swapchain is gone"),
         }

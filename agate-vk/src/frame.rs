@@ -1,6 +1,9 @@
 //! Frames, passes and slots: what the main thread declares and what jobs take.
 
-#![allow(unsafe_code, reason = "declares the unsafe methods that record commands")]
+#![allow(
+    unsafe_code,
+    reason = "declares the unsafe methods that record commands"
+)]
 
 use crate::error::{BeginError, PassError, RecordError, SlotError, SlotLoss};
 use crate::pool::PoolMessage;
@@ -8,9 +11,9 @@ use crate::recorder::StreamRecorder;
 use crate::service::Shared;
 use crate::submit::{Request, SubmitOptions};
 use crate::ticket::{FrameResult, Ticket};
-use agate::Resolver;
-use agate::Port;
 use agate::BlockPool;
+use agate::Port;
+use agate::Resolver;
 use ash::vk;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -54,14 +57,23 @@ pub(crate) struct FrameShared {
 impl FrameShared {
     pub(crate) fn new(index: u32, service: Arc<Shared>, max_slots: u32) -> Self {
         let words = |count: u32| (0..count).map(|_| AtomicU64::new(0)).collect();
-        Self { index, service, taken: words(max_slots), cursors: words(MAX_PASSES), request: Mutex::new(None) }
+        Self {
+            index,
+            service,
+            taken: words(max_slots),
+            cursors: words(MAX_PASSES),
+            request: Mutex::new(None),
+        }
     }
 
     /// Takes the part for the frame `serial`; false if it was taken, or if that frame is over.
     fn take(&self, part: u32, serial: u64) -> bool {
         let word = &self.taken[part as usize];
         let last = word.load(Ordering::Relaxed);
-        last < serial && word.compare_exchange(last, serial, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        last < serial
+            && word
+                .compare_exchange(last, serial, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
     }
 }
 
@@ -92,7 +104,10 @@ impl SlotToken {
     /// Tells the owner that nothing, or nothing more, comes for this slot.
     pub(crate) fn lose(self, loss: SlotLoss) {
         // A closed owner has resolved the frame already.
-        let _ = self.send(PoolMessage::Lost { place: self.place, loss });
+        let _ = self.send(PoolMessage::Lost {
+            place: self.place,
+            loss,
+        });
     }
 }
 
@@ -131,14 +146,20 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         if let Some(token) = self.token.take() {
-            token.lose(if std::thread::panicking() { SlotLoss::Panicked } else { SlotLoss::Dropped });
+            token.lose(if std::thread::panicking() {
+                SlotLoss::Panicked
+            } else {
+                SlotLoss::Dropped
+            });
         }
     }
 }
 
 impl std::fmt::Debug for Slot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Slot").field("place", &self.place()).finish()
+        f.debug_struct("Slot")
+            .field("place", &self.place())
+            .finish()
     }
 }
 
@@ -172,7 +193,10 @@ impl Pass {
     /// Lock-free.
     pub fn slot(&self, slot: u32) -> Result<Slot, SlotError> {
         if slot >= self.slots {
-            return Err(SlotError::OutOfRange { slot, slots: self.slots });
+            return Err(SlotError::OutOfRange {
+                slot,
+                slots: self.slots,
+            });
         }
         self.take(slot).ok_or(SlotError::Taken { slot })
     }
@@ -200,7 +224,11 @@ impl Pass {
         let cursor = &self.shared.cursors[self.pass as usize];
         let mut seen = cursor.load(Ordering::Relaxed);
         loop {
-            let next = if seen >> 16 == self.serial { (seen & 0xffff) as u32 } else { 0 };
+            let next = if seen >> 16 == self.serial {
+                (seen & 0xffff) as u32
+            } else {
+                0
+            };
             if seen >> 16 > self.serial {
                 return Err(SlotError::Stale);
             }
@@ -218,17 +246,33 @@ impl Pass {
     fn take(&self, slot: u32) -> Option<Slot> {
         let part = self.first_part + slot;
         self.shared.take(part, self.serial).then(|| {
-            let place = SlotPlace { serial: self.serial, pass: self.pass, slot, frame: self.shared.index, part };
+            let place = SlotPlace {
+                serial: self.serial,
+                pass: self.pass,
+                slot,
+                frame: self.shared.index,
+                part,
+            };
             // Where the owner has ended there is nobody to attach to: the slot then refuses to record.
             let token = self.shared.service.pool.attach().ok();
-            Slot { token: token.map(|port| SlotToken { shared: Arc::clone(&self.shared), port, place }) }
+            Slot {
+                token: token.map(|port| SlotToken {
+                    shared: Arc::clone(&self.shared),
+                    port,
+                    place,
+                }),
+            }
         })
     }
 }
 
 impl std::fmt::Debug for Pass {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pass").field("serial", &self.serial).field("pass", &self.pass).field("slots", &self.slots).finish()
+        f.debug_struct("Pass")
+            .field("serial", &self.serial)
+            .field("pass", &self.pass)
+            .field("slots", &self.slots)
+            .finish()
     }
 }
 
@@ -248,11 +292,31 @@ pub struct Frame {
 
 impl Frame {
     /// Tells the pool's owner to begin; `credit` resolves when the frame has retired.
-    pub(crate) fn begin(shared: Arc<FrameShared>, serial: u64, credit: Resolver<()>) -> Result<Self, BeginError> {
-        let port = shared.service.pool.attach().map_err(|_| BeginError::Closed)?;
-        let message = PoolMessage::Begin { frame: shared.index, serial, credit, began: Instant::now() };
+    pub(crate) fn begin(
+        shared: Arc<FrameShared>,
+        serial: u64,
+        credit: Resolver<()>,
+    ) -> Result<Self, BeginError> {
+        let port = shared
+            .service
+            .pool
+            .attach()
+            .map_err(|_| BeginError::Closed)?;
+        let message = PoolMessage::Begin {
+            frame: shared.index,
+            serial,
+            credit,
+            began: Instant::now(),
+        };
         port.send(message).map_err(|_| BeginError::Closed)?;
-        Ok(Self { shared, port, serial, passes: 0, parts: 0, submitted: false })
+        Ok(Self {
+            shared,
+            port,
+            serial,
+            passes: 0,
+            parts: 0,
+            submitted: false,
+        })
     }
 
     /// The number of this frame, counted from 1 as long as the service lives.
@@ -282,7 +346,11 @@ impl Frame {
     /// The valid usage of `vkCmdBeginRendering` and `vkCmdEndRendering`; the attachments live until the frame's ticket
     /// has resolved.
     #[doc(alias = "vkCmdBeginRendering")]
-    pub unsafe fn rendering(&mut self, info: &vk::RenderingInfo<'_>, slots: u32) -> Result<Pass, PassError> {
+    pub unsafe fn rendering(
+        &mut self,
+        info: &vk::RenderingInfo<'_>,
+        slots: u32,
+    ) -> Result<Pass, PassError> {
         self.enclosed(
             slots,
             // SAFETY: the caller's contract.
@@ -302,7 +370,11 @@ impl Frame {
     /// The valid usage of `vkCmdBeginRenderPass` and `vkCmdEndRenderPass`; render pass, framebuffer and attachments live
     /// until the frame's ticket has resolved.
     #[doc(alias = "vkCmdBeginRenderPass")]
-    pub unsafe fn render_pass(&mut self, info: &vk::RenderPassBeginInfo<'_>, slots: u32) -> Result<Pass, PassError> {
+    pub unsafe fn render_pass(
+        &mut self,
+        info: &vk::RenderPassBeginInfo<'_>,
+        slots: u32,
+    ) -> Result<Pass, PassError> {
         self.enclosed(
             slots,
             // SAFETY: the caller's contract.
@@ -335,8 +407,12 @@ impl Frame {
     }
 
     fn send_submit(&self, ticket: Resolver<FrameResult>) {
-        let message =
-            PoolMessage::Submit { frame: self.shared.index, serial: self.serial, parts: self.parts, ticket };
+        let message = PoolMessage::Submit {
+            frame: self.shared.index,
+            serial: self.serial,
+            parts: self.parts,
+            ticket,
+        };
         if self.port.send(message).is_err() {
             // The message came back and was dropped with its resolver: the ticket tells. An acquired image goes back too.
             drop(lock(&self.shared.request).take());
@@ -347,8 +423,17 @@ impl Frame {
     fn lose_untaken(&self) {
         for part in 0..self.parts {
             if self.shared.take(part, self.serial) {
-                let place = SlotPlace { serial: self.serial, pass: u32::MAX, slot: part, frame: self.shared.index, part };
-                let _ = self.port.send(PoolMessage::Lost { place, loss: SlotLoss::NotTaken });
+                let place = SlotPlace {
+                    serial: self.serial,
+                    pass: u32::MAX,
+                    slot: part,
+                    frame: self.shared.index,
+                    part,
+                };
+                let _ = self.port.send(PoolMessage::Lost {
+                    place,
+                    loss: SlotLoss::NotTaken,
+                });
             }
         }
     }
@@ -382,11 +467,22 @@ impl Frame {
     fn declare(&mut self, pass: u32, slots: u32) -> Pass {
         let first_part = self.parts;
         self.parts += slots;
-        Pass { shared: Arc::clone(&self.shared), serial: self.serial, pass, first_part, slots }
+        Pass {
+            shared: Arc::clone(&self.shared),
+            serial: self.serial,
+            pass,
+            first_part,
+            slots,
+        }
     }
 
     /// Records the next part on this thread.
-    fn own_part(&mut self, pass: u32, slot: u32, record: impl FnOnce(&mut StreamRecorder)) -> Result<(), PassError> {
+    fn own_part(
+        &mut self,
+        pass: u32,
+        slot: u32,
+        record: impl FnOnce(&mut StreamRecorder),
+    ) -> Result<(), PassError> {
         let single = self.declare(pass, 1);
         let taken = single.take(0).ok_or(RecordError::Closed)?;
         let mut recorder = taken.rename(slot).stream()?;
@@ -408,23 +504,31 @@ impl Slot {
 impl Drop for Frame {
     fn drop(&mut self) {
         if !self.submitted {
-            let _ = self.port.send(PoolMessage::Abort { frame: self.shared.index, serial: self.serial });
+            let _ = self.port.send(PoolMessage::Abort {
+                frame: self.shared.index,
+                serial: self.serial,
+            });
         }
     }
 }
 
 impl std::fmt::Debug for Frame {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Frame").field("serial", &self.serial).field("passes", &self.passes).finish_non_exhaustive()
+        f.debug_struct("Frame")
+            .field("serial", &self.serial)
+            .field("passes", &self.passes)
+            .finish_non_exhaustive()
     }
 }
 
 /// Resolves a ticket; a host that has dropped it does not want to know.
 pub(crate) fn resolve(ticket: Resolver<FrameResult>, result: FrameResult) {
-    let _ = ticket.resolve(result);
+    ticket.resolve(result);
 }
 
 /// Locks a mutex whose data is valid even if a holder panicked.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

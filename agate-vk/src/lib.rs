@@ -54,7 +54,8 @@ pub use ash;
 pub use ash::vk;
 
 pub use error::{
-    AcquireError, BeginError, FrameError, LoadError, PassError, RecordError, ServiceError, SlotError, SlotLoss, TicketError,
+    AcquireError, BeginError, FrameError, LoadError, PassError, RecordError, ServiceError,
+    SlotError, SlotLoss, TicketError,
 };
 pub use frame::{Frame, MAX_PASSES, Pass, Slot, SlotPlace};
 pub use raw::Device;

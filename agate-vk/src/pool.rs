@@ -7,7 +7,8 @@
 //!
 //! - P1: only this thread calls a function on a pool, or on a buffer of a pool, that is in its `frames`.
 //! - P2: a pool is reset only after its frame has retired, or when its frame was never handed to the queue's owner.
-//! - P3: the list of a part's waiting blocks is linked through the blocks' own memory, so replay allocates nothing.
+//! - P3: messages of jobs may overtake `Begin`, which comes through another lane: they wait in the frame's parts.
+//! - P4: the list of a part's waiting blocks is linked through the blocks' own memory, so replay allocates nothing.
 
 #![allow(unsafe_code, reason = "reads blocks and replays them")]
 
@@ -17,29 +18,41 @@ use crate::frame::{SlotPlace, resolve};
 use crate::raw::{Device, Failed};
 use crate::recorder::{BlockHeader, Chain, HEADER_WORDS};
 use crate::service::{MissingSlot, ServiceOptions, Status};
-use crate::submit::{Ended, QueueMessage};
+use crate::submit::{Ended, QueueLink, QueueMessage};
 use crate::ticket::{FrameReport, FrameResult};
-use agate::{Block, Handle, Handler, Inbox, Port, Resolver};
+use agate::{Block, Handler, Resolver};
 use ash::vk;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What the pool owner is told.
 pub(crate) enum PoolMessage {
-    /// Where ended frames go. The first message.
-    Queue(Handle<Inbox<QueueMessage>>),
     /// A frame begins.
-    Begin { frame: u32, serial: u64, credit: Resolver<()>, began: Instant },
+    Begin {
+        frame: u32,
+        serial: u64,
+        credit: Resolver<()>,
+        began: Instant,
+    },
     /// Commands of a slot.
     Block(Block),
     /// Nothing, or nothing more, comes for a slot.
     Lost { place: SlotPlace, loss: SlotLoss },
     /// The frame has so many parts, and is to be submitted when they are all there.
-    Submit { frame: u32, serial: u64, parts: u32, ticket: Resolver<FrameResult> },
+    Submit {
+        frame: u32,
+        serial: u64,
+        parts: u32,
+        ticket: Resolver<FrameResult>,
+    },
     /// The frame will not be submitted.
     Abort { frame: u32, serial: u64 },
     /// The GPU has executed the frame, or (not `executed`) nobody can tell whether it has.
-    Retired { frame: u32, serial: u64, executed: bool },
+    Retired {
+        frame: u32,
+        serial: u64,
+        executed: bool,
+    },
     /// Frames that are not submitted yet are aborted: the service shuts down.
     AbortAll,
 }
@@ -70,6 +83,10 @@ struct InFlight {
     primary: vk::CommandBuffer,
     stage: Stage,
     serial: u64,
+    /// Whether `Begin` has come. Messages of jobs may overtake it: they come through other lanes.
+    begun: bool,
+    /// The newest frame here that is over: what still comes for it is for nobody.
+    over: u64,
     parts: Vec<Part>,
     /// The part whose turn it is.
     current: usize,
@@ -85,21 +102,35 @@ pub(crate) struct PoolOwner {
     device: Arc<Device>,
     status: Arc<Status>,
     missing: MissingSlot,
-    queue: Option<Port<QueueMessage>>,
+    queue: QueueLink,
     frames: Vec<InFlight>,
 }
 
 impl PoolOwner {
     /// Makes the pools and buffers, on the owner's thread; with what went wrong, where something did.
-    pub(crate) fn new(device: Arc<Device>, status: Arc<Status>, options: &ServiceOptions) -> (Self, Option<Failed>) {
-        let mut owner = Self { device, status, missing: options.missing_slot, queue: None, frames: Vec::new() };
+    pub(crate) fn new(
+        device: Arc<Device>,
+        status: Arc<Status>,
+        queue: QueueLink,
+        options: &ServiceOptions,
+    ) -> (Self, Option<Failed>) {
+        let mut owner = Self {
+            device,
+            status,
+            missing: options.missing_slot,
+            queue,
+            frames: Vec::new(),
+        };
         let failed = owner.make_frames(options).err();
         (owner, failed)
     }
 
     fn make_frames(&mut self, options: &ServiceOptions) -> Result<(), Failed> {
         for _ in 0..options.frames_in_flight {
-            let mut frame = InFlight::new(self.device.create_pool(options.queue_family)?, options.max_slots);
+            let mut frame = InFlight::new(
+                self.device.create_pool(options.queue_family)?,
+                options.max_slots,
+            );
             let primary = self.device.allocate_primary(frame.pool);
             frame.primary = primary.unwrap_or_default();
             // From here on `Drop` destroys the pool, whatever fails.
@@ -109,24 +140,47 @@ impl PoolOwner {
         Ok(())
     }
 
-    /// The frame that a message speaks of, unless it speaks of an older one.
+    /// The frame that a message of the main thread or of retirement speaks of, unless it speaks of an older one.
     fn frame(&mut self, frame: u32, serial: u64) -> Option<&mut InFlight> {
-        self.frames.get_mut(frame as usize).filter(|frame| frame.serial == serial)
+        self.frames
+            .get_mut(frame as usize)
+            .filter(|frame| frame.serial == serial)
     }
 
-    fn begin(&mut self, frame: u32, serial: u64, credit: Resolver<()>, began: Instant) {
+    /// The frame that a job's message speaks of, which may come before the frame's `Begin`.
+    fn frame_of_job(&mut self, place: SlotPlace) -> Option<&mut InFlight> {
+        let frame = self.frames.get_mut(place.frame as usize)?;
+        if !frame.begun && place.serial > frame.over {
+            frame.serial = place.serial;
+        }
+        (frame.serial == place.serial).then_some(frame)
+    }
+
+    fn begin(&mut self, index: u32, serial: u64, credit: Resolver<()>, began: Instant) {
         let (device, status) = (Arc::clone(&self.device), Arc::clone(&self.status));
-        let Some(frame) = self.frames.get_mut(frame as usize) else { return };
+        let streams = self.missing == MissingSlot::Fail;
+        let Some(frame) = self.frames.get_mut(index as usize) else {
+            return;
+        };
         frame.serial = serial;
+        frame.begun = true;
         frame.credit = Some(credit);
-        frame.report = FrameReport { serial, began, ..empty_report() };
-        frame.error = status.is_lost().then_some(FrameError::DeviceLost);
+        frame.report = FrameReport {
+            serial,
+            began,
+            ..empty_report()
+        };
+        if status.is_lost() {
+            frame.error = Some(FrameError::DeviceLost);
+        }
         if frame.error.is_none() {
             match device.begin(frame.primary) {
                 Ok(()) => frame.stage = Stage::Recording,
                 Err(failed) => frame.error = Some(status.note(failed)),
             }
         }
+        // What jobs sent before this came.
+        frame.advance(&device, streams);
     }
 
     fn block(&mut self, block: Block) {
@@ -135,7 +189,9 @@ impl PoolOwner {
         let streams = self.missing == MissingSlot::Fail;
         let device = Arc::clone(&self.device);
         // A block of an older frame, or of one that was aborted, goes back to its pool here.
-        let Some(frame) = self.frame(place.frame, place.serial) else { return };
+        let Some(frame) = self.frame_of_job(place) else {
+            return;
+        };
         let part = frame.part(place.part);
         part.complete |= header.last;
         part.blocks.push(block);
@@ -145,9 +201,15 @@ impl PoolOwner {
 
     fn lost(&mut self, place: SlotPlace, loss: SlotLoss) {
         let (device, missing) = (Arc::clone(&self.device), self.missing);
-        let Some(frame) = self.frame(place.frame, place.serial) else { return };
+        let Some(frame) = self.frame_of_job(place) else {
+            return;
+        };
         if missing == MissingSlot::Fail {
-            frame.error.get_or_insert(FrameError::SlotLost { pass: place.pass, slot: place.slot, loss });
+            frame.error.get_or_insert(FrameError::SlotLost {
+                pass: place.pass,
+                slot: place.slot,
+                loss,
+            });
         }
         let part = frame.part(place.part);
         part.complete = true;
@@ -167,8 +229,12 @@ impl PoolOwner {
     /// Ends the primary and hands the frame to the queue's owner, when every part is there.
     fn finish_if_complete(&mut self, index: u32, serial: u64) {
         let (device, status) = (Arc::clone(&self.device), Arc::clone(&self.status));
-        let Some(frame) = self.frame(index, serial) else { return };
-        let Some((_, ticket)) = frame.total.take_if(|(total, _)| frame.current >= *total) else { return };
+        let Some(frame) = self.frame(index, serial) else {
+            return;
+        };
+        let Some((_, ticket)) = frame.total.take_if(|(total, _)| frame.current >= *total) else {
+            return;
+        };
         if frame.stage == Stage::Recording {
             if let Err(failed) = device.end(frame.primary) {
                 let error = status.note(failed);
@@ -177,10 +243,20 @@ impl PoolOwner {
         }
         frame.report.ended = Instant::now();
         frame.stage = Stage::Submitted;
-        let primary = if frame.error.is_none() { frame.primary } else { vk::CommandBuffer::null() };
-        let ended = Ended { frame: index, serial, primary, error: frame.error, report: frame.report, ticket };
-        let sent = self.queue.as_ref().map(|queue| queue.send(QueueMessage::Submit(ended)));
-        if !matches!(sent, Some(Ok(()))) {
+        let primary = if frame.error.is_none() {
+            frame.primary
+        } else {
+            vk::CommandBuffer::null()
+        };
+        let ended = Ended {
+            frame: index,
+            serial,
+            primary,
+            error: frame.error,
+            report: frame.report,
+            ticket,
+        };
+        if !self.queue.send(QueueMessage::Submit(ended)) {
             // The queue's owner is gone: the ticket was resolved when the message was dropped; nothing was submitted.
             self.recycle(index, serial);
         }
@@ -199,7 +275,9 @@ impl PoolOwner {
     /// Makes the frame's pool ready for the next frame and gives the credit back.
     fn recycle(&mut self, index: u32, serial: u64) {
         let (device, status) = (Arc::clone(&self.device), Arc::clone(&self.status));
-        let Some(frame) = self.frame(index, serial) else { return };
+        let Some(frame) = self.frame(index, serial) else {
+            return;
+        };
         frame.clear();
         if !status.is_lost() {
             // P2: the frame has retired or was never submitted.
@@ -208,13 +286,17 @@ impl PoolOwner {
             }
         }
         frame.stage = Stage::Idle;
+        frame.begun = false;
+        frame.over = serial;
         if let Some(credit) = frame.credit.take() {
             credit.resolve(());
         }
     }
 
     fn abort(&mut self, index: u32, serial: u64) {
-        let Some(frame) = self.frame(index, serial) else { return };
+        let Some(frame) = self.frame(index, serial) else {
+            return;
+        };
         if frame.stage == Stage::Submitted || frame.stage == Stage::Leaked {
             return;
         }
@@ -222,10 +304,6 @@ impl PoolOwner {
             resolve(ticket, Err(FrameError::Aborted));
         }
         self.recycle(index, serial);
-        if let Some(frame) = self.frame(index, serial) {
-            // What still comes for it is not for it any more.
-            frame.serial = 0;
-        }
     }
 
     fn abort_all(&mut self) {
@@ -243,12 +321,25 @@ impl Handler for PoolOwner {
         match message {
             PoolMessage::Block(block) => self.block(block),
             PoolMessage::Lost { place, loss } => self.lost(place, loss),
-            PoolMessage::Begin { frame, serial, credit, began } => self.begin(frame, serial, credit, began),
-            PoolMessage::Submit { frame, serial, parts, ticket } => self.submit(frame, serial, parts, ticket),
-            PoolMessage::Retired { frame, serial, executed } => self.retired(frame, serial, executed),
+            PoolMessage::Begin {
+                frame,
+                serial,
+                credit,
+                began,
+            } => self.begin(frame, serial, credit, began),
+            PoolMessage::Submit {
+                frame,
+                serial,
+                parts,
+                ticket,
+            } => self.submit(frame, serial, parts, ticket),
+            PoolMessage::Retired {
+                frame,
+                serial,
+                executed,
+            } => self.retired(frame, serial, executed),
             PoolMessage::Abort { frame, serial } => self.abort(frame, serial),
             PoolMessage::AbortAll => self.abort_all(),
-            PoolMessage::Queue(queue) => self.queue = queue.attach().ok(),
         }
     }
 }
@@ -274,6 +365,8 @@ impl InFlight {
             primary: vk::CommandBuffer::null(),
             stage: Stage::Idle,
             serial: 0,
+            begun: false,
+            over: 0,
             parts: Vec::with_capacity(max_parts as usize),
             current: 0,
             total: None,
@@ -294,6 +387,9 @@ impl InFlight {
     /// Replays what can be replayed: the blocks of the current part, and of those after it as parts become complete.
     /// Without `streams`, a part waits until it is complete.
     fn advance(&mut self, device: &Device, streams: bool) {
+        if !self.begun {
+            return;
+        }
         while let Some(part) = self.parts.get_mut(self.current) {
             if !part.complete && !streams {
                 return;

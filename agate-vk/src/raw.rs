@@ -53,7 +53,10 @@ impl Device {
     /// # Safety
     ///
     /// `device` is a live device of `instance`.
-    pub unsafe fn from_ash(instance: &ash::Instance, device: &ash::Device) -> Result<Self, LoadError> {
+    pub unsafe fn from_ash(
+        instance: &ash::Instance,
+        device: &ash::Device,
+    ) -> Result<Self, LoadError> {
         let handle = device.handle();
         let get = instance.fp_v1_0().get_device_proc_addr;
         let look_up = |name: &CStr| {
@@ -90,7 +93,9 @@ impl Device {
         };
         for function in REQUIRED {
             if by_either_name(function).is_null() {
-                return Err(LoadError { function: function.to_str().unwrap_or("a Vulkan function") });
+                return Err(LoadError {
+                    function: function.to_str().unwrap_or("a Vulkan function"),
+                });
             }
         }
         let has_rendering = !by_either_name(c"vkCmdBeginRendering").is_null();
@@ -98,7 +103,13 @@ impl Device {
         let swapchain = ash::khr::swapchain::DeviceFn::load(&mut by_either_name);
         // SAFETY: the caller's contract.
         let table = unsafe { ash::Device::load_with(by_either_name, device) };
-        Ok(Self { table, swapchain, callbacks: None, has_rendering, has_swapchain })
+        Ok(Self {
+            table,
+            swapchain,
+            callbacks: None,
+            has_rendering,
+            has_swapchain,
+        })
     }
 
     /// Uses the host's allocation callbacks in every call that takes them.
@@ -107,7 +118,10 @@ impl Device {
     ///
     /// The callbacks and their user data stay valid as long as the service lives, and may be called from any thread.
     #[must_use]
-    pub unsafe fn with_allocation_callbacks(mut self, callbacks: vk::AllocationCallbacks<'static>) -> Self {
+    pub unsafe fn with_allocation_callbacks(
+        mut self,
+        callbacks: vk::AllocationCallbacks<'static>,
+    ) -> Self {
         self.callbacks = Some(callbacks);
         self
     }
@@ -138,7 +152,8 @@ impl Device {
     }
 
     fn raw_callbacks(&self) -> *const vk::AllocationCallbacks<'_> {
-        self.callbacks().map_or(std::ptr::null(), std::ptr::from_ref)
+        self.callbacks()
+            .map_or(std::ptr::null(), std::ptr::from_ref)
     }
 }
 
@@ -156,7 +171,9 @@ const REQUIRED: [&CStr; 8] = [
 
 impl std::fmt::Debug for Device {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Device").field("handle", &self.handle()).finish_non_exhaustive()
+        f.debug_struct("Device")
+            .field("handle", &self.handle())
+            .finish_non_exhaustive()
     }
 }
 
@@ -167,10 +184,15 @@ impl Device {
             .flags(vk::CommandPoolCreateFlags::TRANSIENT)
             .queue_family_index(family);
         // SAFETY: R1; the host named a queue family of this device.
-        named("vkCreateCommandPool", unsafe { self.table.create_command_pool(&info, self.callbacks()) })
+        named("vkCreateCommandPool", unsafe {
+            self.table.create_command_pool(&info, self.callbacks())
+        })
     }
 
-    pub(crate) fn allocate_primary(&self, pool: vk::CommandPool) -> Result<vk::CommandBuffer, Failed> {
+    pub(crate) fn allocate_primary(
+        &self,
+        pool: vk::CommandPool,
+    ) -> Result<vk::CommandBuffer, Failed> {
         let info = vk::CommandBufferAllocateInfo::default()
             .command_pool(pool)
             .level(vk::CommandBufferLevel::PRIMARY)
@@ -179,13 +201,18 @@ impl Device {
         let allocate = self.table.fp_v1_0().allocate_command_buffers;
         // SAFETY: R1, R2; one buffer is asked for, and there is room for one.
         let result = unsafe { allocate(self.handle(), &info, &mut buffer) };
-        named("vkAllocateCommandBuffers", result.result_with_success(buffer))
+        named(
+            "vkAllocateCommandBuffers",
+            result.result_with_success(buffer),
+        )
     }
 
     pub(crate) fn reset_pool(&self, pool: vk::CommandPool) -> Result<(), Failed> {
         let flags = vk::CommandPoolResetFlags::empty();
         // SAFETY: R1, R2; the owner resets a pool only when all its buffers have retired.
-        named("vkResetCommandPool", unsafe { self.table.reset_command_pool(pool, flags) })
+        named("vkResetCommandPool", unsafe {
+            self.table.reset_command_pool(pool, flags)
+        })
     }
 
     pub(crate) fn destroy_pool(&self, pool: vk::CommandPool) {
@@ -194,20 +221,29 @@ impl Device {
     }
 
     pub(crate) fn begin(&self, buffer: vk::CommandBuffer) -> Result<(), Failed> {
-        let info = vk::CommandBufferBeginInfo::default().flags(vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT);
+        let info = vk::CommandBufferBeginInfo::default()
+            .flags(vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT);
         // SAFETY: R1, R2; the buffer is in the initial state.
-        named("vkBeginCommandBuffer", unsafe { self.table.begin_command_buffer(buffer, &info) })
+        named("vkBeginCommandBuffer", unsafe {
+            self.table.begin_command_buffer(buffer, &info)
+        })
     }
 
     pub(crate) fn end(&self, buffer: vk::CommandBuffer) -> Result<(), Failed> {
         // SAFETY: R1, R2; the buffer is in the recording state.
-        named("vkEndCommandBuffer", unsafe { self.table.end_command_buffer(buffer) })
+        named("vkEndCommandBuffer", unsafe {
+            self.table.end_command_buffer(buffer)
+        })
     }
 
     /// # Safety
     ///
     /// The valid usage of `vkCmdPipelineBarrier2`, on the thread that owns the buffer's pool.
-    pub(crate) unsafe fn cmd_pipeline_barrier2(&self, buffer: vk::CommandBuffer, info: &vk::DependencyInfo<'_>) {
+    pub(crate) unsafe fn cmd_pipeline_barrier2(
+        &self,
+        buffer: vk::CommandBuffer,
+        info: &vk::DependencyInfo<'_>,
+    ) {
         // SAFETY: the caller's contract.
         unsafe { self.table.cmd_pipeline_barrier2(buffer, info) }
     }
@@ -215,7 +251,11 @@ impl Device {
     /// # Safety
     ///
     /// The valid usage of `vkCmdBeginRendering`, on the thread that owns the buffer's pool.
-    pub(crate) unsafe fn cmd_begin_rendering(&self, buffer: vk::CommandBuffer, info: &vk::RenderingInfo<'_>) {
+    pub(crate) unsafe fn cmd_begin_rendering(
+        &self,
+        buffer: vk::CommandBuffer,
+        info: &vk::RenderingInfo<'_>,
+    ) {
         // SAFETY: the caller's contract.
         unsafe { self.table.cmd_begin_rendering(buffer, info) }
     }
@@ -234,21 +274,30 @@ impl Device {
     /// # Safety
     ///
     /// The valid usage of `vkQueueSubmit2`, on the queue's owner.
-    pub(crate) unsafe fn submit(&self, queue: vk::Queue, submits: &[vk::SubmitInfo2<'_>]) -> Result<(), Failed> {
+    pub(crate) unsafe fn submit(
+        &self,
+        queue: vk::Queue,
+        submits: &[vk::SubmitInfo2<'_>],
+    ) -> Result<(), Failed> {
         // SAFETY: the caller's contract.
-        named("vkQueueSubmit2", unsafe { self.table.queue_submit2(queue, submits, vk::Fence::null()) })
+        named("vkQueueSubmit2", unsafe {
+            self.table.queue_submit2(queue, submits, vk::Fence::null())
+        })
     }
 
     pub(crate) fn queue_wait_idle(&self, queue: vk::Queue) -> Result<(), Failed> {
         // SAFETY: R1, R2.
-        named("vkQueueWaitIdle", unsafe { self.table.queue_wait_idle(queue) })
+        named("vkQueueWaitIdle", unsafe {
+            self.table.queue_wait_idle(queue)
+        })
     }
 }
 
 /// Semaphores.
 impl Device {
     pub(crate) fn create_timeline(&self) -> Result<vk::Semaphore, Failed> {
-        let mut kind = vk::SemaphoreTypeCreateInfo::default().semaphore_type(vk::SemaphoreType::TIMELINE);
+        let mut kind =
+            vk::SemaphoreTypeCreateInfo::default().semaphore_type(vk::SemaphoreType::TIMELINE);
         self.create_semaphore(&vk::SemaphoreCreateInfo::default().push_next(&mut kind))
     }
 
@@ -256,9 +305,14 @@ impl Device {
         self.create_semaphore(&vk::SemaphoreCreateInfo::default())
     }
 
-    fn create_semaphore(&self, info: &vk::SemaphoreCreateInfo<'_>) -> Result<vk::Semaphore, Failed> {
+    fn create_semaphore(
+        &self,
+        info: &vk::SemaphoreCreateInfo<'_>,
+    ) -> Result<vk::Semaphore, Failed> {
         // SAFETY: R1.
-        named("vkCreateSemaphore", unsafe { self.table.create_semaphore(info, self.callbacks()) })
+        named("vkCreateSemaphore", unsafe {
+            self.table.create_semaphore(info, self.callbacks())
+        })
     }
 
     /// The caller is the semaphore's last user, and no submission that uses it is pending.
@@ -268,20 +322,32 @@ impl Device {
     }
 
     /// Waits until the timeline has reached `value`; `Ok(false)` after `nanoseconds`.
-    pub(crate) fn wait_timeline(&self, timeline: vk::Semaphore, value: u64, nanoseconds: u64) -> Result<bool, Failed> {
+    pub(crate) fn wait_timeline(
+        &self,
+        timeline: vk::Semaphore,
+        value: u64,
+        nanoseconds: u64,
+    ) -> Result<bool, Failed> {
         let (semaphores, values) = ([timeline], [value]);
-        let info = vk::SemaphoreWaitInfo::default().semaphores(&semaphores).values(&values);
+        let info = vk::SemaphoreWaitInfo::default()
+            .semaphores(&semaphores)
+            .values(&values);
         // SAFETY: R1.
         match unsafe { self.table.wait_semaphores(&info, nanoseconds) } {
             Ok(()) => Ok(true),
             Err(vk::Result::TIMEOUT) => Ok(false),
-            Err(result) => Err(Failed { call: "vkWaitSemaphores", result }),
+            Err(result) => Err(Failed {
+                call: "vkWaitSemaphores",
+                result,
+            }),
         }
     }
 
     pub(crate) fn timeline_value(&self, timeline: vk::Semaphore) -> Result<u64, Failed> {
         // SAFETY: R1.
-        named("vkGetSemaphoreCounterValue", unsafe { self.table.get_semaphore_counter_value(timeline) })
+        named("vkGetSemaphoreCounterValue", unsafe {
+            self.table.get_semaphore_counter_value(timeline)
+        })
     }
 }
 
@@ -297,18 +363,31 @@ impl Device {
         let mut swapchain = vk::SwapchainKHR::null();
         // SAFETY: the caller's contract; `has_swapchain` was checked when the swapchain was asked for.
         let result = unsafe {
-            (self.swapchain.create_swapchain_khr)(self.handle(), info, self.raw_callbacks(), &mut swapchain)
+            (self.swapchain.create_swapchain_khr)(
+                self.handle(),
+                info,
+                self.raw_callbacks(),
+                &mut swapchain,
+            )
         };
-        named("vkCreateSwapchainKHR", result.result_with_success(swapchain))
+        named(
+            "vkCreateSwapchainKHR",
+            result.result_with_success(swapchain),
+        )
     }
 
     /// No image of it is in use and none is acquired by work that is pending.
     pub(crate) fn destroy_swapchain(&self, swapchain: vk::SwapchainKHR) {
         // SAFETY: R1, R2 and the line above.
-        unsafe { (self.swapchain.destroy_swapchain_khr)(self.handle(), swapchain, self.raw_callbacks()) }
+        unsafe {
+            (self.swapchain.destroy_swapchain_khr)(self.handle(), swapchain, self.raw_callbacks());
+        }
     }
 
-    pub(crate) fn swapchain_images(&self, swapchain: vk::SwapchainKHR) -> Result<Vec<vk::Image>, Failed> {
+    pub(crate) fn swapchain_images(
+        &self,
+        swapchain: vk::SwapchainKHR,
+    ) -> Result<Vec<vk::Image>, Failed> {
         let get = self.swapchain.get_swapchain_images_khr;
         let mut count = 0;
         // SAFETY: R1, R2; a null pointer asks for the count.
@@ -332,8 +411,16 @@ impl Device {
         let mut index = 0;
         let acquire = self.swapchain.acquire_next_image_khr;
         // SAFETY: R1, R2; the semaphore is unsignalled and has no pending operation.
-        let result =
-            unsafe { acquire(self.handle(), swapchain, nanoseconds, semaphore, vk::Fence::null(), &mut index) };
+        let result = unsafe {
+            acquire(
+                self.handle(),
+                swapchain,
+                nanoseconds,
+                semaphore,
+                vk::Fence::null(),
+                &mut index,
+            )
+        };
         match result {
             vk::Result::SUCCESS => Ok((index, false)),
             vk::Result::SUBOPTIMAL_KHR => Ok((index, true)),

@@ -41,9 +41,19 @@ impl Handler for Retire {
         let outcome = self.wait(watch.value);
         // The pool first: a host that learns from the ticket that the frame is over finds its credit soon after.
         let retired = outcome.is_ok();
-        let _ = self.pool.send(PoolMessage::Retired { frame: watch.frame, serial: watch.serial, executed: retired });
-        let report = FrameReport { retired: Instant::now(), ..watch.report };
-        resolve(watch.ticket, outcome.and(watch.error.map_or(Ok(report), Err)));
+        let _ = self.pool.send(PoolMessage::Retired {
+            frame: watch.frame,
+            serial: watch.serial,
+            executed: retired,
+        });
+        let report = FrameReport {
+            retired: Instant::now(),
+            ..watch.report
+        };
+        resolve(
+            watch.ticket,
+            outcome.and(watch.error.map_or(Ok(report), Err)),
+        );
     }
 }
 

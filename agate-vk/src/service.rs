@@ -1,6 +1,9 @@
 //! The service: three owners and what they share, made from the host's device.
 
-#![allow(unsafe_code, reason = "declares unsafe functions: the host vouches for its device and surface")]
+#![allow(
+    unsafe_code,
+    reason = "declares unsafe functions: the host vouches for its device and surface"
+)]
 
 use crate::error::{AcquireError, BeginError, FrameError, ServiceError};
 use crate::frame::{Frame, FrameShared};
@@ -8,12 +11,12 @@ use crate::pool::{PoolMessage, PoolOwner};
 use crate::raw::{Device, Failed};
 use crate::recorder::HEADER_WORDS;
 use crate::retire::{Retire, Watch};
-use crate::submit::{QueueMessage, QueueOwner};
+use crate::submit::{QueueLink, QueueMessage, QueueOwner};
 use crate::swapchain::{Source, Swapchain, SwapchainOptions};
 use crate::ticket::FrameResult;
 use agate::{
-    BlockOptions, BlockPool, BlockStats, Completion, CompletionPool, Handle, Inbox, Local, Owner, OwnerOptions, Pending,
-    Port, WaitError,
+    BlockOptions, BlockPool, BlockStats, Completion, CompletionPool, Handle, Inbox, Local, Owner,
+    OwnerOptions, Pending, Port, WaitError,
 };
 use ash::vk;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -126,7 +129,10 @@ impl Status {
             self.lost.store(true, Ordering::Release);
             return FrameError::DeviceLost;
         }
-        FrameError::Vulkan { call: failed.call, result: failed.result }
+        FrameError::Vulkan {
+            call: failed.call,
+            result: failed.result,
+        }
     }
 
     /// What a failed call means for an acquire.
@@ -150,7 +156,10 @@ impl Status {
     pub(crate) fn wait_for_submitted(&self, device: &Device) -> bool {
         const WAIT_NS: u64 = 1_000_000_000;
         let value = self.submitted.load(Ordering::Acquire);
-        matches!(device.wait_timeline(self.timeline, value, WAIT_NS), Ok(true))
+        matches!(
+            device.wait_timeline(self.timeline, value, WAIT_NS),
+            Ok(true)
+        )
     }
 }
 
@@ -238,7 +247,10 @@ impl Service {
         options.check()?;
         let device = Arc::new(device);
         let max_blocks = options.max_block_bytes / options.block_bytes;
-        let blocks = BlockPool::new(BlockOptions { block_bytes: options.block_bytes, max_blocks })?;
+        let blocks = BlockPool::new(BlockOptions {
+            block_bytes: options.block_bytes,
+            max_blocks,
+        })?;
         let timeline = device.create_timeline().map_err(vulkan)?;
         let status = Arc::new(Status::new(timeline));
         match Self::start(&device, &status, &options, blocks, max_blocks) {
@@ -257,23 +269,40 @@ impl Service {
         blocks: BlockPool,
         max_blocks: usize,
     ) -> Result<Self, ServiceError> {
-        let pool_owner = start_pool_owner(device, status, options)?;
+        let link = QueueLink::default();
+        let pool_owner = start_pool_owner(device, status, link.another(), options)?;
         let pool = pool_owner.handle();
-        let shared =
-            Arc::new(Shared { device: Arc::clone(device), pool, blocks, max_blocks, tickets: CompletionPool::new() });
+        let shared = Arc::new(Shared {
+            device: Arc::clone(device),
+            pool,
+            blocks,
+            max_blocks,
+            tickets: CompletionPool::new(),
+        });
         let frames: Arc<[Arc<FrameShared>]> = (0..options.frames_in_flight)
-            .map(|index| Arc::new(FrameShared::new(index, Arc::clone(&shared), options.max_slots)))
+            .map(|index| {
+                Arc::new(FrameShared::new(
+                    index,
+                    Arc::clone(&shared),
+                    options.max_slots,
+                ))
+            })
             .collect();
-        let retire_owner = start_retire_owner(device, status, options, pool_owner.attach().map_err(|_| ENDED)?)?;
-        let queue_owner = start_queue_owner(device, status, options, &frames, &retire_owner, &pool_owner)?;
+        let retire_owner = start_retire_owner(
+            device,
+            status,
+            options,
+            pool_owner.attach().map_err(|_| ENDED)?,
+        )?;
+        let queue_owner = start_queue_owner(
+            (device, status, options),
+            &frames,
+            &retire_owner,
+            &pool_owner,
+            link.another(),
+        )?;
         let queue = queue_owner.handle();
-        let first = [
-            pool_owner.attach().map(|port| port.send(PoolMessage::Queue(queue.clone())).is_ok()),
-            queue_owner.attach().map(|port| port.send(QueueMessage::Own(queue.clone())).is_ok()),
-        ];
-        if !first.iter().all(|sent| matches!(sent, Ok(true))) {
-            return Err(ENDED);
-        }
+        link.set(queue.clone());
         Ok(Self {
             shared,
             status: Arc::clone(status),
@@ -284,7 +313,11 @@ impl Service {
             swapchains: 0,
             block_bytes: options.block_bytes,
             queue,
-            owners: Some(Owners { pool: pool_owner, queue: queue_owner, retire: retire_owner }),
+            owners: Some(Owners {
+                pool: pool_owner,
+                queue: queue_owner,
+                retire: retire_owner,
+            }),
         })
     }
 
@@ -351,7 +384,10 @@ impl Service {
     /// The surface supports the queue's family, format, present mode and usage; it belongs to the instance of
     /// `options.surface_fns`, and outlives the swapchain ([`Swapchain::destroy`] tells when that is gone). The host makes
     /// no other swapchain for it.
-    pub unsafe fn create_swapchain(&mut self, options: SwapchainOptions) -> Result<Swapchain, AcquireError> {
+    pub unsafe fn create_swapchain(
+        &mut self,
+        options: SwapchainOptions,
+    ) -> Result<Swapchain, AcquireError> {
         if !self.shared.device.has_swapchain() {
             return Err(AcquireError::Closed);
         }
@@ -365,9 +401,14 @@ impl Service {
             acquires: CompletionPool::new(),
         };
         swapchain.resize(options.extent);
-        let source = Box::new(Source { options, size, queue: self.queue.clone() });
+        let source = Box::new(Source {
+            options,
+            size,
+            queue: self.queue.clone(),
+        });
         let port = self.queue.attach().map_err(|_| AcquireError::Closed)?;
-        port.send(QueueMessage::CreateSwapchain { source, id }).map_err(|_| AcquireError::Closed)?;
+        port.send(QueueMessage::CreateSwapchain { source, id })
+            .map_err(|_| AcquireError::Closed)?;
         Ok(swapchain)
     }
 
@@ -396,7 +437,11 @@ impl Service {
     fn end(&mut self, deadline: Duration) -> ShutdownReport {
         let start = Instant::now();
         let Some(owners) = self.owners.take() else {
-            return ShutdownReport { leaked: 0, panicked: false, elapsed: Duration::ZERO };
+            return ShutdownReport {
+                leaked: 0,
+                panicked: false,
+                elapsed: Duration::ZERO,
+            };
         };
         let left = || deadline.saturating_sub(start.elapsed());
         if let Ok(port) = owners.pool.attach() {
@@ -411,8 +456,14 @@ impl Service {
         // destroys the pools.
         let grace = Duration::from_millis(500);
         let ends = [
-            owners.queue.shutdown(Pending::Drain, left() + grace).is_ok(),
-            owners.retire.shutdown(Pending::Drain, left() + grace).is_ok(),
+            owners
+                .queue
+                .shutdown(Pending::Drain, left() + grace)
+                .is_ok(),
+            owners
+                .retire
+                .shutdown(Pending::Drain, left() + grace)
+                .is_ok(),
             owners.pool.shutdown(Pending::Drain, left() + grace).is_ok(),
         ];
         let panicked = ends.contains(&false);
@@ -422,7 +473,11 @@ impl Service {
         } else {
             leaked += 1;
         }
-        ShutdownReport { leaked, panicked, elapsed: start.elapsed() }
+        ShutdownReport {
+            leaked,
+            panicked,
+            elapsed: start.elapsed(),
+        }
     }
 }
 
@@ -434,27 +489,33 @@ impl Drop for Service {
 
 impl std::fmt::Debug for Service {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Service").field("counters", &self.counters()).finish_non_exhaustive()
+        f.debug_struct("Service")
+            .field("counters", &self.counters())
+            .finish_non_exhaustive()
     }
 }
 
 const ENDED: ServiceError = ServiceError::BadOption("an owner ended while the service was made");
 
 fn vulkan(failed: Failed) -> ServiceError {
-    ServiceError::Vulkan { call: failed.call, result: failed.result }
+    ServiceError::Vulkan {
+        call: failed.call,
+        result: failed.result,
+    }
 }
 
 /// Starts the pools' owner; its pools are made on its thread, and what goes wrong there comes back.
 fn start_pool_owner(
     device: &Arc<Device>,
     status: &Arc<Status>,
+    queue: QueueLink,
     options: &ServiceOptions,
 ) -> Result<Owner<PoolOwner>, ServiceError> {
     let (device, status, options) = (Arc::clone(device), Arc::clone(status), options.clone());
     let (tell, told) = mpsc::channel();
     let name = OwnerOptions::named(format!("{}-pools", options.name));
     let owner = Local.owner_with(name, move || {
-        let (made, failed) = PoolOwner::new(device, status, &options);
+        let (made, failed) = PoolOwner::new(device, status, queue, &options);
         let _ = tell.send(failed);
         made
     })?;
@@ -471,23 +532,31 @@ fn start_retire_owner(
     options: &ServiceOptions,
     pool: Port<PoolMessage>,
 ) -> Result<Owner<Retire>, ServiceError> {
-    let retire =
-        Retire { device: Arc::clone(device), timeline: status.timeline, pool, status: Arc::clone(status) };
+    let retire = Retire {
+        device: Arc::clone(device),
+        timeline: status.timeline,
+        pool,
+        status: Arc::clone(status),
+    };
     let name = OwnerOptions::named(format!("{}-retire", options.name));
     Ok(Local.owner_with(name, move || retire)?)
 }
 
 fn start_queue_owner(
-    device: &Arc<Device>,
-    status: &Arc<Status>,
-    options: &ServiceOptions,
+    (device, status, options): (&Arc<Device>, &Arc<Status>, &ServiceOptions),
     frames: &Arc<[Arc<FrameShared>]>,
     retire: &Owner<Retire>,
     pool: &Owner<PoolOwner>,
+    own: QueueLink,
 ) -> Result<Owner<QueueOwner>, ServiceError> {
     let retire: Port<Watch> = retire.attach().map_err(|_| ENDED)?;
     let pool = pool.attach().map_err(|_| ENDED)?;
     let (device, status, frames) = (Arc::clone(device), Arc::clone(status), Arc::clone(frames));
-    let (queue, name) = (options.queue, OwnerOptions::named(format!("{}-queue", options.name)));
-    Ok(Local.owner_with(name, move || QueueOwner::new(device, status, queue, frames, retire, pool))?)
+    let (queue, name) = (
+        options.queue,
+        OwnerOptions::named(format!("{}-queue", options.name)),
+    );
+    Ok(Local.owner_with(name, move || {
+        QueueOwner::new(device, status, queue, frames, retire, pool, own)
+    })?)
 }

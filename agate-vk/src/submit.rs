@@ -20,7 +20,7 @@ use crate::swapchain::{Acquired, Chain, ImageUse, Source};
 use crate::ticket::{FrameReport, FrameResult};
 use agate::{Handle, Handler, Inbox, Port, Resolver};
 use ash::vk;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 /// The most semaphores that one submission waits for, and the most that it signals, besides those of a swapchain image.
@@ -88,7 +88,10 @@ struct Operation {
 
 impl Operation {
     fn info(self) -> vk::SemaphoreSubmitInfo<'static> {
-        vk::SemaphoreSubmitInfo::default().semaphore(self.semaphore).value(self.value).stage_mask(self.stages)
+        vk::SemaphoreSubmitInfo::default()
+            .semaphore(self.semaphore)
+            .value(self.value)
+            .stage_mask(self.stages)
     }
 }
 
@@ -114,7 +117,11 @@ impl Operations {
 
     fn push(&mut self, semaphore: vk::Semaphore, value: u64, stages: vk::PipelineStageFlags2) {
         if let Some(free) = self.all.get_mut(self.len) {
-            *free = Operation { semaphore, value, stages };
+            *free = Operation {
+                semaphore,
+                value,
+                stages,
+            };
             self.len += 1;
         }
     }
@@ -160,14 +167,56 @@ pub(crate) struct Ended {
 
 /// What the queue owner is told.
 pub(crate) enum QueueMessage {
-    /// The owner's own inbox, for work that it puts off. The first message.
-    Own(Handle<Inbox<QueueMessage>>),
     Submit(Ended),
-    CreateSwapchain { source: Box<Source>, id: u32 },
-    DestroySwapchain { id: u32, done: Resolver<()> },
-    Acquire { id: u32, deadline: Instant, resolver: Resolver<Result<Acquired, AcquireError>> },
+    CreateSwapchain {
+        source: Box<Source>,
+        id: u32,
+    },
+    DestroySwapchain {
+        id: u32,
+        done: Resolver<()>,
+    },
+    Acquire {
+        id: u32,
+        deadline: Instant,
+        resolver: Resolver<Result<Acquired, AcquireError>>,
+    },
     /// An acquired image that will not be presented.
-    Abandon { id: u32, image: ImageUse },
+    Abandon {
+        id: u32,
+        image: ImageUse,
+    },
+}
+
+/// The way to the queue's owner, for owners that are made before it: set when it is made, before any frame begins.
+#[derive(Default)]
+pub(crate) struct QueueLink {
+    handle: Arc<OnceLock<Handle<Inbox<QueueMessage>>>>,
+    port: Option<Port<QueueMessage>>,
+}
+
+impl QueueLink {
+    /// The same link, for another owner.
+    pub(crate) fn another(&self) -> Self {
+        Self {
+            handle: Arc::clone(&self.handle),
+            port: None,
+        }
+    }
+
+    pub(crate) fn set(&self, handle: Handle<Inbox<QueueMessage>>) {
+        let _ = self.handle.set(handle);
+    }
+
+    /// False where the queue's owner has ended; the message is dropped then.
+    pub(crate) fn send(&mut self, message: QueueMessage) -> bool {
+        if self.port.is_none() {
+            self.port = self.handle.get().and_then(|handle| handle.attach().ok());
+        }
+        self.port
+            .as_ref()
+            .is_some_and(|port| port.send(message).is_ok())
+    }
 }
 
 /// A submission that is ready to go out.
@@ -187,7 +236,8 @@ pub(crate) struct QueueOwner {
     pub(crate) frames: Arc<[Arc<FrameShared>]>,
     pub(crate) retire: Port<Watch>,
     pub(crate) pool: Port<PoolMessage>,
-    pub(crate) own: Option<Port<QueueMessage>>,
+    /// The owner's own inbox, for work that it puts off.
+    own: QueueLink,
     pub(crate) swapchains: Vec<Chain>,
     ready: Vec<Ready>,
     next_value: u64,
@@ -201,6 +251,7 @@ impl QueueOwner {
         frames: Arc<[Arc<FrameShared>]>,
         retire: Port<Watch>,
         pool: Port<PoolMessage>,
+        own: QueueLink,
     ) -> Self {
         Self {
             device,
@@ -209,7 +260,7 @@ impl QueueOwner {
             frames,
             retire,
             pool,
-            own: None,
+            own,
             swapchains: Vec::new(),
             ready: Vec::with_capacity(MAX_BATCH),
             next_value: 1,
@@ -218,12 +269,22 @@ impl QueueOwner {
 
     /// Prepares a submission; it goes out with the others of this batch.
     fn submit(&mut self, ended: Ended) {
-        let request = self.frames.get(ended.frame as usize).and_then(|frame| lock(&frame.request).take());
-        let Some(request) = request else { return self.fail(ended, FrameError::Aborted) };
+        let request = self
+            .frames
+            .get(ended.frame as usize)
+            .and_then(|frame| lock(&frame.request).take());
+        let Some(request) = request else {
+            return self.fail(ended, FrameError::Aborted);
+        };
         if self.status.is_lost() {
             return self.fail(ended, FrameError::DeviceLost);
         }
-        let Request { mut waits, mut signals, present, acquire_stages } = request;
+        let Request {
+            mut waits,
+            mut signals,
+            present,
+            acquire_stages,
+        } = request;
         let present = match present.map(|image| self.image_use(image)) {
             Some(Err((id, image))) => {
                 self.abandon(id, image);
@@ -232,13 +293,20 @@ impl QueueOwner {
             Some(Ok(found)) => Some(found),
             None => None,
         };
-        if ended.primary == vk::CommandBuffer::null() && waits.len + signals.len == 0 && present.is_none() {
+        if ended.primary == vk::CommandBuffer::null()
+            && waits.len + signals.len == 0
+            && present.is_none()
+        {
             let error = ended.error.unwrap_or(FrameError::Aborted);
             return self.fail(ended, error);
         }
         let value = self.next_value;
         self.next_value += 1;
-        signals.push(self.status.timeline, value, vk::PipelineStageFlags2::ALL_COMMANDS);
+        signals.push(
+            self.status.timeline,
+            value,
+            vk::PipelineStageFlags2::ALL_COMMANDS,
+        );
         if let Some((id, image)) = present {
             waits.push(image.acquired, 0, acquire_stages);
             self.chain(id, |chain| chain.used_until(image.acquired, value));
@@ -246,7 +314,13 @@ impl QueueOwner {
                 signals.push(image.rendered, 0, vk::PipelineStageFlags2::ALL_COMMANDS);
             }
         }
-        self.ready.push(Ready { ended, waits, signals, value, present });
+        self.ready.push(Ready {
+            ended,
+            waits,
+            signals,
+            value,
+            present,
+        });
         if self.ready.len() == MAX_BATCH || present.is_some() {
             self.flush();
         }
@@ -255,17 +329,31 @@ impl QueueOwner {
     /// What is needed of an acquired image; an error where its swapchain is gone or has been made anew.
     fn image_use(&mut self, image: Acquired) -> Result<(u32, ImageUse), (u32, ImageUse)> {
         let (id, use_) = image.into_use();
-        let known = self.swapchains.iter().any(|chain| chain.id == id && chain.generation() == use_.generation);
-        if known { Ok((id, use_)) } else { Err((id, use_)) }
+        let known = self
+            .swapchains
+            .iter()
+            .any(|chain| chain.id == id && chain.generation() == use_.generation);
+        if known {
+            Ok((id, use_))
+        } else {
+            Err((id, use_))
+        }
     }
 
     fn chain<R>(&mut self, id: u32, act: impl FnOnce(&mut Chain) -> R) -> Option<R> {
-        self.swapchains.iter_mut().find(|chain| chain.id == id).map(act)
+        self.swapchains
+            .iter_mut()
+            .find(|chain| chain.id == id)
+            .map(act)
     }
 
     /// Nothing of the frame goes to the queue.
     fn fail(&self, ended: Ended, error: FrameError) {
-        let retired = PoolMessage::Retired { frame: ended.frame, serial: ended.serial, executed: true };
+        let retired = PoolMessage::Retired {
+            frame: ended.frame,
+            serial: ended.serial,
+            executed: true,
+        };
         let _ = self.pool.send(retired);
         resolve(ended.ticket, Err(ended.error.unwrap_or(error)));
     }
@@ -308,12 +396,18 @@ impl QueueOwner {
         }
         // SAFETY: Q1; the buffers are executable: the pool's owner ended them and touches them no more until they retire;
         // the semaphores are the service's own, or the host vouches for them (`Frame::submit`).
-        unsafe { self.device.submit(self.queue, &infos[..ready.len()]) }.map_err(|failed| self.status.note(failed))
+        unsafe { self.device.submit(self.queue, &infos[..ready.len()]) }
+            .map_err(|failed| self.status.note(failed))
     }
 
     /// What follows a submission: the wait for its end, and its presentation.
     fn submitted(&mut self, ready: Ready, result: Result<(), FrameError>) {
-        let Ready { mut ended, value, present, .. } = ready;
+        let Ready {
+            mut ended,
+            value,
+            present,
+            ..
+        } = ready;
         let failed = ended.primary == vk::CommandBuffer::null();
         if let Err(error) = result {
             if let Some((id, image)) = present {
@@ -323,12 +417,32 @@ impl QueueOwner {
         }
         self.status.note_submitted(value);
         ended.report.submitted = Instant::now();
-        let Ended { frame, serial, error, report, ticket, .. } = ended;
-        let watch = Watch { frame, serial, value, report, error, ticket };
+        let Ended {
+            frame,
+            serial,
+            error,
+            report,
+            ticket,
+            ..
+        } = ended;
+        let watch = Watch {
+            frame,
+            serial,
+            value,
+            report,
+            error,
+            ticket,
+        };
         let _ = self.retire.send(watch);
         if let Some((id, image)) = present {
             let (device, queue) = (Arc::clone(&self.device), self.queue);
-            self.chain(id, |chain| if failed { chain.forget(image) } else { chain.present(&device, queue, image) });
+            self.chain(id, |chain| {
+                if failed {
+                    chain.forget(image);
+                } else {
+                    chain.present(&device, queue, image);
+                }
+            });
         }
     }
 
@@ -346,7 +460,9 @@ impl QueueOwner {
             .semaphore(self.status.timeline)
             .value(value)
             .stage_mask(vk::PipelineStageFlags2::ALL_COMMANDS)];
-        let info = vk::SubmitInfo2::default().wait_semaphore_infos(&wait).signal_semaphore_infos(&signal);
+        let info = vk::SubmitInfo2::default()
+            .wait_semaphore_infos(&wait)
+            .signal_semaphore_infos(&signal);
         // SAFETY: Q1; the semaphore has a pending signal from the acquire and no other wait.
         match unsafe { self.device.submit(self.queue, &[info]) } {
             Ok(()) => {
@@ -361,22 +477,35 @@ impl QueueOwner {
         });
     }
 
-    fn acquire(&mut self, id: u32, deadline: Instant, resolver: Resolver<Result<Acquired, AcquireError>>) {
+    fn acquire(
+        &mut self,
+        id: u32,
+        deadline: Instant,
+        resolver: Resolver<Result<Acquired, AcquireError>>,
+    ) {
         self.flush();
         if !resolver.is_wanted() {
             return;
         }
-        let (device, status, queue) = (Arc::clone(&self.device), Arc::clone(&self.status), self.queue);
+        let (device, status, queue) = (
+            Arc::clone(&self.device),
+            Arc::clone(&self.status),
+            self.queue,
+        );
         let outcome = match self.chain(id, |chain| chain.acquire(&device, &status, queue)) {
             None => Err(AcquireError::Closed),
             Some(outcome) => outcome,
         };
-        match (outcome, &self.own) {
+        match outcome {
             // Submissions that free an image may stand behind this message: let them pass, then try again.
-            (Err(AcquireError::TimedOut), Some(own)) if Instant::now() < deadline => {
-                let _ = own.send(QueueMessage::Acquire { id, deadline, resolver });
+            Err(AcquireError::TimedOut) if Instant::now() < deadline => {
+                self.own.send(QueueMessage::Acquire {
+                    id,
+                    deadline,
+                    resolver,
+                });
             }
-            (outcome, _) => {
+            outcome => {
                 if let Err(Ok(unwanted)) = resolver.try_resolve(outcome) {
                     drop(unwanted);
                 }
@@ -399,14 +528,19 @@ impl Handler for QueueOwner {
     fn handle(&mut self, message: QueueMessage) {
         match message {
             QueueMessage::Submit(ended) => self.submit(ended),
-            QueueMessage::Acquire { id, deadline, resolver } => self.acquire(id, deadline, resolver),
+            QueueMessage::Acquire {
+                id,
+                deadline,
+                resolver,
+            } => self.acquire(id, deadline, resolver),
             QueueMessage::Abandon { id, image } => self.abandon(id, image),
-            QueueMessage::CreateSwapchain { source, id } => self.swapchains.push(Chain::new(id, *source)),
+            QueueMessage::CreateSwapchain { source, id } => {
+                self.swapchains.push(Chain::new(id, *source));
+            }
             QueueMessage::DestroySwapchain { id, done } => {
                 self.destroy_swapchain(id);
                 done.resolve(());
             }
-            QueueMessage::Own(own) => self.own = own.attach().ok(),
         }
     }
 

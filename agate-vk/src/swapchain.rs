@@ -38,7 +38,9 @@ pub struct SwapchainOptions {
 
 impl std::fmt::Debug for SwapchainOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SwapchainOptions").field("size", &(self.extent.width, self.extent.height)).finish_non_exhaustive()
+        f.debug_struct("SwapchainOptions")
+            .field("size", &(self.extent.width, self.extent.height))
+            .finish_non_exhaustive()
     }
 }
 
@@ -75,7 +77,11 @@ impl Swapchain {
         let deadline = Instant::now() + timeout;
         // Where the owner has ended, the resolver is dropped with the message and the completion tells.
         if let Ok(port) = self.queue.attach() {
-            let _ = port.send(QueueMessage::Acquire { id: self.id, deadline, resolver });
+            let _ = port.send(QueueMessage::Acquire {
+                id: self.id,
+                deadline,
+                resolver,
+            });
         }
         completion
     }
@@ -102,7 +108,9 @@ impl Drop for Swapchain {
 
 impl std::fmt::Debug for Swapchain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Swapchain").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Swapchain")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -165,7 +173,10 @@ impl Drop for Acquired {
 
 impl std::fmt::Debug for Acquired {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Acquired").field("index", &self.index()).field("size", &(self.extent.width, self.extent.height)).finish_non_exhaustive()
+        f.debug_struct("Acquired")
+            .field("index", &self.index())
+            .field("size", &(self.extent.width, self.extent.height))
+            .finish_non_exhaustive()
     }
 }
 
@@ -174,7 +185,10 @@ fn pack(extent: vk::Extent2D) -> u64 {
 }
 
 fn unpack(size: u64) -> vk::Extent2D {
-    vk::Extent2D { width: size as u32, height: (size >> 32) as u32 }
+    vk::Extent2D {
+        width: size as u32,
+        height: (size >> 32) as u32,
+    }
 }
 
 /// The swapchain itself, on the queue's owner.
@@ -223,7 +237,12 @@ impl Chain {
     }
 
     /// One try to acquire an image. `TimedOut` means that none is free now.
-    pub(crate) fn acquire(&mut self, device: &Device, status: &Status, queue: vk::Queue) -> Result<Acquired, AcquireError> {
+    pub(crate) fn acquire(
+        &mut self,
+        device: &Device,
+        status: &Status,
+        queue: vk::Queue,
+    ) -> Result<Acquired, AcquireError> {
         if let Some(error) = self.failure.take() {
             return Err(error);
         }
@@ -242,7 +261,9 @@ impl Chain {
                     return Ok(self.hand_out(index, semaphore));
                 }
                 Err(vk::Result::ERROR_OUT_OF_DATE_KHR) => self.stale = true,
-                Err(vk::Result::NOT_READY | vk::Result::TIMEOUT) => return Err(AcquireError::TimedOut),
+                Err(vk::Result::NOT_READY | vk::Result::TIMEOUT) => {
+                    return Err(AcquireError::TimedOut);
+                }
                 Err(vk::Result::ERROR_SURFACE_LOST_KHR) => return Err(AcquireError::SurfaceLost),
                 Err(result) => return Err(status.note_acquire("vkAcquireNextImageKHR", result)),
             }
@@ -270,19 +291,31 @@ impl Chain {
     }
 
     /// A semaphore that no operation is pending on.
-    fn free_semaphore(&mut self, device: &Device, status: &Status) -> Result<vk::Semaphore, AcquireError> {
-        let reached = device.timeline_value(status.timeline).map_err(|failed| status.note_acquire(failed.call, failed.result))?;
+    fn free_semaphore(
+        &mut self,
+        device: &Device,
+        status: &Status,
+    ) -> Result<vk::Semaphore, AcquireError> {
+        let reached = device
+            .timeline_value(status.timeline)
+            .map_err(|failed| status.note_acquire(failed.call, failed.result))?;
         if let Some((semaphore, _)) = self.acquired.iter().find(|(_, until)| *until <= reached) {
             return Ok(*semaphore);
         }
-        let semaphore = device.create_binary().map_err(|failed| status.note_acquire(failed.call, failed.result))?;
+        let semaphore = device
+            .create_binary()
+            .map_err(|failed| status.note_acquire(failed.call, failed.result))?;
         self.acquired.push((semaphore, 0));
         Ok(semaphore)
     }
 
     /// Notes when the wait for an acquire's semaphore is over.
     pub(crate) fn used_until(&mut self, semaphore: vk::Semaphore, value: u64) {
-        if let Some(entry) = self.acquired.iter_mut().find(|(known, _)| *known == semaphore) {
+        if let Some(entry) = self
+            .acquired
+            .iter_mut()
+            .find(|(known, _)| *known == semaphore)
+        {
             entry.1 = value;
         }
     }
@@ -295,19 +328,33 @@ impl Chain {
     pub(crate) fn present(&mut self, device: &Device, queue: vk::Queue, image: ImageUse) {
         match device.present(queue, self.handle, image.index, image.rendered) {
             Ok(stale) => self.stale |= stale,
-            Err(vk::Result::ERROR_SURFACE_LOST_KHR) => self.failure = Some(AcquireError::SurfaceLost),
+            Err(vk::Result::ERROR_SURFACE_LOST_KHR) => {
+                self.failure = Some(AcquireError::SurfaceLost);
+            }
             Err(vk::Result::ERROR_DEVICE_LOST) => self.failure = Some(AcquireError::DeviceLost),
-            Err(result) => self.failure = Some(AcquireError::Vulkan { call: "vkQueuePresentKHR", result }),
+            Err(result) => {
+                self.failure = Some(AcquireError::Vulkan {
+                    call: "vkQueuePresentKHR",
+                    result,
+                });
+            }
         }
     }
 
     /// Makes the swapchain anew, in the latest size.
-    fn make(&mut self, device: &Device, status: &Status, queue: vk::Queue) -> Result<(), AcquireError> {
+    fn make(
+        &mut self,
+        device: &Device,
+        status: &Status,
+        queue: vk::Queue,
+    ) -> Result<(), AcquireError> {
         let options = &self.source.options;
         let asked = self.source.size.load(Ordering::Acquire);
         // SAFETY: the host vouches for surface and physical device (`Service::create_swapchain`).
         let capabilities = unsafe {
-            options.surface_fns.get_physical_device_surface_capabilities(options.physical_device, options.surface)
+            options
+                .surface_fns
+                .get_physical_device_surface_capabilities(options.physical_device, options.surface)
         };
         let capabilities = capabilities.map_err(|result| {
             status.note_acquire("vkGetPhysicalDeviceSurfaceCapabilitiesKHR", result)
@@ -323,9 +370,13 @@ impl Chain {
         self.retire(device, status, queue);
         let made = made.map_err(|failed| status.note_acquire(failed.call, failed.result))?;
         self.handle = made;
-        self.images = device.swapchain_images(made).map_err(|failed| status.note_acquire(failed.call, failed.result))?;
+        self.images = device
+            .swapchain_images(made)
+            .map_err(|failed| status.note_acquire(failed.call, failed.result))?;
         while self.rendered.len() < self.images.len() {
-            let semaphore = device.create_binary().map_err(|failed| status.note_acquire(failed.call, failed.result))?;
+            let semaphore = device
+                .create_binary()
+                .map_err(|failed| status.note_acquire(failed.call, failed.result))?;
             self.rendered.push(semaphore);
         }
         (self.extent, self.asked, self.stale) = (extent, asked, false);
@@ -378,10 +429,19 @@ fn create_info(
     extent: vk::Extent2D,
     old: vk::SwapchainKHR,
 ) -> vk::SwapchainCreateInfoKHR<'static> {
-    let max_images = if capabilities.max_image_count == 0 { u32::MAX } else { capabilities.max_image_count };
+    let max_images = if capabilities.max_image_count == 0 {
+        u32::MAX
+    } else {
+        capabilities.max_image_count
+    };
     vk::SwapchainCreateInfoKHR::default()
         .surface(options.surface)
-        .min_image_count(options.min_images.max(capabilities.min_image_count).min(max_images))
+        .min_image_count(
+            options
+                .min_images
+                .max(capabilities.min_image_count)
+                .min(max_images),
+        )
         .image_format(options.format.format)
         .image_color_space(options.format.color_space)
         .image_extent(extent)

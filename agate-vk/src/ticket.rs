@@ -102,6 +102,8 @@ impl Future for Ticket {
 
 impl std::fmt::Debug for Ticket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ticket").field("done", &self.is_done()).finish()
+        f.debug_struct("Ticket")
+            .field("done", &self.is_done())
+            .finish()
     }
 }

@@ -3,7 +3,10 @@
 //! Payload layouts are named `[word, word, …]` here and read in the same order in `replay` (C2).
 
 #![allow(unsafe_code, reason = "writes words at the cursor of a block")]
-#![allow(clippy::multiple_unsafe_ops_per_block, reason = "the words of one command are written together")]
+#![allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "the words of one command are written together"
+)]
 
 use super::{header, op};
 use crate::error::RecordError;
@@ -53,7 +56,9 @@ unsafe fn put_array<const N: usize, T: Copy>(
     items: &[T],
 ) {
     let words = 1 + N + words_of(size_of_val(items));
-    let Some(at) = cursor.reserve_words(words, command) else { return };
+    let Some(at) = cursor.reserve_words(words, command) else {
+        return;
+    };
     // SAFETY: `reserve_words` gave `words` words: the header, N words, and room for the array; `T` is a Vulkan handle or
     // plain structure with an alignment of at most 8.
     unsafe {
@@ -83,7 +88,8 @@ unsafe fn push_head(
     unsafe {
         at.write(header(op::PUSH_CONSTANTS, words, 0));
         at.add(1).write(layout.as_raw());
-        at.add(2).write(pair(stages.as_raw(), offset | (bytes as u32) << 16));
+        at.add(2)
+            .write(pair(stages.as_raw(), offset | (bytes as u32) << 16));
     }
     cursor.push_at = at;
     cursor.push_end = cursor.cur;
@@ -102,8 +108,14 @@ unsafe fn push_typed<T>(
     target: (vk::PipelineLayout, vk::ShaderStageFlags, u32),
 ) -> *mut T {
     const {
-        assert!(size_of::<T>() % 4 == 0 && align_of::<T>() <= 8, "push constants are 4-byte words");
-        assert!(size_of::<T>() <= MAX_PUSH_BYTES, "push constants are larger than any device allows");
+        assert!(
+            size_of::<T>() % 4 == 0 && align_of::<T>() <= 8,
+            "push constants are 4-byte words"
+        );
+        assert!(
+            size_of::<T>() <= MAX_PUSH_BYTES,
+            "push constants are larger than any device allows"
+        );
     }
     let words = 3 + words_of(size_of::<T>());
     let at = reserve_push(cursor, words);
@@ -143,10 +155,19 @@ impl Cursor {
 impl<R: HasCursor> Recorder for R {
     /// `[header + bind point, pipeline]`
     #[inline(always)]
-    unsafe fn cmd_bind_pipeline(&mut self, bind_point: vk::PipelineBindPoint, pipeline: vk::Pipeline) {
+    unsafe fn cmd_bind_pipeline(
+        &mut self,
+        bind_point: vk::PipelineBindPoint,
+        pipeline: vk::Pipeline,
+    ) {
         let inline = bind_point.as_raw() as u32;
         // SAFETY: two words.
-        unsafe { put(self.cursor(), [header(op::BIND_PIPELINE, 2, inline), pipeline.as_raw()]) }
+        unsafe {
+            put(
+                self.cursor(),
+                [header(op::BIND_PIPELINE, 2, inline), pipeline.as_raw()],
+            );
+        }
     }
 
     /// One: `[header + binding, buffer, offset]`; several: `[header + first, count, offsets …, buffers …]`
@@ -165,13 +186,20 @@ impl<R: HasCursor> Recorder for R {
                 unsafe { put(cursor, [head, buffer.as_raw(), *offset]) }
             }
             // SAFETY: the arguments' contract is the caller's.
-            _ => unsafe { super::irregular::bind_vertex_buffers(cursor, first_binding, buffers, offsets) },
+            _ => unsafe {
+                super::irregular::bind_vertex_buffers(cursor, first_binding, buffers, offsets);
+            },
         }
     }
 
     /// `[header + index type, buffer, offset]`
     #[inline(always)]
-    unsafe fn cmd_bind_index_buffer(&mut self, buffer: vk::Buffer, offset: vk::DeviceSize, index_type: vk::IndexType) {
+    unsafe fn cmd_bind_index_buffer(
+        &mut self,
+        buffer: vk::Buffer,
+        offset: vk::DeviceSize,
+        index_type: vk::IndexType,
+    ) {
         let head = header(op::BIND_INDEX_BUFFER, 3, index_type.as_raw() as u32);
         // SAFETY: three words.
         unsafe { put(self.cursor(), [head, buffer.as_raw(), offset]) }
@@ -208,9 +236,12 @@ impl<R: HasCursor> Recorder for R {
         constants: &[u8],
     ) {
         let cursor = self.cursor();
-        let fits = constants.len() <= MAX_PUSH_BYTES && constants.len() % 4 == 0 && offset < 1 << 16;
+        let fits =
+            constants.len() <= MAX_PUSH_BYTES && constants.len() % 4 == 0 && offset < 1 << 16;
         if !fits {
-            return cursor.fail(RecordError::BadArgument { command: "vkCmdPushConstants" });
+            return cursor.fail(RecordError::BadArgument {
+                command: "vkCmdPushConstants",
+            });
         }
         let words = 3 + words_of(constants.len());
         let at = reserve_push(cursor, words);
@@ -230,7 +261,9 @@ impl<R: HasCursor> Recorder for R {
         constants: &T,
     ) {
         // SAFETY: all of the data is written; it is aligned to 8 bytes, which `T` fits (asserted when compiled).
-        unsafe { push_typed::<T>(self.cursor(), (layout, stages, offset & 0xffff)).write(*constants) }
+        unsafe {
+            push_typed::<T>(self.cursor(), (layout, stages, offset & 0xffff)).write(*constants);
+        }
     }
 
     #[inline(always)]
@@ -242,7 +275,12 @@ impl<R: HasCursor> Recorder for R {
         write: impl FnOnce(&mut MaybeUninit<T>),
     ) {
         // SAFETY: the caller's `write` initialises all of the data; the memory is this recorder's alone (K1).
-        unsafe { write(&mut *push_typed::<MaybeUninit<T>>(self.cursor(), (layout, stages, offset & 0xffff))) }
+        unsafe {
+            write(&mut *push_typed::<MaybeUninit<T>>(
+                self.cursor(),
+                (layout, stages, offset & 0xffff),
+            ));
+        }
     }
 
     /// `[header + first, viewports …]`
@@ -250,7 +288,16 @@ impl<R: HasCursor> Recorder for R {
     unsafe fn cmd_set_viewport(&mut self, first_viewport: u32, viewports: &[vk::Viewport]) {
         let fixed = [viewports.len() as u64];
         // SAFETY: one word, then viewports.
-        unsafe { put_array(self.cursor(), "vkCmdSetViewport", op::SET_VIEWPORT, first_viewport, fixed, viewports) }
+        unsafe {
+            put_array(
+                self.cursor(),
+                "vkCmdSetViewport",
+                op::SET_VIEWPORT,
+                first_viewport,
+                fixed,
+                viewports,
+            );
+        }
     }
 
     /// `[header + first, scissors …]`
@@ -258,20 +305,40 @@ impl<R: HasCursor> Recorder for R {
     unsafe fn cmd_set_scissor(&mut self, first_scissor: u32, scissors: &[vk::Rect2D]) {
         let fixed = [scissors.len() as u64];
         // SAFETY: one word, then rectangles.
-        unsafe { put_array(self.cursor(), "vkCmdSetScissor", op::SET_SCISSOR, first_scissor, fixed, scissors) }
+        unsafe {
+            put_array(
+                self.cursor(),
+                "vkCmdSetScissor",
+                op::SET_SCISSOR,
+                first_scissor,
+                fixed,
+                scissors,
+            );
+        }
     }
 
     /// `[header + width]`
     #[inline(always)]
     unsafe fn cmd_set_line_width(&mut self, line_width: f32) {
         // SAFETY: one word.
-        unsafe { put(self.cursor(), [header(op::SET_LINE_WIDTH, 1, line_width.to_bits())]) }
+        unsafe {
+            put(
+                self.cursor(),
+                [header(op::SET_LINE_WIDTH, 1, line_width.to_bits())],
+            );
+        }
     }
 
     /// Short: `[header + vertices]`, or joined with the push constants before it; long: `[header + vertices,
     /// instances | first vertex, first instance]`
     #[inline(always)]
-    unsafe fn cmd_draw(&mut self, vertex_count: u32, instance_count: u32, first_vertex: u32, first_instance: u32) {
+    unsafe fn cmd_draw(
+        &mut self,
+        vertex_count: u32,
+        instance_count: u32,
+        first_vertex: u32,
+        first_instance: u32,
+    ) {
         let cursor = self.cursor();
         if instance_count == 1 && first_vertex == 0 && first_instance == 0 {
             if !cursor.join_push(op::PUSH_DRAW, vertex_count) {
@@ -280,7 +347,11 @@ impl<R: HasCursor> Recorder for R {
             }
             return;
         }
-        let words = [header(op::DRAW, 3, vertex_count), pair(instance_count, first_vertex), u64::from(first_instance)];
+        let words = [
+            header(op::DRAW, 3, vertex_count),
+            pair(instance_count, first_vertex),
+            u64::from(first_instance),
+        ];
         // SAFETY: three words.
         unsafe { put(cursor, words) }
     }
@@ -316,7 +387,12 @@ impl<R: HasCursor> Recorder for R {
     #[inline(always)]
     unsafe fn cmd_dispatch(&mut self, groups_x: u32, groups_y: u32, groups_z: u32) {
         // SAFETY: two words.
-        unsafe { put(self.cursor(), [header(op::DISPATCH, 2, groups_x), pair(groups_y, groups_z)]) }
+        unsafe {
+            put(
+                self.cursor(),
+                [header(op::DISPATCH, 2, groups_x), pair(groups_y, groups_z)],
+            );
+        }
     }
 
     #[inline]
@@ -327,11 +403,25 @@ impl<R: HasCursor> Recorder for R {
 
     /// `[header + count, source, target, regions …]`
     #[inline]
-    unsafe fn cmd_copy_buffer(&mut self, source: vk::Buffer, target: vk::Buffer, regions: &[vk::BufferCopy]) {
+    unsafe fn cmd_copy_buffer(
+        &mut self,
+        source: vk::Buffer,
+        target: vk::Buffer,
+        regions: &[vk::BufferCopy],
+    ) {
         let fixed = [source.as_raw(), target.as_raw()];
         let count = regions.len() as u32;
         // SAFETY: two words, then regions.
-        unsafe { put_array(self.cursor(), "vkCmdCopyBuffer", op::COPY_BUFFER, count, fixed, regions) }
+        unsafe {
+            put_array(
+                self.cursor(),
+                "vkCmdCopyBuffer",
+                op::COPY_BUFFER,
+                count,
+                fixed,
+                regions,
+            );
+        }
     }
 
     /// `[header + count, source, target, source layout | target layout, regions …]`
@@ -348,7 +438,16 @@ impl<R: HasCursor> Recorder for R {
         let fixed = [source.as_raw(), target.as_raw(), layouts];
         let count = regions.len() as u32;
         // SAFETY: three words, then regions.
-        unsafe { put_array(self.cursor(), "vkCmdCopyImage", op::COPY_IMAGE, count, fixed, regions) }
+        unsafe {
+            put_array(
+                self.cursor(),
+                "vkCmdCopyImage",
+                op::COPY_IMAGE,
+                count,
+                fixed,
+                regions,
+            );
+        }
     }
 
     /// `[header + count, source, target, source layout, regions …]`
@@ -360,10 +459,23 @@ impl<R: HasCursor> Recorder for R {
         target: vk::Buffer,
         regions: &[vk::BufferImageCopy],
     ) {
-        let fixed = [source.as_raw(), target.as_raw(), source_layout.as_raw() as u64];
+        let fixed = [
+            source.as_raw(),
+            target.as_raw(),
+            source_layout.as_raw() as u64,
+        ];
         let (name, count) = ("vkCmdCopyImageToBuffer", regions.len() as u32);
         // SAFETY: three words, then regions.
-        unsafe { put_array(self.cursor(), name, op::COPY_IMAGE_TO_BUFFER, count, fixed, regions) }
+        unsafe {
+            put_array(
+                self.cursor(),
+                name,
+                op::COPY_IMAGE_TO_BUFFER,
+                count,
+                fixed,
+                regions,
+            );
+        }
     }
 
     /// `[header + count, source, target, target layout, regions …]`
@@ -375,10 +487,23 @@ impl<R: HasCursor> Recorder for R {
         target_layout: vk::ImageLayout,
         regions: &[vk::BufferImageCopy],
     ) {
-        let fixed = [source.as_raw(), target.as_raw(), target_layout.as_raw() as u64];
+        let fixed = [
+            source.as_raw(),
+            target.as_raw(),
+            target_layout.as_raw() as u64,
+        ];
         let (name, count) = ("vkCmdCopyBufferToImage", regions.len() as u32);
         // SAFETY: three words, then regions.
-        unsafe { put_array(self.cursor(), name, op::COPY_BUFFER_TO_IMAGE, count, fixed, regions) }
+        unsafe {
+            put_array(
+                self.cursor(),
+                name,
+                op::COPY_BUFFER_TO_IMAGE,
+                count,
+                fixed,
+                regions,
+            );
+        }
     }
 
     /// `[header + count, source, target, source layout | target layout, filter, regions …]`
@@ -393,9 +518,23 @@ impl<R: HasCursor> Recorder for R {
         filter: vk::Filter,
     ) {
         let layouts = pair(source_layout.as_raw() as u32, target_layout.as_raw() as u32);
-        let fixed = [source.as_raw(), target.as_raw(), layouts, filter.as_raw() as u64];
+        let fixed = [
+            source.as_raw(),
+            target.as_raw(),
+            layouts,
+            filter.as_raw() as u64,
+        ];
         let count = regions.len() as u32;
         // SAFETY: four words, then regions.
-        unsafe { put_array(self.cursor(), "vkCmdBlitImage", op::BLIT_IMAGE, count, fixed, regions) }
+        unsafe {
+            put_array(
+                self.cursor(),
+                "vkCmdBlitImage",
+                op::BLIT_IMAGE,
+                count,
+                fixed,
+                regions,
+            );
+        }
     }
 }

@@ -1,13 +1,19 @@
 //! Commands whose arguments hold pointers: copied whole into the block, with absolute pointers to the copies (C3).
 
-#![allow(unsafe_code, reason = "copies structures with interior pointers into a block")]
-#![allow(clippy::multiple_unsafe_ops_per_block, reason = "the words of one command are written together")]
+#![allow(
+    unsafe_code,
+    reason = "copies structures with interior pointers into a block"
+)]
+#![allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "the words of one command are written together"
+)]
 
 use super::encode::words_of;
 use super::{header, op};
 use crate::error::RecordError;
-use crate::recorder::cursor::{Cursor, HasCursor};
 use crate::recorder::StreamRecorder;
+use crate::recorder::cursor::{Cursor, HasCursor};
 use ash::vk::{self, Handle};
 use std::ffi::c_void;
 use std::slice;
@@ -60,7 +66,10 @@ unsafe fn no_next(next: *const c_void, command: &'static str) -> Result<(), Reco
     }
     // SAFETY: the caller's contract; each such structure starts with its type.
     let s_type = unsafe { (*next.cast::<vk::BaseInStructure<'_>>()).s_type };
-    Err(RecordError::UnsupportedPNext { command, s_type: s_type.as_raw() })
+    Err(RecordError::UnsupportedPNext {
+        command,
+        s_type: s_type.as_raw(),
+    })
 }
 
 /// `[header + first, count, offsets …, buffers …]`
@@ -75,7 +84,9 @@ pub(super) unsafe fn bind_vertex_buffers(
         return cursor.fail(RecordError::BadArgument { command: NAME });
     }
     let words = 2 + 2 * buffers.len();
-    let Some(at) = cursor.reserve_words(words, NAME) else { return };
+    let Some(at) = cursor.reserve_words(words, NAME) else {
+        return;
+    };
     // SAFETY: `words` words are reserved.
     unsafe {
         at.write(header(op::BIND_VERTEX_BUFFERS, words, first_binding));
@@ -96,12 +107,19 @@ pub(super) unsafe fn bind_descriptor_sets(
     offsets: &[u32],
 ) {
     let words = 4 + sets.len() + words_of(size_of_val(offsets));
-    let Some(at) = cursor.reserve_words(words, "vkCmdBindDescriptorSets") else { return };
+    let Some(at) = cursor.reserve_words(words, "vkCmdBindDescriptorSets") else {
+        return;
+    };
     // SAFETY: `words` words are reserved.
     unsafe {
-        at.write(header(op::BIND_DESCRIPTOR_SETS, words, bind_point.as_raw() as u32));
+        at.write(header(
+            op::BIND_DESCRIPTOR_SETS,
+            words,
+            bind_point.as_raw() as u32,
+        ));
         at.add(1).write(layout.as_raw());
-        at.add(2).write(u64::from(first_set) | (sets.len() as u64) << 32);
+        at.add(2)
+            .write(u64::from(first_set) | (sets.len() as u64) << 32);
         at.add(3).write(offsets.len() as u64);
         let mut tail = Tail(at.add(4));
         tail.put(sets);
@@ -117,25 +135,46 @@ pub(super) unsafe fn pipeline_barrier2(cursor: &mut Cursor, info: &vk::Dependenc
     }
 }
 
-unsafe fn try_pipeline_barrier2(cursor: &mut Cursor, info: &vk::DependencyInfo<'_>) -> Result<(), RecordError> {
+unsafe fn try_pipeline_barrier2(
+    cursor: &mut Cursor,
+    info: &vk::DependencyInfo<'_>,
+) -> Result<(), RecordError> {
     const NAME: &str = "vkCmdPipelineBarrier2";
     const BAD: RecordError = RecordError::BadArgument { command: NAME };
     // SAFETY: the caller vouches for the structure, its arrays and its chains.
     let (memory, buffers, images) = unsafe {
         no_next(info.p_next, NAME)?;
         let memory = items(info.p_memory_barriers, info.memory_barrier_count).ok_or(BAD)?;
-        let buffers = items(info.p_buffer_memory_barriers, info.buffer_memory_barrier_count).ok_or(BAD)?;
-        let images = items(info.p_image_memory_barriers, info.image_memory_barrier_count).ok_or(BAD)?;
+        let buffers = items(
+            info.p_buffer_memory_barriers,
+            info.buffer_memory_barrier_count,
+        )
+        .ok_or(BAD)?;
+        let images = items(
+            info.p_image_memory_barriers,
+            info.image_memory_barrier_count,
+        )
+        .ok_or(BAD)?;
         let mut chains = memory.iter().map(|b| b.p_next);
         chains.try_for_each(|next| no_next(next, NAME))?;
-        buffers.iter().map(|b| b.p_next).try_for_each(|next| no_next(next, NAME))?;
-        images.iter().map(|b| b.p_next).try_for_each(|next| no_next(next, NAME))?;
+        buffers
+            .iter()
+            .map(|b| b.p_next)
+            .try_for_each(|next| no_next(next, NAME))?;
+        images
+            .iter()
+            .map(|b| b.p_next)
+            .try_for_each(|next| no_next(next, NAME))?;
         (memory, buffers, images)
     };
     let fixed = words_of(size_of::<vk::DependencyInfo<'_>>());
-    let arrays = size_of_val(memory).div_ceil(8) + size_of_val(buffers).div_ceil(8) + size_of_val(images).div_ceil(8);
+    let arrays = size_of_val(memory).div_ceil(8)
+        + size_of_val(buffers).div_ceil(8)
+        + size_of_val(images).div_ceil(8);
     let words = 1 + fixed + arrays;
-    let Some(at) = cursor.reserve_words(words, NAME) else { return Ok(()) };
+    let Some(at) = cursor.reserve_words(words, NAME) else {
+        return Ok(());
+    };
     // SAFETY: `words` words are reserved: header, structure, arrays.
     unsafe {
         at.write(header(op::PIPELINE_BARRIER2, words, 0));
@@ -144,10 +183,12 @@ unsafe fn try_pipeline_barrier2(cursor: &mut Cursor, info: &vk::DependencyInfo<'
         copy.p_memory_barriers = tail.put(memory).cast();
         copy.p_buffer_memory_barriers = tail.put(buffers).cast();
         copy.p_image_memory_barriers = tail.put(images).cast();
-        at.add(1).cast::<vk::DependencyInfo<'static>>().write(std::mem::transmute::<
-            vk::DependencyInfo<'_>,
-            vk::DependencyInfo<'static>,
-        >(copy));
+        at.add(1)
+            .cast::<vk::DependencyInfo<'static>>()
+            .write(std::mem::transmute::<
+                vk::DependencyInfo<'_>,
+                vk::DependencyInfo<'static>,
+            >(copy));
     }
     Ok(())
 }
@@ -192,23 +233,29 @@ impl StreamRecorder {
     }
 }
 
-unsafe fn try_begin_rendering(cursor: &mut Cursor, info: &vk::RenderingInfo<'_>) -> Result<(), RecordError> {
+unsafe fn try_begin_rendering(
+    cursor: &mut Cursor,
+    info: &vk::RenderingInfo<'_>,
+) -> Result<(), RecordError> {
     const NAME: &str = "vkCmdBeginRendering";
     // SAFETY: the caller vouches for the structure, its arrays and its chains.
     let (colour, depth, stencil) = unsafe {
         no_next(info.p_next, NAME)?;
         let colour = items(info.p_color_attachments, info.color_attachment_count)
             .ok_or(RecordError::BadArgument { command: NAME })?;
-        let depth = info.p_depth_attachment.as_slice();
-        let stencil = info.p_stencil_attachment.as_slice();
+        let depth = one(info.p_depth_attachment);
+        let stencil = one(info.p_stencil_attachment);
         let all = colour.iter().chain(depth).chain(stencil);
-        all.map(|attachment| attachment.p_next).try_for_each(|next| no_next(next, NAME))?;
+        all.map(|attachment| attachment.p_next)
+            .try_for_each(|next| no_next(next, NAME))?;
         (colour, depth, stencil)
     };
     let fixed = words_of(size_of::<vk::RenderingInfo<'_>>());
     let each = words_of(size_of::<vk::RenderingAttachmentInfo<'_>>());
     let words = 1 + fixed + each * (colour.len() + depth.len() + stencil.len());
-    let Some(at) = cursor.reserve_words(words, NAME) else { return Ok(()) };
+    let Some(at) = cursor.reserve_words(words, NAME) else {
+        return Ok(());
+    };
     // SAFETY: `words` words are reserved: header, structure, attachments (whose size is a multiple of 8).
     unsafe {
         at.write(header(op::BEGIN_RENDERING, words, 0));
@@ -219,21 +266,30 @@ unsafe fn try_begin_rendering(cursor: &mut Cursor, info: &vk::RenderingInfo<'_>)
         copy.p_stencil_attachment = tail.put(stencil).cast();
         at.add(1)
             .cast::<vk::RenderingInfo<'static>>()
-            .write(std::mem::transmute::<vk::RenderingInfo<'_>, vk::RenderingInfo<'static>>(copy));
+            .write(std::mem::transmute::<
+                vk::RenderingInfo<'_>,
+                vk::RenderingInfo<'static>,
+            >(copy));
     }
     Ok(())
 }
 
-unsafe fn try_begin_render_pass(cursor: &mut Cursor, info: &vk::RenderPassBeginInfo<'_>) -> Result<(), RecordError> {
+unsafe fn try_begin_render_pass(
+    cursor: &mut Cursor,
+    info: &vk::RenderPassBeginInfo<'_>,
+) -> Result<(), RecordError> {
     const NAME: &str = "vkCmdBeginRenderPass";
     // SAFETY: the caller vouches for the structure, its array and its chain.
     let clears = unsafe {
         no_next(info.p_next, NAME)?;
-        items(info.p_clear_values, info.clear_value_count).ok_or(RecordError::BadArgument { command: NAME })?
+        items(info.p_clear_values, info.clear_value_count)
+            .ok_or(RecordError::BadArgument { command: NAME })?
     };
     let fixed = words_of(size_of::<vk::RenderPassBeginInfo<'_>>());
     let words = 1 + fixed + words_of(size_of_val(clears));
-    let Some(at) = cursor.reserve_words(words, NAME) else { return Ok(()) };
+    let Some(at) = cursor.reserve_words(words, NAME) else {
+        return Ok(());
+    };
     // SAFETY: `words` words are reserved: header, structure, clear values.
     unsafe {
         at.write(header(op::BEGIN_RENDER_PASS, words, 0));
@@ -241,22 +297,22 @@ unsafe fn try_begin_render_pass(cursor: &mut Cursor, info: &vk::RenderPassBeginI
         copy.p_clear_values = Tail(at.add(1 + fixed)).put(clears);
         at.add(1)
             .cast::<vk::RenderPassBeginInfo<'static>>()
-            .write(std::mem::transmute::<vk::RenderPassBeginInfo<'_>, vk::RenderPassBeginInfo<'static>>(copy));
+            .write(std::mem::transmute::<
+                vk::RenderPassBeginInfo<'_>,
+                vk::RenderPassBeginInfo<'static>,
+            >(copy));
     }
     Ok(())
 }
 
 /// A pointer to one structure or to none, as a slice.
-trait AsSlice<'a, T> {
-    /// # Safety
-    ///
-    /// The pointer is null or leads to a structure that outlives `'a`.
-    unsafe fn as_slice(self) -> &'a [T];
-}
-
-impl<'a, T: 'a> AsSlice<'a, T> for *const T {
-    unsafe fn as_slice(self) -> &'a [T] {
-        // SAFETY: the caller's contract.
-        unsafe { self.as_ref() }.map(slice::from_ref).unwrap_or_default()
-    }
+///
+/// # Safety
+///
+/// The pointer is null or leads to a structure that outlives `'a`.
+unsafe fn one<'a, T>(pointer: *const T) -> &'a [T] {
+    // SAFETY: the caller's contract.
+    unsafe { pointer.as_ref() }
+        .map(slice::from_ref)
+        .unwrap_or_default()
 }

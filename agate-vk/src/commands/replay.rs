@@ -1,7 +1,10 @@
 //! Replay: the owner reads the words of a block and makes the real calls. Every `vkCmd*` of this crate is called here.
 
 #![allow(unsafe_code, reason = "reads words of a block and calls the driver")]
-#![allow(clippy::multiple_unsafe_ops_per_block, reason = "one arm reads the words of one command and makes its call")]
+#![allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "one arm reads the words of one command and makes its call"
+)]
 
 use super::op;
 use crate::raw::Device;
@@ -61,7 +64,12 @@ impl Words {
 ///
 /// `from..to` holds whole commands as `encode` wrote them (C1, C2). The calling thread owns the buffer's pool, and the
 /// buffer is in the recording state. Whoever encoded the commands vouches for their valid usage.
-pub(crate) unsafe fn replay(device: &Device, buffer: vk::CommandBuffer, from: *const u64, to: *const u64) -> u64 {
+pub(crate) unsafe fn replay(
+    device: &Device,
+    buffer: vk::CommandBuffer,
+    from: *const u64,
+    to: *const u64,
+) -> u64 {
     let mut at = from;
     let mut calls = 0;
     while at < to {
@@ -82,7 +90,13 @@ pub(crate) unsafe fn replay(device: &Device, buffer: vk::CommandBuffer, from: *c
 ///
 /// As [`replay`].
 #[inline(always)]
-unsafe fn command(device: &Device, buffer: vk::CommandBuffer, op: u16, inline: u32, words: Words) -> u64 {
+unsafe fn command(
+    device: &Device,
+    buffer: vk::CommandBuffer,
+    op: u16,
+    inline: u32,
+    words: Words,
+) -> u64 {
     let d = device.table();
     // SAFETY: each arm reads what `encode` and `irregular` wrote for its op (C2), and whoever encoded the command vouches
     // for its valid usage; the caller owns the pool and the buffer is recording.
@@ -102,21 +116,39 @@ unsafe fn command(device: &Device, buffer: vk::CommandBuffer, op: u16, inline: u
             op::DRAW_SHORT => d.cmd_draw(buffer, inline, 1, 0, 0),
             op::DRAW_INDEXED_SHORT => d.cmd_draw_indexed(buffer, inline, 1, 0, 0, 0),
             op::BIND_PIPELINE => {
-                d.cmd_bind_pipeline(buffer, vk::PipelineBindPoint::from_raw(inline as i32), words.handle(1));
+                d.cmd_bind_pipeline(
+                    buffer,
+                    vk::PipelineBindPoint::from_raw(inline as i32),
+                    words.handle(1),
+                );
             }
             op::BIND_VERTEX_BUFFER => {
                 d.cmd_bind_vertex_buffers(buffer, inline, &[words.handle(1)], &[words.at(2)]);
             }
             op::BIND_VERTEX_BUFFERS => {
                 let count = words.at(1) as usize;
-                d.cmd_bind_vertex_buffers(buffer, inline, words.array(2 + count, count), words.array(2, count));
+                d.cmd_bind_vertex_buffers(
+                    buffer,
+                    inline,
+                    words.array(2 + count, count),
+                    words.array(2, count),
+                );
             }
             op::BIND_INDEX_BUFFER => {
-                d.cmd_bind_index_buffer(buffer, words.handle(1), words.at(2), vk::IndexType::from_raw(inline as i32));
+                d.cmd_bind_index_buffer(
+                    buffer,
+                    words.handle(1),
+                    words.at(2),
+                    vk::IndexType::from_raw(inline as i32),
+                );
             }
             op::BIND_DESCRIPTOR_SETS => bind_descriptor_sets(device, buffer, inline, words),
-            op::SET_VIEWPORT => d.cmd_set_viewport(buffer, inline, words.array(2, words.at(1) as usize)),
-            op::SET_SCISSOR => d.cmd_set_scissor(buffer, inline, words.array(2, words.at(1) as usize)),
+            op::SET_VIEWPORT => {
+                d.cmd_set_viewport(buffer, inline, words.array(2, words.at(1) as usize));
+            }
+            op::SET_SCISSOR => {
+                d.cmd_set_scissor(buffer, inline, words.array(2, words.at(1) as usize));
+            }
             op::SET_LINE_WIDTH => d.cmd_set_line_width(buffer, f32::from_bits(inline)),
             op::DRAW => {
                 let (instances, first) = halves(words.at(1));
@@ -125,7 +157,14 @@ unsafe fn command(device: &Device, buffer: vk::CommandBuffer, op: u16, inline: u
             op::DRAW_INDEXED => {
                 let (instances, first) = halves(words.at(1));
                 let (offset, first_instance) = halves(words.at(2));
-                d.cmd_draw_indexed(buffer, inline, instances, first, offset as i32, first_instance);
+                d.cmd_draw_indexed(
+                    buffer,
+                    inline,
+                    instances,
+                    first,
+                    offset as i32,
+                    first_instance,
+                );
             }
             op::DISPATCH => {
                 let (y, z) = halves(words.at(1));
@@ -156,7 +195,9 @@ unsafe fn push(device: &Device, buffer: vk::CommandBuffer, words: Words) {
         let (stages, place) = halves(words.at(2));
         let stages = vk::ShaderStageFlags::from_raw(stages);
         let data = words.array::<u8>(3, (place >> 16) as usize);
-        device.table().cmd_push_constants(buffer, words.handle(1), stages, place & 0xffff, data);
+        device
+            .table()
+            .cmd_push_constants(buffer, words.handle(1), stages, place & 0xffff, data);
     }
 }
 
@@ -164,14 +205,26 @@ unsafe fn push(device: &Device, buffer: vk::CommandBuffer, words: Words) {
 ///
 /// As [`replay`].
 #[cold]
-unsafe fn bind_descriptor_sets(device: &Device, buffer: vk::CommandBuffer, inline: u32, words: Words) {
+unsafe fn bind_descriptor_sets(
+    device: &Device,
+    buffer: vk::CommandBuffer,
+    inline: u32,
+    words: Words,
+) {
     // SAFETY: as in `command`.
     unsafe {
         let (first, count) = halves(words.at(2));
         let sets = words.array(4, count as usize);
         let offsets = words.array(4 + count as usize, words.at(3) as usize);
         let point = vk::PipelineBindPoint::from_raw(inline as i32);
-        device.table().cmd_bind_descriptor_sets(buffer, point, words.handle(1), first, sets, offsets);
+        device.table().cmd_bind_descriptor_sets(
+            buffer,
+            point,
+            words.handle(1),
+            first,
+            sets,
+            offsets,
+        );
     }
 }
 
@@ -187,29 +240,66 @@ unsafe fn transfer(device: &Device, buffer: vk::CommandBuffer, op: u16, inline: 
     unsafe {
         let layouts = || {
             let (source, target) = halves(words.at(3));
-            (vk::ImageLayout::from_raw(source as i32), vk::ImageLayout::from_raw(target as i32))
+            (
+                vk::ImageLayout::from_raw(source as i32),
+                vk::ImageLayout::from_raw(target as i32),
+            )
         };
         match op {
-            op::COPY_BUFFER => d.cmd_copy_buffer(buffer, words.handle(1), words.handle(2), words.array(3, count)),
+            op::COPY_BUFFER => d.cmd_copy_buffer(
+                buffer,
+                words.handle(1),
+                words.handle(2),
+                words.array(3, count),
+            ),
             op::COPY_IMAGE => {
                 let (source, target) = layouts();
-                d.cmd_copy_image(buffer, words.handle(1), source, words.handle(2), target, words.array(4, count));
+                d.cmd_copy_image(
+                    buffer,
+                    words.handle(1),
+                    source,
+                    words.handle(2),
+                    target,
+                    words.array(4, count),
+                );
             }
             op::COPY_IMAGE_TO_BUFFER => {
                 let (source, _) = layouts();
-                d.cmd_copy_image_to_buffer(buffer, words.handle(1), source, words.handle(2), words.array(4, count));
+                d.cmd_copy_image_to_buffer(
+                    buffer,
+                    words.handle(1),
+                    source,
+                    words.handle(2),
+                    words.array(4, count),
+                );
             }
             op::COPY_BUFFER_TO_IMAGE => {
                 let (target, _) = layouts();
-                d.cmd_copy_buffer_to_image(buffer, words.handle(1), words.handle(2), target, words.array(4, count));
+                d.cmd_copy_buffer_to_image(
+                    buffer,
+                    words.handle(1),
+                    words.handle(2),
+                    target,
+                    words.array(4, count),
+                );
             }
             op::BLIT_IMAGE => {
                 let (source, target) = layouts();
                 let filter = vk::Filter::from_raw(words.at(4) as i32);
                 let (from, to) = (words.handle(1), words.handle(2));
-                d.cmd_blit_image(buffer, from, source, to, target, words.array(5, count), filter);
+                d.cmd_blit_image(
+                    buffer,
+                    from,
+                    source,
+                    to,
+                    target,
+                    words.array(5, count),
+                    filter,
+                );
             }
-            _ => unreachable!("an op that nothing encodes: the block was written by something else than this crate"),
+            _ => unreachable!(
+                "an op that nothing encodes: the block was written by something else than this crate"
+            ),
         }
     }
 }

@@ -31,9 +31,18 @@ unsafe impl Send for Chain {}
 impl Chain {
     /// Adds a published block.
     pub(crate) fn push(&mut self, block: Block) {
-        BlockHeader { next: None, ..BlockHeader::read(&block) }.write(&block);
-        let Some(header) = NonNull::new(block.as_ptr().cast::<BlockHeader>()) else { return };
-        let link = Link { block: block.into_raw(), header };
+        BlockHeader {
+            next: None,
+            ..BlockHeader::read(&block)
+        }
+        .write(&block);
+        let Some(header) = NonNull::new(block.as_ptr().cast::<BlockHeader>()) else {
+            return;
+        };
+        let link = Link {
+            block: block.into_raw(),
+            header,
+        };
         match self.tail.replace(link) {
             // SAFETY: L1: the tail is a block of this chain, whose header nobody else reads.
             Some(tail) => unsafe { (*tail.header.as_ptr()).next = Some(link) },

@@ -8,7 +8,10 @@
 //!   rare goes through [`grow`](super::stream::grow) and [`fail`](super::stream::fail), which take the pointers by value.
 //! - K3: `push_end` is null, or the end of a push-constants command that starts `push_words` before it in this block.
 
-#![allow(unsafe_code, reason = "writes commands through the raw pointer of a block")]
+#![allow(
+    unsafe_code,
+    reason = "writes commands through the raw pointer of a block"
+)]
 
 use super::stream::{fail, grow};
 use crate::error::RecordError;
@@ -47,11 +50,19 @@ impl Cursor {
 
     /// Room for a command whose size depends on its arguments; `None` when it is larger than a block (the error sticks).
     #[inline(always)]
-    pub(crate) fn reserve_words(&mut self, words: usize, command: &'static str) -> Option<*mut u64> {
+    pub(crate) fn reserve_words(
+        &mut self,
+        words: usize,
+        command: &'static str,
+    ) -> Option<*mut u64> {
         if (self.end as usize - self.cur as usize) / 8 < words {
             let room = (self.end as usize - self.base as usize) / 8 - super::HEADER_WORDS;
             if words > room.min(usize::from(u16::MAX)) {
-                self.fail(RecordError::TooLarge { command, bytes: words * 8, max_bytes: room * 8 });
+                self.fail(RecordError::TooLarge {
+                    command,
+                    bytes: words * 8,
+                    max_bytes: room * 8,
+                });
                 return None;
             }
             (self.base, self.cur, self.end) = grow(self.base, self.cur);

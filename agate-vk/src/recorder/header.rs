@@ -7,7 +7,10 @@
 //!   [`BlockHeader`] is written in its place.
 //! - H3: commands start at [`HEADER_WORDS`] and end at `BlockHeader::end`.
 
-#![allow(unsafe_code, reason = "reads and writes the header of a block through its raw pointer")]
+#![allow(
+    unsafe_code,
+    reason = "reads and writes the header of a block through its raw pointer"
+)]
 
 use super::chain::Link;
 use crate::frame::SlotPlace;
@@ -29,12 +32,18 @@ pub(crate) struct BlockHeader {
     pub(super) next: Option<Link>,
 }
 
-const _: () = assert!(size_of::<BlockHeader>() <= HEADER_WORDS * 8 && align_of::<BlockHeader>() <= 64);
+const _: () =
+    assert!(size_of::<BlockHeader>() <= HEADER_WORDS * 8 && align_of::<BlockHeader>() <= 64);
 
 impl BlockHeader {
     /// The header of a block whose commands end at `end`.
     pub(crate) fn new(place: SlotPlace, last: bool, end: usize) -> Self {
-        Self { place, last, end, next: None }
+        Self {
+            place,
+            last,
+            end,
+            next: None,
+        }
     }
 
     /// Writes the header of a block that is about to be sent.

@@ -1,6 +1,9 @@
 //! How a job records: one trait of commands, whatever lane carries them.
 
-#![allow(unsafe_code, reason = "declares the unsafe methods that record commands")]
+#![allow(
+    unsafe_code,
+    reason = "declares the unsafe methods that record commands"
+)]
 
 mod chain;
 pub(crate) mod cursor;
@@ -40,7 +43,11 @@ pub trait Recorder {
     ///
     /// See [the trait](Recorder#safety).
     #[doc(alias = "vkCmdBindPipeline")]
-    unsafe fn cmd_bind_pipeline(&mut self, bind_point: vk::PipelineBindPoint, pipeline: vk::Pipeline);
+    unsafe fn cmd_bind_pipeline(
+        &mut self,
+        bind_point: vk::PipelineBindPoint,
+        pipeline: vk::Pipeline,
+    );
 
     /// `vkCmdBindVertexBuffers`. `buffers` and `offsets` have the same length.
     ///
@@ -48,7 +55,12 @@ pub trait Recorder {
     ///
     /// See [the trait](Recorder#safety).
     #[doc(alias = "vkCmdBindVertexBuffers")]
-    unsafe fn cmd_bind_vertex_buffers(&mut self, first_binding: u32, buffers: &[vk::Buffer], offsets: &[vk::DeviceSize]);
+    unsafe fn cmd_bind_vertex_buffers(
+        &mut self,
+        first_binding: u32,
+        buffers: &[vk::Buffer],
+        offsets: &[vk::DeviceSize],
+    );
 
     /// `vkCmdBindIndexBuffer`.
     ///
@@ -56,7 +68,12 @@ pub trait Recorder {
     ///
     /// See [the trait](Recorder#safety).
     #[doc(alias = "vkCmdBindIndexBuffer")]
-    unsafe fn cmd_bind_index_buffer(&mut self, buffer: vk::Buffer, offset: vk::DeviceSize, index_type: vk::IndexType);
+    unsafe fn cmd_bind_index_buffer(
+        &mut self,
+        buffer: vk::Buffer,
+        offset: vk::DeviceSize,
+        index_type: vk::IndexType,
+    );
 
     /// `vkCmdBindDescriptorSets`.
     ///
@@ -147,7 +164,13 @@ pub trait Recorder {
     ///
     /// See [the trait](Recorder#safety).
     #[doc(alias = "vkCmdDraw")]
-    unsafe fn cmd_draw(&mut self, vertex_count: u32, instance_count: u32, first_vertex: u32, first_instance: u32);
+    unsafe fn cmd_draw(
+        &mut self,
+        vertex_count: u32,
+        instance_count: u32,
+        first_vertex: u32,
+        first_instance: u32,
+    );
 
     /// `vkCmdDrawIndexed`. One instance from index 0, vertex 0, instance 0 is a message of 8 bytes.
     ///
@@ -186,7 +209,12 @@ pub trait Recorder {
     ///
     /// See [the trait](Recorder#safety).
     #[doc(alias = "vkCmdCopyBuffer")]
-    unsafe fn cmd_copy_buffer(&mut self, source: vk::Buffer, target: vk::Buffer, regions: &[vk::BufferCopy]);
+    unsafe fn cmd_copy_buffer(
+        &mut self,
+        source: vk::Buffer,
+        target: vk::Buffer,
+        regions: &[vk::BufferCopy],
+    );
 
     /// `vkCmdCopyImage`.
     ///

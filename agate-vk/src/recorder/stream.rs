@@ -2,7 +2,10 @@
 //!
 //! The invariants of `header.rs` (H1–H3) and `cursor.rs` (K1–K3) hold here.
 
-#![allow(unsafe_code, reason = "keeps the recorder's state at the start of its block, behind a raw pointer")]
+#![allow(
+    unsafe_code,
+    reason = "keeps the recorder's state at the start of its block, behind a raw pointer"
+)]
 
 use super::cursor::{Cursor, HasCursor};
 use super::{BlockHeader, HEADER_WORDS};
@@ -51,17 +54,30 @@ const _: () = assert_send::<Slow>();
 impl StreamRecorder {
     /// Starts recording for the slot of `token`.
     pub(crate) fn new(token: SlotToken) -> Result<Self, RecordError> {
-        let block = match token.blocks().try_take() {
-            Ok(block) => block,
-            Err(_) => {
-                let error = RecordError::OutOfBlocks { max_blocks: token.max_blocks() };
-                token.lose(SlotLoss::Failed(error));
-                return Err(error);
-            }
+        let Ok(block) = token.blocks().try_take() else {
+            let error = RecordError::OutOfBlocks {
+                max_blocks: token.max_blocks(),
+            };
+            token.lose(SlotLoss::Failed(error));
+            return Err(error);
         };
-        let (base, cur, end) = Slow { token, block, error: None }.settle();
-        let cursor = Cursor { base, cur, end, push_end: ptr::null_mut(), push_at: ptr::null_mut() };
-        Ok(Self { cursor, _not_sync: PhantomData })
+        let (base, cur, end) = Slow {
+            token,
+            block,
+            error: None,
+        }
+        .settle();
+        let cursor = Cursor {
+            base,
+            cur,
+            end,
+            push_end: ptr::null_mut(),
+            push_at: ptr::null_mut(),
+        };
+        Ok(Self {
+            cursor,
+            _not_sync: PhantomData,
+        })
     }
 
     /// Ends the recording and hands it to the owner. The commands are replayed in slot order, whatever the order in which
@@ -91,7 +107,10 @@ impl StreamRecorder {
     /// `&mut StreamRecorder` and records in a loop: the compiler then keeps the position in registers.
     #[inline(always)]
     pub fn enter<R>(&mut self, record: impl FnOnce(&mut Entered<'_>) -> R) -> R {
-        let mut entered = Entered { cursor: self.cursor, home: &mut self.cursor };
+        let mut entered = Entered {
+            cursor: self.cursor,
+            home: &mut self.cursor,
+        };
         record(&mut entered)
     }
 }
@@ -105,7 +124,9 @@ impl Drop for StreamRecorder {
 
 impl std::fmt::Debug for StreamRecorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StreamRecorder").field("place", &self.place()).finish_non_exhaustive()
+        f.debug_struct("StreamRecorder")
+            .field("place", &self.place())
+            .finish_non_exhaustive()
     }
 }
 
@@ -180,7 +201,11 @@ pub(super) fn grow(base: *mut u64, cur: *mut u64) -> (*mut u64, *mut u64, *mut u
                 let full = std::mem::replace(&mut slow.block, fresh);
                 slow.error = publish(&slow.token, full, cur, false).err();
             }
-            Err(_) => slow.error = Some(RecordError::OutOfBlocks { max_blocks: slow.token.max_blocks() }),
+            Err(_) => {
+                slow.error = Some(RecordError::OutOfBlocks {
+                    max_blocks: slow.token.max_blocks(),
+                });
+            }
         }
     }
     slow.settle()
@@ -227,5 +252,7 @@ pub(super) fn fail(base: *mut u64, error: RecordError) {
 fn publish(token: &SlotToken, block: Block, cur: *mut u64, last: bool) -> Result<(), RecordError> {
     let end = (cur as usize - block.as_ptr() as usize) / 8;
     BlockHeader::new(token.place(), last, end).write(&block);
-    token.send(PoolMessage::Block(block)).map_err(|_| RecordError::Closed)
+    token
+        .send(PoolMessage::Block(block))
+        .map_err(|_| RecordError::Closed)
 }

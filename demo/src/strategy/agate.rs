@@ -14,8 +14,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use agate_vk::{
-    Acquired, AcquireError, BeginError, Frame, Pass, Recorder, Service, ServiceOptions, SubmitOptions, Swapchain,
-    SwapchainOptions, Ticket, TicketError,
+    AcquireError, Acquired, BeginError, Frame, Pass, Recorder, Service, ServiceOptions,
+    SubmitOptions, Swapchain, SwapchainOptions, Ticket, TicketError,
 };
 use ash::vk;
 
@@ -24,9 +24,9 @@ use crate::draw::{self, Commands, Shown};
 use crate::error::Error;
 use crate::gpu::pass::{PassKind, Rendering, render_pass_begin};
 use crate::jobs::JobResults;
+use crate::say::complain;
 use crate::scene::PUSH_STAGES;
 use crate::stage::Stage;
-use crate::say::complain;
 
 /// Slots that are not jobs': setup, finish, and the service's own.
 const OTHER_SLOTS: usize = 16;
@@ -49,19 +49,30 @@ impl Agate {
     pub(crate) fn new(stage: &Stage, window: Option<vk::Extent2D>) -> Result<Self, Error> {
         let gpu = &stage.gpu;
         // SAFETY: both tables are of the device that `gpu` keeps alive, longer than the service (G1).
-        let device = unsafe { agate_vk::Device::from_ash(&gpu.instance.raw, &gpu.device) }.map_err(told)?;
+        let device =
+            unsafe { agate_vk::Device::from_ash(&gpu.instance.raw, &gpu.device) }.map_err(told)?;
         let mut options = ServiceOptions::new(gpu.queue, gpu.queue_family);
         options.frames_in_flight = FRAMES_IN_FLIGHT as u32;
-        options.max_slots = u32::try_from(stage.jobs.count(stage.scene.len()) + OTHER_SLOTS).unwrap_or(u32::MAX);
+        options.max_slots =
+            u32::try_from(stage.jobs.count(stage.scene.len()) + OTHER_SLOTS).unwrap_or(u32::MAX);
         // SAFETY: the device was opened with what the service needs, and leaves it the queue (O1).
         let mut service = unsafe { Service::new(device, options) }.map_err(told)?;
-        let swapchain = window.map(|extent| swapchain(&mut service, stage, extent)).transpose()?;
-        Ok(Self { service: Some(service), swapchain, pending: VecDeque::new(), results: JobResults::default() })
+        let swapchain = window
+            .map(|extent| swapchain(&mut service, stage, extent))
+            .transpose()?;
+        Ok(Self {
+            service: Some(service),
+            swapchain,
+            pending: VecDeque::new(),
+            results: JobResults::default(),
+        })
     }
 
     /// The window's next image; `None` inside if there is none now.
     fn acquire(&self) -> Result<Option<Acquired>, Error> {
-        let Some(swapchain) = &self.swapchain else { return Ok(None) };
+        let Some(swapchain) = &self.swapchain else {
+            return Ok(None);
+        };
         // The owner answers by its own deadline, so the second one only guards against its end.
         let mut acquired = swapchain.acquire(DEADLINE);
         match acquired.wait_timeout(2 * DEADLINE) {
@@ -69,32 +80,48 @@ impl Agate {
             Ok(Err(AcquireError::ZeroArea)) => Ok(None),
             Ok(Err(AcquireError::TimedOut)) => Err(stalled("an image of the window")),
             Ok(Err(error)) => Err(told(error)),
-            Err(error) => Err(Error::Agate(format!("no image of the window came: {error}"))),
+            Err(error) => Err(Error::Agate(format!(
+                "no image of the window came: {error}"
+            ))),
         }
     }
 
     fn begin_frame(&mut self) -> Result<Frame, Error> {
-        let service = self.service.as_mut().ok_or_else(|| Error::Agate("it has ended".into()))?;
-        service.begin_frame_timeout(DEADLINE).map_err(|error| match error {
-            BeginError::TimedOut => stalled("a frame"),
-            error => told(error),
-        })
+        let service = self
+            .service
+            .as_mut()
+            .ok_or_else(|| Error::Agate("it has ended".into()))?;
+        service
+            .begin_frame_timeout(DEADLINE)
+            .map_err(|error| match error {
+                BeginError::TimedOut => stalled("a frame"),
+                error => told(error),
+            })
     }
 
     /// Takes the answers that have come.
     fn collect(&mut self, sample: &mut FrameSample) -> Result<(), Error> {
         while let Some(front) = self.pending.front_mut() {
-            let Some(answer) = front.ticket.poll() else { break };
+            let Some(answer) = front.ticket.poll() else {
+                break;
+            };
             let begin = front.begin;
             self.pending.pop_front();
-            sample.until_ended.push(answer.map_err(told)?.ended.saturating_duration_since(begin));
+            sample
+                .until_ended
+                .push(answer.map_err(told)?.ended.saturating_duration_since(begin));
         }
         Ok(())
     }
 }
 
 impl Strategy for Agate {
-    fn frame(&mut self, stage: &Stage, order: &Order<'_>, sample: &mut FrameSample) -> Result<Outcome, Error> {
+    fn frame(
+        &mut self,
+        stage: &Stage,
+        order: &Order<'_>,
+        sample: &mut FrameSample,
+    ) -> Result<Outcome, Error> {
         let acquired = self.acquire()?;
         if self.swapchain.is_some() && acquired.is_none() {
             return Ok(Outcome::NoImage);
@@ -107,11 +134,18 @@ impl Strategy for Agate {
         let finish = frame.outside(1).map_err(told)?;
         record(&setup, 0, |commands| draw::setup(commands, &stage.target))?;
         stage.jobs.run(draws, &mut self.results, |job, range| {
-            record(&stones, job, |commands| draw::stones(commands, stage, &order.view, range))
+            record(&stones, job, |commands| {
+                draw::stones(commands, stage, &order.view, range)
+            })
         });
         self.results.take(&mut sample.jobs, |()| {})?;
-        let shown = acquired.as_ref().map(|image| Shown { image: image.image, extent: image.extent });
-        record(&finish, 0, |commands| draw::finish(commands, &stage.target, shown, order.copy))?;
+        let shown = acquired.as_ref().map(|image| Shown {
+            image: image.image,
+            extent: image.extent,
+        });
+        record(&finish, 0, |commands| {
+            draw::finish(commands, &stage.target, shown, order.copy)
+        })?;
         let mut options = SubmitOptions::default();
         if let Some(acquired) = acquired {
             options = options.present(acquired, vk::PipelineStageFlags2::ALL_TRANSFER);
@@ -130,11 +164,16 @@ impl Strategy for Agate {
 
     fn finish(&mut self, sample: &mut FrameSample) -> Result<(), Error> {
         while let Some(mut front) = self.pending.pop_front() {
-            let report = front.ticket.wait_timeout(DEADLINE).map_err(|error| match error {
-                TicketError::TimedOut => stalled("a frame"),
-                error => told(error),
-            })?;
-            sample.until_ended.push(report.ended.saturating_duration_since(front.begin));
+            let report = front
+                .ticket
+                .wait_timeout(DEADLINE)
+                .map_err(|error| match error {
+                    TicketError::TimedOut => stalled("a frame"),
+                    error => told(error),
+                })?;
+            sample
+                .until_ended
+                .push(report.ended.saturating_duration_since(front.begin));
         }
         Ok(())
     }
@@ -142,7 +181,10 @@ impl Strategy for Agate {
     fn objects(&self) -> Objects {
         self.service.as_ref().map_or(Objects::default(), |service| {
             let counters = service.counters();
-            Objects { pools: counters.pools as usize, command_buffers: counters.command_buffers as usize }
+            Objects {
+                pools: counters.pools as usize,
+                command_buffers: counters.command_buffers as usize,
+            }
         })
     }
 }
@@ -155,7 +197,9 @@ impl Drop for Agate {
         {
             complain!("demo: the owner of the queue did not destroy the swapchain");
         }
-        let Some(service) = self.service.take() else { return };
+        let Some(service) = self.service.take() else {
+            return;
+        };
         let report = service.shutdown(GONE);
         if report.leaked > 0 || report.panicked {
             complain!("demo: the service ended badly: {report:?}");
@@ -186,15 +230,24 @@ fn record(
     slot: usize,
     commands: impl FnOnce(&mut Encoded<'_, agate_vk::Entered<'_>>),
 ) -> Result<(), Error> {
-    let slot = pass.slot(u32::try_from(slot).unwrap_or(u32::MAX)).map_err(told)?;
+    let slot = pass
+        .slot(u32::try_from(slot).unwrap_or(u32::MAX))
+        .map_err(told)?;
     let mut recorder = slot.stream().map_err(told)?;
     recorder.enter(|entered| commands(&mut Encoded(entered)));
     recorder.finish().map_err(told)
 }
 
-fn swapchain(service: &mut Service, stage: &Stage, extent: vk::Extent2D) -> Result<Swapchain, Error> {
+fn swapchain(
+    service: &mut Service,
+    stage: &Stage,
+    extent: vk::Extent2D,
+) -> Result<Swapchain, Error> {
     let gpu = &stage.gpu;
-    let surface = gpu.surface.as_ref().ok_or_else(|| Error::Window("it has no surface".into()))?;
+    let surface = gpu
+        .surface
+        .as_ref()
+        .ok_or_else(|| Error::Window("it has no surface".into()))?;
     let capabilities = surface.capabilities(gpu.physical)?;
     let options = SwapchainOptions {
         surface_fns: surface.functions().clone(),
@@ -216,7 +269,10 @@ fn told(error: impl std::fmt::Display) -> Error {
 }
 
 fn stalled(what: &'static str) -> Error {
-    Error::Stalled { what, seconds: DEADLINE.as_secs() }
+    Error::Stalled {
+        what,
+        seconds: DEADLINE.as_secs(),
+    }
 }
 
 /// Commands that are written as messages. Handles are alive until the frame has retired (O2), the commands are those
@@ -226,7 +282,10 @@ struct Encoded<'a, R>(&'a mut R);
 impl<R: Recorder> Commands for Encoded<'_, R> {
     fn bind_pipeline(&mut self, pipeline: vk::Pipeline) {
         // SAFETY: O2.
-        unsafe { self.0.cmd_bind_pipeline(vk::PipelineBindPoint::GRAPHICS, pipeline) };
+        unsafe {
+            self.0
+                .cmd_bind_pipeline(vk::PipelineBindPoint::GRAPHICS, pipeline)
+        };
     }
 
     fn set_area(&mut self, viewport: vk::Viewport, scissor: vk::Rect2D) {
@@ -240,7 +299,10 @@ impl<R: Recorder> Commands for Encoded<'_, R> {
         // SAFETY: O2.
         unsafe { self.0.cmd_bind_vertex_buffers(0, &[vertices], &[0]) };
         // SAFETY: O2.
-        unsafe { self.0.cmd_bind_index_buffer(indices, 0, vk::IndexType::UINT32) };
+        unsafe {
+            self.0
+                .cmd_bind_index_buffer(indices, 0, vk::IndexType::UINT32)
+        };
     }
 
     fn push<T: Copy>(&mut self, layout: vk::PipelineLayout, value: &T) {
@@ -264,9 +326,15 @@ impl<R: Recorder> Commands for Encoded<'_, R> {
     }
 
     fn blit(&mut self, from: vk::Image, to: vk::Image, region: vk::ImageBlit) {
-        let (read, write) = (vk::ImageLayout::TRANSFER_SRC_OPTIMAL, vk::ImageLayout::TRANSFER_DST_OPTIMAL);
+        let (read, write) = (
+            vk::ImageLayout::TRANSFER_SRC_OPTIMAL,
+            vk::ImageLayout::TRANSFER_DST_OPTIMAL,
+        );
         // SAFETY: O2; `draw::finish` gave both images these layouts.
-        unsafe { self.0.cmd_blit_image(from, read, to, write, &[region], vk::Filter::NEAREST) };
+        unsafe {
+            self.0
+                .cmd_blit_image(from, read, to, write, &[region], vk::Filter::NEAREST)
+        };
     }
 
     fn copy_to_buffer(&mut self, from: vk::Image, to: vk::Buffer, region: vk::BufferImageCopy) {
