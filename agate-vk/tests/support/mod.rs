@@ -30,6 +30,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ash::vk;
 
+#[allow(unused_imports, reason = "each test file uses the part that it needs")]
 pub(crate) use memory::{ColorImage, HostBuffer};
 pub(crate) use messages::Message;
 use messages::{Log, Validation};

@@ -1,0 +1,114 @@
+//! In steady state a frame makes no heap allocation of ours: recording, publishing, replaying, submitting, retiring, and
+//! the wait for the ticket. (The driver's own memory does not come from Rust's allocator and is not counted.)
+
+#![allow(unsafe_code, reason = "a counting allocator, and Vulkan commands")]
+
+mod support;
+
+use agate_vk::{Pass, Recorder, Service, ServiceOptions, SubmitOptions};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Barrier, Mutex};
+use std::time::Duration;
+use support::{Needs, Vulkan};
+
+/// Counts what every thread of the process allocates.
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: hands every call on to the system's allocator, unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's contract.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's contract.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+const JOBS: u32 = 2;
+const SLOTS: u32 = 8;
+const WARM_UP: u32 = 300;
+const COUNTED: u32 = 200;
+
+/// Two blocks for each slot.
+fn record(pass: &Pass) {
+    while let Ok(slot) = pass.next_slot() {
+        let mut recorder = slot.stream().expect("room");
+        for _ in 0..800 {
+            // SAFETY: a line width needs nothing.
+            unsafe { recorder.cmd_set_line_width(1.0) };
+        }
+        recorder.finish().expect("open");
+    }
+}
+
+#[test]
+fn a_frame_allocates_nothing_in_steady_state() {
+    let Some(vulkan) = Vulkan::or_skip(&Needs::default()) else {
+        return;
+    };
+    // SAFETY: the device was made from this instance.
+    let device = unsafe { agate_vk::Device::from_ash(&vulkan.instance, &vulkan.device) };
+    let mut options = ServiceOptions::new(vulkan.queue, vulkan.queue_family);
+    options.block_bytes = 4096;
+    // SAFETY: the queue is left to the service, which ends before `vulkan`.
+    let service = unsafe { Service::new(device.expect("loads"), options) };
+    let mut service = service.expect("starts");
+
+    let (start, end) = (
+        Barrier::new(JOBS as usize + 1),
+        Barrier::new(JOBS as usize + 1),
+    );
+    let current = Mutex::new(None::<Pass>);
+    let frames = WARM_UP + COUNTED;
+    let mut before = 0;
+    std::thread::scope(|scope| {
+        for _ in 0..JOBS {
+            scope.spawn(|| {
+                for _ in 0..frames {
+                    start.wait();
+                    let pass = current
+                        .lock()
+                        .expect("not poisoned")
+                        .clone()
+                        .expect("a pass");
+                    record(&pass);
+                    end.wait();
+                }
+            });
+        }
+        for number in 0..frames {
+            if number == WARM_UP {
+                before = ALLOCATIONS.load(Ordering::Relaxed);
+            }
+            let mut frame = service
+                .begin_frame_timeout(Duration::from_secs(30))
+                .expect("credit");
+            *current.lock().expect("not poisoned") = Some(frame.outside(SLOTS).expect("room"));
+            start.wait();
+            end.wait();
+            let mut ticket = frame.submit(SubmitOptions::default());
+            ticket
+                .wait_timeout(Duration::from_secs(30))
+                .expect("executed");
+        }
+        let counted = ALLOCATIONS.load(Ordering::Relaxed) - before;
+        assert_eq!(counted, 0, "allocations in {COUNTED} frames");
+    });
+    assert_eq!(service.shutdown(Duration::from_secs(30)).leaked, 0);
+}
