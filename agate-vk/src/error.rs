@@ -111,6 +111,8 @@ pub enum PassError {
     },
     /// The commands that begin or end the pass could not be recorded.
     Record(RecordError),
+    /// The part that begins or ends the pass could not be taken: the pool's owner has ended.
+    Slot(SlotError),
 }
 
 impl fmt::Display for PassError {
@@ -122,11 +124,18 @@ impl fmt::Display for PassError {
             ),
             Self::TooManyPasses { max } => write!(f, "more than {max} passes in one frame"),
             Self::Record(error) => write!(f, "the pass could not be begun: {error}"),
+            Self::Slot(error) => write!(f, "the pass could not be begun: {error}"),
         }
     }
 }
 
 impl std::error::Error for PassError {}
+
+impl From<SlotError> for PassError {
+    fn from(error: SlotError) -> Self {
+        Self::Slot(error)
+    }
+}
 
 impl From<RecordError> for PassError {
     fn from(error: RecordError) -> Self {
@@ -157,6 +166,8 @@ pub enum SlotError {
     },
     /// The frame of this pass is over; a pass lives for one frame.
     Stale,
+    /// No recorder can be attached to the pool's owner: it has ended, or too many are attached at one time.
+    Attach(agate::AttachError),
 }
 
 impl fmt::Display for SlotError {
@@ -175,6 +186,10 @@ impl fmt::Display for SlotError {
             Self::Stale => {
                 f.write_str("the frame of this pass is over: declare the pass in the new frame")
             }
+            Self::Attach(error) => write!(
+                f,
+                "no recorder can be attached to the pool's owner: {error}"
+            ),
         }
     }
 }
@@ -218,8 +233,6 @@ pub enum RecordError {
     },
     /// The owner of the pool has ended; nothing will be replayed.
     Closed,
-    /// The limit of recorders attached at one time is reached.
-    TooManyRecorders,
 }
 
 impl fmt::Display for RecordError {
@@ -257,7 +270,6 @@ impl fmt::Display for RecordError {
                 write!(f, "{command}: an argument is out of Vulkan's range")
             }
             Self::Closed => f.write_str("the owner of the command pool has ended"),
-            Self::TooManyRecorders => f.write_str("too many recorders are attached at one time"),
         }
     }
 }

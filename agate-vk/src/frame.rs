@@ -198,7 +198,7 @@ impl Pass {
                 slots: self.slots,
             });
         }
-        self.take(slot).ok_or(SlotError::Taken { slot })
+        self.take(slot)?.ok_or(SlotError::Taken { slot })
     }
 
     /// Takes the first slot that nobody has taken yet.
@@ -213,7 +213,7 @@ impl Pass {
     pub fn next_slot(&self) -> Result<Slot, SlotError> {
         loop {
             let slot = self.advance()?;
-            if let Some(slot) = self.take(slot) {
+            if let Some(slot) = self.take(slot)? {
                 return Ok(slot);
             }
         }
@@ -243,26 +243,31 @@ impl Pass {
         }
     }
 
-    fn take(&self, slot: u32) -> Option<Slot> {
+    /// `None` where somebody has taken it. Attaches first, so that a slot that was taken can always tell the owner how it
+    /// ended.
+    fn take(&self, slot: u32) -> Result<Option<Slot>, SlotError> {
+        let port = self
+            .shared
+            .service
+            .pool
+            .attach()
+            .map_err(SlotError::Attach)?;
         let part = self.first_part + slot;
-        self.shared.take(part, self.serial).then(|| {
-            let place = SlotPlace {
-                serial: self.serial,
-                pass: self.pass,
-                slot,
-                frame: self.shared.index,
-                part,
-            };
-            // Where the owner has ended there is nobody to attach to: the slot then refuses to record.
-            let token = self.shared.service.pool.attach().ok();
-            Slot {
-                token: token.map(|port| SlotToken {
-                    shared: Arc::clone(&self.shared),
-                    port,
-                    place,
-                }),
-            }
-        })
+        let place = SlotPlace {
+            serial: self.serial,
+            pass: self.pass,
+            slot,
+            frame: self.shared.index,
+            part,
+        };
+        let taken = self.shared.take(part, self.serial);
+        Ok(taken.then(|| Slot {
+            token: Some(SlotToken {
+                shared: Arc::clone(&self.shared),
+                port,
+                place,
+            }),
+        }))
     }
 }
 
@@ -287,6 +292,8 @@ pub struct Frame {
     serial: u64,
     passes: u32,
     parts: u32,
+    /// Per pass: the part of its first slot.
+    starts: [u32; MAX_PASSES as usize],
     submitted: bool,
 }
 
@@ -315,6 +322,7 @@ impl Frame {
             serial,
             passes: 0,
             parts: 0,
+            starts: [0; MAX_PASSES as usize],
             submitted: false,
         })
     }
@@ -351,6 +359,12 @@ impl Frame {
         info: &vk::RenderingInfo<'_>,
         slots: u32,
     ) -> Result<Pass, PassError> {
+        if !self.shared.service.device.has_dynamic_rendering() {
+            return Err(RecordError::NotLoaded {
+                command: "vkCmdBeginRendering",
+            }
+            .into());
+        }
         self.enclosed(
             slots,
             // SAFETY: the caller's contract.
@@ -423,10 +437,14 @@ impl Frame {
     fn lose_untaken(&self) {
         for part in 0..self.parts {
             if self.shared.take(part, self.serial) {
+                let pass = self.starts[..self.passes as usize]
+                    .iter()
+                    .rposition(|start| *start <= part)
+                    .unwrap_or(0);
                 let place = SlotPlace {
                     serial: self.serial,
-                    pass: u32::MAX,
-                    slot: part,
+                    pass: pass as u32,
+                    slot: part - self.starts[pass],
                     frame: self.shared.index,
                     part,
                 };
@@ -466,6 +484,7 @@ impl Frame {
 
     fn declare(&mut self, pass: u32, slots: u32) -> Pass {
         let first_part = self.parts;
+        self.starts[pass as usize] = first_part;
         self.parts += slots;
         Pass {
             shared: Arc::clone(&self.shared),
@@ -483,21 +502,18 @@ impl Frame {
         slot: u32,
         record: impl FnOnce(&mut StreamRecorder),
     ) -> Result<(), PassError> {
-        let single = self.declare(pass, 1);
-        let taken = single.take(0).ok_or(RecordError::Closed)?;
-        let mut recorder = taken.rename(slot).stream()?;
-        record(&mut recorder);
-        Ok(recorder.finish()?)
-    }
-}
-
-impl Slot {
-    /// The same part under another slot number.
-    fn rename(mut self, slot: u32) -> Self {
-        if let Some(token) = &mut self.token {
+        let start = self.starts[pass as usize];
+        let mut taken = self.declare(pass, 1).slot(0)?;
+        if slot == END_SLOT {
+            // The pass starts with its first slot, not with its end.
+            self.starts[pass as usize] = start;
+        }
+        if let Some(token) = &mut taken.token {
             token.place.slot = slot;
         }
-        self
+        let mut recorder = taken.stream()?;
+        record(&mut recorder);
+        Ok(recorder.finish()?)
     }
 }
 

@@ -427,6 +427,8 @@ impl Service {
     /// Ends the service: frames that are not submitted are aborted, those that are may end until `deadline`, then the
     /// owners destroy what they own and their threads are joined.
     ///
+    /// Not on a thread that is marked with [`agate::forbid_wait`]: there it cannot wait, and leaks what it cannot end.
+    ///
     /// # Progress
     ///
     /// May park, until about `deadline`.
@@ -452,23 +454,21 @@ impl Service {
             let _ = credit.wait_timeout(left());
         }
         self.status.gives_up.store(true, Ordering::Release);
-        // The owner of retirement first, so that what it still says finds the pool's owner; then who submits; last who
-        // destroys the pools.
+        // Who submits first, then who waits for what was submitted, last who destroys the pools: each still finds those
+        // that it speaks to.
         let grace = Duration::from_millis(500);
         let ends = [
-            owners
-                .queue
-                .shutdown(Pending::Drain, left() + grace)
-                .is_ok(),
-            owners
-                .retire
-                .shutdown(Pending::Drain, left() + grace)
-                .is_ok(),
-            owners.pool.shutdown(Pending::Drain, left() + grace).is_ok(),
+            owners.queue.shutdown(Pending::Drain, left() + grace),
+            owners.retire.shutdown(Pending::Drain, left() + grace),
+            owners.pool.shutdown(Pending::Drain, left() + grace),
         ];
-        let panicked = ends.contains(&false);
         let mut leaked = self.status.leaked.load(Ordering::Acquire);
-        if !panicked && leaked == 0 {
+        // An owner that has not ended, or that panicked, may still hold objects of the device.
+        leaked += ends.iter().filter(|end| end.is_err()).count() as u32;
+        let panicked = ends
+            .iter()
+            .any(|end| matches!(end, Err(agate::ShutdownError::Panicked { .. })));
+        if leaked == 0 {
             self.shared.device.destroy_semaphore(self.status.timeline);
         } else {
             leaked += 1;

@@ -173,7 +173,13 @@ fn a_lost_slot_fails_its_frame_and_no_other() {
         }
         let ticket = frame.submit(SubmitOptions::default()).wait_timeout(LONG);
         match ticket.expect_err("the frame fails") {
-            TicketError::Frame(FrameError::SlotLost { loss: found, .. }) => assert_eq!(found, loss),
+            TicketError::Frame(FrameError::SlotLost {
+                pass,
+                slot,
+                loss: found,
+            }) => {
+                assert_eq!((pass, slot, found), (0, 1, loss));
+            }
             other => panic!("{other}"),
         }
     }
