@@ -356,7 +356,7 @@ impl<R: HasCursor> Recorder for R {
         unsafe { put(cursor, words) }
     }
 
-    /// As [`cmd_draw`](Self::cmd_draw); long: `[header + indices, instances | first index, vertex offset | first instance]`
+    /// As `cmd_draw`; long: `[header + indices, instances | first index, vertex offset | first instance]`
     #[inline(always)]
     unsafe fn cmd_draw_indexed(
         &mut self,

@@ -48,8 +48,10 @@ pub struct StreamRecorder {
 // it may be used from any one thread at a time.
 unsafe impl Send for StreamRecorder {}
 
-const fn assert_send<T: Send>() {}
-const _: () = assert_send::<Slow>();
+const _: fn() = || {
+    fn assert_send<T: Send>() {}
+    assert_send::<Slow>();
+};
 
 impl StreamRecorder {
     /// Starts recording for the slot of `token`.

@@ -135,7 +135,7 @@ impl Strategy for Agate {
         record(&setup, 0, |commands| draw::setup(commands, &stage.target))?;
         stage.jobs.run(draws, &mut self.results, |job, range| {
             record(&stones, job, |commands| {
-                draw::stones(commands, stage, &order.view, range)
+                draw::stones(commands, stage, &order.view, range);
             })
         });
         self.results.take(&mut sample.jobs, |()| {})?;
@@ -144,7 +144,7 @@ impl Strategy for Agate {
             extent: image.extent,
         });
         record(&finish, 0, |commands| {
-            draw::finish(commands, &stage.target, shown, order.copy)
+            draw::finish(commands, &stage.target, shown, order.copy);
         })?;
         let mut options = SubmitOptions::default();
         if let Some(acquired) = acquired {
@@ -284,7 +284,7 @@ impl<R: Recorder> Commands for Encoded<'_, R> {
         // SAFETY: O2.
         unsafe {
             self.0
-                .cmd_bind_pipeline(vk::PipelineBindPoint::GRAPHICS, pipeline)
+                .cmd_bind_pipeline(vk::PipelineBindPoint::GRAPHICS, pipeline);
         };
     }
 
@@ -301,7 +301,7 @@ impl<R: Recorder> Commands for Encoded<'_, R> {
         // SAFETY: O2.
         unsafe {
             self.0
-                .cmd_bind_index_buffer(indices, 0, vk::IndexType::UINT32)
+                .cmd_bind_index_buffer(indices, 0, vk::IndexType::UINT32);
         };
     }
 
@@ -333,7 +333,7 @@ impl<R: Recorder> Commands for Encoded<'_, R> {
         // SAFETY: O2; `draw::finish` gave both images these layouts.
         unsafe {
             self.0
-                .cmd_blit_image(from, read, to, write, &[region], vk::Filter::NEAREST)
+                .cmd_blit_image(from, read, to, write, &[region], vk::Filter::NEAREST);
         };
     }
 
