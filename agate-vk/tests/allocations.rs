@@ -70,6 +70,12 @@ fn greedy_frame(service: &mut Service) {
         .expect("executed");
 }
 
+/// Ends the process: the jobs wait at a barrier that nobody would come to after a panic.
+fn give_up<T>(error: &dyn std::error::Error) -> T {
+    eprintln!("{error}");
+    std::process::exit(1)
+}
+
 #[test]
 fn a_frame_allocates_nothing_in_steady_state() {
     let Some(vulkan) = Vulkan::or_skip(&Needs::default()) else {
@@ -114,12 +120,17 @@ fn a_frame_allocates_nothing_in_steady_state() {
             if number == WARM_UP {
                 before = ALLOCATIONS.load(Ordering::Relaxed);
             }
-            let mut frame = service.begin_frame_timeout(LONG).expect("credit");
-            *current.lock().expect("not poisoned") = Some(frame.outside(SLOTS).expect("room"));
+            let mut frame = service
+                .begin_frame_timeout(LONG)
+                .unwrap_or_else(|error| give_up(&error));
+            *current.lock().expect("not poisoned") =
+                Some(frame.outside(SLOTS).unwrap_or_else(|error| give_up(&error)));
             start.wait();
             end.wait();
             let mut ticket = frame.submit(SubmitOptions::default());
-            ticket.wait_timeout(LONG).expect("executed");
+            ticket
+                .wait_timeout(LONG)
+                .unwrap_or_else(|error| give_up(&error));
         }
         let counted = ALLOCATIONS.load(Ordering::Relaxed) - before;
         assert_eq!(counted, 0, "allocations in {COUNTED} frames");

@@ -13,7 +13,7 @@ use agate_vk::{
     BeginError, FrameError, MissingSlot, Pass, RecordError, Recorder, Service, ServiceOptions,
     SlotError, SlotLoss, SubmitOptions, TicketError, vk,
 };
-use std::sync::Barrier;
+use std::sync::mpsc;
 use std::time::Duration;
 use support::{HostBuffer, Needs, Vulkan};
 
@@ -108,34 +108,28 @@ fn jobs_on_many_threads_may_overtake_the_begin_of_their_frame() {
     let (source, target) = buffers(&vulkan, 16);
     let pair = (source.buffer, target.buffer);
     let mut service = service(&vulkan, |options| options.frames_in_flight = 3);
-    const JOBS: u32 = 3;
-    let (start, end) = (
-        Barrier::new(JOBS as usize + 1),
-        Barrier::new(JOBS as usize + 1),
-    );
-    let current = std::sync::Mutex::new(None::<Pass>);
-    let frames = 500;
     std::thread::scope(|scope| {
-        for job in 0..JOBS {
-            let (start, end, current) = (&start, &end, &current);
-            scope.spawn(move || {
-                for _ in 0..frames {
-                    start.wait();
-                    let pass = current
-                        .lock()
-                        .expect("not poisoned")
-                        .clone()
-                        .expect("a pass");
-                    record_copy(&pass, pair, job);
-                    end.wait();
-                }
-            });
-        }
-        for _ in 0..frames {
+        let (tell, done) = mpsc::channel();
+        // The passes go to the jobs by channels that end with this closure, so that a failure here ends the jobs too.
+        let jobs: Vec<mpsc::Sender<Pass>> = (0..3)
+            .map(|job| {
+                let ((send, passes), tell) = (mpsc::channel::<Pass>(), tell.clone());
+                scope.spawn(move || {
+                    for pass in passes {
+                        record_copy(&pass, pair, job);
+                        tell.send(()).expect("the test waits");
+                    }
+                });
+                send
+            })
+            .collect();
+        for _ in 0..1500 {
             let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
-            *current.lock().expect("not poisoned") = Some(frame.outside(JOBS).expect("room"));
-            start.wait();
-            end.wait();
+            let pass = frame.outside(3).expect("room");
+            jobs.iter()
+                .for_each(|job| job.send(pass.clone()).expect("the job waits"));
+            jobs.iter()
+                .for_each(|_| done.recv().expect("the job answers"));
             drop(frame.submit(SubmitOptions::default()));
         }
     });
