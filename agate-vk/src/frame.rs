@@ -37,6 +37,13 @@ pub struct SlotPlace {
     pub(crate) part: u32,
 }
 
+impl SlotPlace {
+    /// Whether the owner's own commands stand there, which begin or end a pass.
+    pub(crate) fn is_owners(&self) -> bool {
+        self.slot >= BEGIN_SLOT
+    }
+}
+
 const BEGIN_SLOT: u32 = u32::MAX - 1;
 const END_SLOT: u32 = u32::MAX;
 

@@ -104,6 +104,8 @@ pub(crate) struct PoolOwner {
     missing: MissingSlot,
     queue: QueueLink,
     frames: Vec<InFlight>,
+    /// The service shuts down: what begins now is aborted.
+    closing: bool,
 }
 
 impl PoolOwner {
@@ -120,6 +122,7 @@ impl PoolOwner {
             missing: options.missing_slot,
             queue,
             frames: Vec::new(),
+            closing: false,
         };
         let failed = owner.make_frames(options).err();
         (owner, failed)
@@ -144,13 +147,16 @@ impl PoolOwner {
     fn frame(&mut self, frame: u32, serial: u64) -> Option<&mut InFlight> {
         self.frames
             .get_mut(frame as usize)
-            .filter(|frame| frame.serial == serial)
+            .filter(|frame| frame.begun && frame.serial == serial)
     }
 
     /// The frame that a job's message speaks of, which may come before the frame's `Begin`.
     fn frame_of_job(&mut self, place: SlotPlace) -> Option<&mut InFlight> {
         let frame = self.frames.get_mut(place.frame as usize)?;
-        if !frame.begun && place.serial > frame.over {
+        if place.serial <= frame.over {
+            return None;
+        }
+        if !frame.begun {
             frame.serial = place.serial;
         }
         (frame.serial == place.serial).then_some(frame)
@@ -181,6 +187,9 @@ impl PoolOwner {
         }
         // What jobs sent before this came.
         frame.advance(&device, streams);
+        if self.closing {
+            self.abort(index, serial);
+        }
     }
 
     fn block(&mut self, block: Block) {
@@ -204,7 +213,8 @@ impl PoolOwner {
         let Some(frame) = self.frame_of_job(place) else {
             return;
         };
-        if missing == MissingSlot::Fail {
+        // Without its begin or its end a rendering pass cannot be executed, whatever the policy.
+        if missing == MissingSlot::Fail || place.is_owners() {
             frame.error.get_or_insert(FrameError::SlotLost {
                 pass: place.pass,
                 slot: place.slot,
@@ -223,6 +233,9 @@ impl PoolOwner {
             Some(found) => found.total = Some((parts as usize, ticket)),
             None => return resolve(ticket, Err(FrameError::Aborted)),
         }
+        if self.closing {
+            self.abort(frame, serial);
+        }
         self.finish_if_complete(frame, serial);
     }
 
@@ -235,7 +248,8 @@ impl PoolOwner {
         let Some((_, ticket)) = frame.total.take_if(|(total, _)| frame.current >= *total) else {
             return;
         };
-        if frame.stage == Stage::Recording {
+        // A frame that failed may be inside a rendering pass: its buffer is not ended, only reset.
+        if frame.stage == Stage::Recording && frame.error.is_none() {
             if let Err(failed) = device.end(frame.primary) {
                 let error = status.note(failed);
                 frame.error.get_or_insert(error);
@@ -293,20 +307,25 @@ impl PoolOwner {
         }
     }
 
+    /// Ends a frame that waits for parts. One that is to be submitted still goes to the queue's owner, empty, so that its
+    /// semaphores and its image are cared for and its ticket resolves.
     fn abort(&mut self, index: u32, serial: u64) {
         let Some(frame) = self.frame(index, serial) else {
             return;
         };
-        if frame.stage == Stage::Submitted || frame.stage == Stage::Leaked {
-            return;
+        match (frame.stage, &frame.total) {
+            (Stage::Submitted | Stage::Leaked, _) => {}
+            (_, None) => self.recycle(index, serial),
+            (_, Some((total, _))) => {
+                frame.current = *total;
+                frame.error.get_or_insert(FrameError::Aborted);
+                self.finish_if_complete(index, serial);
+            }
         }
-        if let Some((_, ticket)) = frame.total.take() {
-            resolve(ticket, Err(FrameError::Aborted));
-        }
-        self.recycle(index, serial);
     }
 
     fn abort_all(&mut self) {
+        self.closing = true;
         for index in 0..self.frames.len() {
             let serial = self.frames[index].serial;
             self.abort(index as u32, serial);

@@ -29,23 +29,18 @@ pub const MAX_SEMAPHORES: usize = 6;
 /// The most submissions in one `vkQueueSubmit2`.
 const MAX_BATCH: usize = 8;
 
-/// What a frame is submitted with.
+/// What a frame is submitted with: by default nothing to wait for, to signal or to present.
 #[derive(Default)]
-#[non_exhaustive]
 pub struct SubmitOptions<'a> {
-    /// Semaphores to wait for, binary or timeline, with value and stages; [`MAX_SEMAPHORES`] at the most.
-    pub waits: &'a [vk::SemaphoreSubmitInfo<'a>],
-    /// Semaphores to signal, binary or timeline; [`MAX_SEMAPHORES`] at the most.
-    pub signals: &'a [vk::SemaphoreSubmitInfo<'a>],
-    /// The image to present when the frame has been executed. The submission waits for it in the stages
-    /// [`acquire_stages`](Self::acquire_stages); the frame must leave it in `PRESENT_SRC_KHR`.
-    pub present: Option<Acquired>,
-    /// Where the frame first uses the acquired image. Empty means all commands.
-    pub acquire_stages: vk::PipelineStageFlags2,
+    waits: &'a [vk::SemaphoreSubmitInfo<'a>],
+    signals: &'a [vk::SemaphoreSubmitInfo<'a>],
+    present: Option<Acquired>,
+    acquire_stages: vk::PipelineStageFlags2,
 }
 
 impl<'a> SubmitOptions<'a> {
-    /// Presents `image` after the frame, which first uses it in `stages`.
+    /// Presents `image` when the frame has been executed. The submission waits for the image in `stages`, where the frame
+    /// first uses it (none means all commands); the frame must leave it in `PRESENT_SRC_KHR`.
     #[must_use]
     pub fn present(mut self, image: Acquired, stages: vk::PipelineStageFlags2) -> Self {
         self.present = Some(image);
@@ -53,16 +48,26 @@ impl<'a> SubmitOptions<'a> {
         self
     }
 
-    /// Waits for these semaphores.
+    /// Waits for these semaphores, binary or timeline; [`MAX_SEMAPHORES`] at the most. A value that no submission so far
+    /// signals holds up the queue; structures in `pNext` are not used.
+    ///
+    /// # Safety
+    ///
+    /// The valid usage of `vkQueueSubmit2`; the semaphores are of this device and live until the ticket has resolved.
     #[must_use]
-    pub fn waits(mut self, waits: &'a [vk::SemaphoreSubmitInfo<'a>]) -> Self {
+    pub unsafe fn waits(mut self, waits: &'a [vk::SemaphoreSubmitInfo<'a>]) -> Self {
         self.waits = waits;
         self
     }
 
-    /// Signals these semaphores.
+    /// Signals these semaphores, binary or timeline; [`MAX_SEMAPHORES`] at the most. They are signalled even if the frame
+    /// fails, unless a submission does. Structures in `pNext` are not used.
+    ///
+    /// # Safety
+    ///
+    /// As for [`waits`](Self::waits).
     #[must_use]
-    pub fn signals(mut self, signals: &'a [vk::SemaphoreSubmitInfo<'a>]) -> Self {
+    pub unsafe fn signals(mut self, signals: &'a [vk::SemaphoreSubmitInfo<'a>]) -> Self {
         self.signals = signals;
         self
     }
@@ -286,12 +291,8 @@ impl QueueOwner {
             acquire_stages,
         } = request;
         let present = match present.map(|image| self.image_use(image)) {
-            Some(Err((id, image))) => {
-                self.abandon(id, image);
-                return self.fail(ended, FrameError::StaleImage);
-            }
-            Some(Ok(found)) => Some(found),
-            None => None,
+            Some(None) => return self.fail(ended, FrameError::StaleImage),
+            found => found.flatten(),
         };
         if ended.primary == vk::CommandBuffer::null()
             && waits.len + signals.len == 0
@@ -307,9 +308,8 @@ impl QueueOwner {
             value,
             vk::PipelineStageFlags2::ALL_COMMANDS,
         );
-        if let Some((id, image)) = present {
+        if let Some((_, image)) = present {
             waits.push(image.acquired, 0, acquire_stages);
-            self.chain(id, |chain| chain.used_until(image.acquired, value));
             if ended.primary != vk::CommandBuffer::null() {
                 signals.push(image.rendered, 0, vk::PipelineStageFlags2::ALL_COMMANDS);
             }
@@ -326,18 +326,11 @@ impl QueueOwner {
         }
     }
 
-    /// What is needed of an acquired image; an error where its swapchain is gone or has been made anew.
-    fn image_use(&mut self, image: Acquired) -> Result<(u32, ImageUse), (u32, ImageUse)> {
-        let (id, use_) = image.into_use();
-        let known = self
-            .swapchains
-            .iter()
-            .any(|chain| chain.id == id && chain.generation() == use_.generation);
-        if known {
-            Ok((id, use_))
-        } else {
-            Err((id, use_))
-        }
+    /// What is needed of an acquired image; `None` where it is of another service's swapchain, to whose owner it goes back
+    /// as it is dropped.
+    fn image_use(&mut self, image: Acquired) -> Option<(u32, ImageUse)> {
+        let known = self.swapchains.iter().any(|chain| chain.made(&image));
+        known.then(|| image.into_use())
     }
 
     fn chain<R>(&mut self, id: u32, act: impl FnOnce(&mut Chain) -> R) -> Option<R> {
@@ -395,7 +388,7 @@ impl QueueOwner {
                 .command_buffer_infos(&buffers[i..i + count]);
         }
         // SAFETY: Q1; the buffers are executable: the pool's owner ended them and touches them no more until they retire;
-        // the semaphores are the service's own, or the host vouches for them (`Frame::submit`).
+        // the semaphores are the service's own, or the host vouches for them (`SubmitOptions`).
         unsafe { self.device.submit(self.queue, &infos[..ready.len()]) }
             .map_err(|failed| self.status.note(failed))
     }
@@ -411,7 +404,8 @@ impl QueueOwner {
         let failed = ended.primary == vk::CommandBuffer::null();
         if let Err(error) = result {
             if let Some((id, image)) = present {
-                self.chain(id, |chain| chain.forget(image));
+                // Nothing waits for the semaphore of the acquire: by S3 it is not used again.
+                self.give_back(id, image, false);
             }
             return self.fail(ended, error);
         }
@@ -425,56 +419,76 @@ impl QueueOwner {
             ticket,
             ..
         } = ended;
-        let watch = Watch {
+        let _ = self.retire.send(Watch {
             frame,
             serial,
             value,
             report,
             error,
             ticket,
-        };
-        let _ = self.retire.send(watch);
+        });
         if let Some((id, image)) = present {
-            let (device, queue) = (Arc::clone(&self.device), self.queue);
+            let (device, status, queue) = (
+                Arc::clone(&self.device),
+                Arc::clone(&self.status),
+                self.queue,
+            );
             self.chain(id, |chain| {
-                if failed {
-                    chain.forget(image);
-                } else {
-                    chain.present(&device, queue, image);
+                chain.used_until(image.acquired, value);
+                if !failed {
+                    chain.present(&device, &status, queue, image);
                 }
             });
+            self.give_back(id, image, !failed);
         }
+    }
+
+    /// The host and the owners are done with an image; what waited for that is destroyed.
+    fn give_back(&mut self, id: u32, image: ImageUse, presented: bool) {
+        let (device, status, queue) = (
+            Arc::clone(&self.device),
+            Arc::clone(&self.status),
+            self.queue,
+        );
+        self.chain(id, |chain| {
+            chain.give_back(&device, &status, queue, image, presented);
+        });
+        self.destroy_closed();
     }
 
     /// An image that nobody will render to: its semaphore is waited for, and the swapchain is made anew.
     fn abandon(&mut self, id: u32, image: ImageUse) {
         self.flush();
-        if self.status.is_lost() {
-            return;
+        if !self.status.is_lost() && self.chain(id, |_| ()).is_some() {
+            let value = self.next_value;
+            if self.wait_for_acquire(image.acquired, value) {
+                self.next_value += 1;
+                self.status.note_submitted(value);
+                self.chain(id, |chain| chain.used_until(image.acquired, value));
+            }
         }
+        self.give_back(id, image, false);
+    }
+
+    /// Submits nothing but the wait for an acquire's semaphore; whether that went well.
+    fn wait_for_acquire(&self, acquired: vk::Semaphore, value: u64) -> bool {
+        let stages = vk::PipelineStageFlags2::ALL_COMMANDS;
         let wait = [vk::SemaphoreSubmitInfo::default()
-            .semaphore(image.acquired)
-            .stage_mask(vk::PipelineStageFlags2::ALL_COMMANDS)];
-        let value = self.next_value;
-        let signal = [vk::SemaphoreSubmitInfo::default()
-            .semaphore(self.status.timeline)
-            .value(value)
-            .stage_mask(vk::PipelineStageFlags2::ALL_COMMANDS)];
+            .semaphore(acquired)
+            .stage_mask(stages)];
+        let timeline = vk::SemaphoreSubmitInfo::default().semaphore(self.status.timeline);
+        let signal = [timeline.value(value).stage_mask(stages)];
         let info = vk::SubmitInfo2::default()
             .wait_semaphore_infos(&wait)
             .signal_semaphore_infos(&signal);
-        // SAFETY: Q1; the semaphore has a pending signal from the acquire and no other wait.
+        // SAFETY: Q1; the semaphore is of a swapchain that lives, has a pending signal from the acquire and no other wait.
         match unsafe { self.device.submit(self.queue, &[info]) } {
-            Ok(()) => {
-                self.next_value += 1;
-                self.status.note_submitted(value);
+            Ok(()) => true,
+            Err(failed) => {
+                self.status.note(failed);
+                false
             }
-            Err(failed) => drop(self.status.note(failed)),
         }
-        self.chain(id, |chain| {
-            chain.used_until(image.acquired, value);
-            chain.forget(image);
-        });
     }
 
     fn acquire(
@@ -513,11 +527,18 @@ impl QueueOwner {
         }
     }
 
-    fn destroy_swapchain(&mut self, id: u32) {
+    /// Closes a swapchain; it goes when the last of its images has come back.
+    fn close_swapchain(&mut self, id: u32, done: Resolver<()>) {
         self.flush();
-        if let Some(at) = self.swapchains.iter().position(|chain| chain.id == id) {
-            let chain = self.swapchains.swap_remove(at);
-            chain.destroy(&self.device, &self.status, self.queue);
+        self.chain(id, |chain| chain.close(done));
+        self.destroy_closed();
+    }
+
+    fn destroy_closed(&mut self) {
+        while let Some(at) = self.swapchains.iter().position(Chain::is_over) {
+            self.swapchains
+                .swap_remove(at)
+                .destroy(&self.device, &self.status, self.queue);
         }
     }
 }
@@ -537,10 +558,7 @@ impl Handler for QueueOwner {
             QueueMessage::CreateSwapchain { source, id } => {
                 self.swapchains.push(Chain::new(id, *source));
             }
-            QueueMessage::DestroySwapchain { id, done } => {
-                self.destroy_swapchain(id);
-                done.resolve(());
-            }
+            QueueMessage::DestroySwapchain { id, done } => self.close_swapchain(id, done),
         }
     }
 

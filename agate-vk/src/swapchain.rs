@@ -3,10 +3,10 @@
 #![allow(unsafe_code, reason = "creates swapchains from the host's surface")]
 
 use crate::error::AcquireError;
-use crate::raw::Device;
+use crate::raw::{Device, Failed};
 use crate::service::Status;
 use crate::submit::QueueMessage;
-use agate::{Completion, Handle, Inbox};
+use agate::{Completion, Handle, Inbox, Resolver};
 use ash::vk;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -74,7 +74,11 @@ impl Swapchain {
     /// Lock-free; wakes the queue's owner if it sleeps.
     pub fn acquire(&self, timeout: Duration) -> Completion<Result<Acquired, AcquireError>> {
         let (resolver, completion) = self.acquires.pair();
-        let deadline = Instant::now() + timeout;
+        let now = Instant::now();
+        // A time-out beyond the clock's end means a year.
+        let deadline = now
+            .checked_add(timeout)
+            .unwrap_or(now + Duration::from_secs(31_536_000));
         // Where the owner has ended, the resolver is dropped with the message and the completion tells.
         if let Ok(port) = self.queue.attach() {
             let _ = port.send(QueueMessage::Acquire {
@@ -138,6 +142,8 @@ pub struct Acquired {
     pub format: vk::Format,
     use_: Option<ImageUse>,
     id: u32,
+    /// Tells the swapchain from any other, of other services too.
+    swapchain: Arc<AtomicU64>,
     queue: Handle<Inbox<QueueMessage>>,
 }
 
@@ -191,21 +197,46 @@ fn unpack(size: u64) -> vk::Extent2D {
     }
 }
 
-/// The swapchain itself, on the queue's owner.
+/// The swapchain itself, on the queue's owner: the present one, and those before it that are still in use.
+///
+/// # Invariants
+///
+/// - S1: an image that is handed out counts in `held` of its [`Live`] until its frame has been submitted (or never will
+///   be) and it has been presented (or never will be).
+/// - S2: a `VkSwapchainKHR` is destroyed only when none of its images is held and the queue has been idle since.
+/// - S3: a semaphore in `acquired` is used again only when the timeline has reached the value beside it.
 pub(crate) struct Chain {
     pub(crate) id: u32,
     source: Source,
-    handle: vk::SwapchainKHR,
-    images: Vec<vk::Image>,
-    rendered: Vec<vk::Semaphore>,
-    /// Semaphores for acquiring, with the timeline's value at which the last wait for them is over.
+    current: Option<Live>,
+    old: Vec<Live>,
     acquired: Vec<(vk::Semaphore, u64)>,
-    extent: vk::Extent2D,
-    /// What the host had asked for when `extent` was settled.
+    /// What the host had asked for when the size was settled.
     asked: u64,
     generation: u64,
     stale: bool,
     failure: Option<AcquireError>,
+    closing: Option<Resolver<()>>,
+}
+
+/// One `VkSwapchainKHR`.
+struct Live {
+    handle: vk::SwapchainKHR,
+    generation: u64,
+    images: Vec<vk::Image>,
+    rendered: Vec<vk::Semaphore>,
+    extent: vk::Extent2D,
+    held: u32,
+}
+
+impl Live {
+    /// S2: none of its images is held, and the queue is idle.
+    fn destroy(self, device: &Device) {
+        for semaphore in self.rendered {
+            device.destroy_semaphore(semaphore);
+        }
+        device.destroy_swapchain(self.handle);
+    }
 }
 
 /// What a swapchain is made from, each time.
@@ -220,20 +251,20 @@ impl Chain {
         Self {
             id,
             source,
-            handle: vk::SwapchainKHR::null(),
-            images: Vec::new(),
-            rendered: Vec::new(),
+            current: None,
+            old: Vec::new(),
             acquired: Vec::new(),
-            extent: vk::Extent2D::default(),
             asked: 0,
             generation: 0,
             stale: true,
             failure: None,
+            closing: None,
         }
     }
 
-    pub(crate) fn generation(&self) -> u64 {
-        self.generation
+    /// Whether the image is one of this swapchain's.
+    pub(crate) fn made(&self, image: &Acquired) -> bool {
+        self.id == image.id && Arc::ptr_eq(&self.source.size, &image.swapchain)
     }
 
     /// One try to acquire an image. `TimedOut` means that none is free now.
@@ -243,6 +274,9 @@ impl Chain {
         status: &Status,
         queue: vk::Queue,
     ) -> Result<Acquired, AcquireError> {
+        if self.closing.is_some() {
+            return Err(AcquireError::Closed);
+        }
         if let Some(error) = self.failure.take() {
             return Err(error);
         }
@@ -252,42 +286,50 @@ impl Chain {
         // A swapchain can be out of date again by the time it is made: twice is a bound, not a guess at how often.
         for _ in 0..2 {
             if self.stale || self.source.size.load(Ordering::Acquire) != self.asked {
-                self.make(device, status, queue)?;
+                self.make(device, status)?;
+                self.sweep(device, status, queue);
             }
             let semaphore = self.free_semaphore(device, status)?;
-            match device.acquire(self.handle, TRY_NS, semaphore) {
+            let Some(live) = &mut self.current else {
+                return Err(AcquireError::TimedOut);
+            };
+            match device.acquire(live.handle, TRY_NS, semaphore) {
                 Ok((index, suboptimal)) => {
+                    live.held += 1;
                     self.stale |= suboptimal;
-                    return Ok(self.hand_out(index, semaphore));
+                    return self
+                        .hand_out(index, semaphore)
+                        .ok_or(AcquireError::TimedOut);
                 }
                 Err(vk::Result::ERROR_OUT_OF_DATE_KHR) => self.stale = true,
                 Err(vk::Result::NOT_READY | vk::Result::TIMEOUT) => {
                     return Err(AcquireError::TimedOut);
                 }
-                Err(vk::Result::ERROR_SURFACE_LOST_KHR) => return Err(AcquireError::SurfaceLost),
                 Err(result) => return Err(status.note_acquire("vkAcquireNextImageKHR", result)),
             }
         }
         Err(AcquireError::TimedOut)
     }
 
-    fn hand_out(&mut self, index: u32, semaphore: vk::Semaphore) -> Acquired {
-        // Until a submission waits for it, nobody else may take this semaphore.
+    fn hand_out(&mut self, index: u32, semaphore: vk::Semaphore) -> Option<Acquired> {
+        // S3: until a submission waits for it, nobody else may take this semaphore.
         self.used_until(semaphore, u64::MAX);
+        let live = self.current.as_ref()?;
         let use_ = ImageUse {
             index,
-            generation: self.generation,
+            generation: live.generation,
             acquired: semaphore,
-            rendered: self.rendered[index as usize],
+            rendered: *live.rendered.get(index as usize)?,
         };
-        Acquired {
-            image: self.images[index as usize],
-            extent: self.extent,
+        Some(Acquired {
+            image: *live.images.get(index as usize)?,
+            extent: live.extent,
             format: self.source.options.format.format,
             use_: Some(use_),
             id: self.id,
+            swapchain: Arc::clone(&self.source.size),
             queue: self.source.queue.clone(),
-        }
+        })
     }
 
     /// A semaphore that no operation is pending on.
@@ -296,15 +338,12 @@ impl Chain {
         device: &Device,
         status: &Status,
     ) -> Result<vk::Semaphore, AcquireError> {
-        let reached = device
-            .timeline_value(status.timeline)
-            .map_err(|failed| status.note_acquire(failed.call, failed.result))?;
+        let failed = |failed: Failed| status.note_acquire(failed.call, failed.result);
+        let reached = device.timeline_value(status.timeline).map_err(failed)?;
         if let Some((semaphore, _)) = self.acquired.iter().find(|(_, until)| *until <= reached) {
             return Ok(*semaphore);
         }
-        let semaphore = device
-            .create_binary()
-            .map_err(|failed| status.note_acquire(failed.call, failed.result))?;
+        let semaphore = device.create_binary().map_err(failed)?;
         self.acquired.push((semaphore, 0));
         Ok(semaphore)
     }
@@ -320,34 +359,50 @@ impl Chain {
         }
     }
 
-    /// An acquired image that is not presented: only a new swapchain gives it back.
-    pub(crate) fn forget(&mut self, image: ImageUse) {
-        self.stale |= image.generation == self.generation;
+    fn live(&mut self, generation: u64) -> Option<&mut Live> {
+        self.current
+            .iter_mut()
+            .chain(&mut self.old)
+            .find(|live| live.generation == generation)
     }
 
-    pub(crate) fn present(&mut self, device: &Device, queue: vk::Queue, image: ImageUse) {
-        match device.present(queue, self.handle, image.index, image.rendered) {
-            Ok(stale) => self.stale |= stale,
-            Err(vk::Result::ERROR_SURFACE_LOST_KHR) => {
-                self.failure = Some(AcquireError::SurfaceLost);
-            }
-            Err(vk::Result::ERROR_DEVICE_LOST) => self.failure = Some(AcquireError::DeviceLost),
-            Err(result) => {
-                self.failure = Some(AcquireError::Vulkan {
-                    call: "vkQueuePresentKHR",
-                    result,
-                });
-            }
-        }
-    }
-
-    /// Makes the swapchain anew, in the latest size.
-    fn make(
+    /// S1: an image comes back, `presented` or not.
+    pub(crate) fn give_back(
         &mut self,
         device: &Device,
         status: &Status,
         queue: vk::Queue,
-    ) -> Result<(), AcquireError> {
+        image: ImageUse,
+        presented: bool,
+    ) {
+        if let Some(live) = self.live(image.generation) {
+            live.held = live.held.saturating_sub(1);
+        }
+        // Only a new swapchain gives an image that was not presented back to the surface.
+        self.stale |= !presented && image.generation == self.generation;
+        self.sweep(device, status, queue);
+    }
+
+    /// Presents an image, of an older swapchain too.
+    pub(crate) fn present(
+        &mut self,
+        device: &Device,
+        status: &Status,
+        queue: vk::Queue,
+        image: ImageUse,
+    ) {
+        let Some(live) = self.live(image.generation) else {
+            return;
+        };
+        match device.present(queue, live.handle, image.index, image.rendered) {
+            Ok(stale) => self.stale |= stale && image.generation == self.generation,
+            Err(result) => self.failure = Some(status.note_acquire("vkQueuePresentKHR", result)),
+        }
+    }
+
+    /// Makes the swapchain anew, in the latest size. The one before it becomes old.
+    fn make(&mut self, device: &Device, status: &Status) -> Result<(), AcquireError> {
+        let failed = |failed: Failed| status.note_acquire(failed.call, failed.result);
         let options = &self.source.options;
         let asked = self.source.size.load(Ordering::Acquire);
         // SAFETY: the host vouches for surface and physical device (`Service::create_swapchain`).
@@ -363,51 +418,91 @@ impl Chain {
         if extent.width == 0 || extent.height == 0 {
             return Err(AcquireError::ZeroArea);
         }
-        let old = self.handle;
-        let info = create_info(options, &capabilities, extent, old);
+        let before = self
+            .current
+            .as_ref()
+            .map_or(vk::SwapchainKHR::null(), |live| live.handle);
+        let info = create_info(options, &capabilities, extent, before);
         // SAFETY: the host vouches for the options; size and count are within the surface's capabilities.
         let made = unsafe { device.create_swapchain(&info) };
-        self.retire(device, status, queue);
-        let made = made.map_err(|failed| status.note_acquire(failed.call, failed.result))?;
-        self.handle = made;
-        self.images = device
-            .swapchain_images(made)
-            .map_err(|failed| status.note_acquire(failed.call, failed.result))?;
-        while self.rendered.len() < self.images.len() {
-            let semaphore = device
-                .create_binary()
-                .map_err(|failed| status.note_acquire(failed.call, failed.result))?;
-            self.rendered.push(semaphore);
-        }
-        (self.extent, self.asked, self.stale) = (extent, asked, false);
+        // Whether or not that went well, the one before is retired by it.
+        self.old.extend(self.current.take());
+        self.stale = true;
+        let handle = made.map_err(failed)?;
         self.generation += 1;
+        let generation = self.generation;
+        let live = self.current.insert(Live {
+            handle,
+            generation,
+            images: Vec::new(),
+            rendered: Vec::new(),
+            extent,
+            held: 0,
+        });
+        live.images = device.swapchain_images(handle).map_err(failed)?;
+        for _ in 0..live.images.len() {
+            live.rendered.push(device.create_binary().map_err(failed)?);
+        }
+        (self.asked, self.stale) = (asked, false);
         Ok(())
     }
 
-    /// Destroys the swapchain and the semaphores of its images, once the queue is done with them.
-    fn retire(&mut self, device: &Device, status: &Status, queue: vk::Queue) {
-        if self.handle == vk::SwapchainKHR::null() {
+    /// S2: destroys old swapchains that nobody uses any more.
+    fn sweep(&mut self, device: &Device, status: &Status, queue: vk::Queue) {
+        if self.old.iter().all(|live| live.held > 0) {
             return;
         }
         // Only an idle queue says that presents are over; this happens on a change of size, not in a frame.
-        if !status.is_lost() {
-            if let Err(failed) = device.queue_wait_idle(queue) {
-                status.note(failed);
-            }
-        }
-        for semaphore in self.rendered.drain(..) {
-            device.destroy_semaphore(semaphore);
-        }
-        device.destroy_swapchain(self.handle);
-        self.handle = vk::SwapchainKHR::null();
-        self.images.clear();
-        self.stale = true;
+        idle(device, status, queue);
+        let (used, unused): (Vec<Live>, Vec<Live>) = std::mem::take(&mut self.old)
+            .into_iter()
+            .partition(|live| live.held > 0);
+        self.old = used;
+        unused.into_iter().for_each(|live| live.destroy(device));
     }
 
+    /// No more images; `done` resolves when the swapchain has been destroyed.
+    pub(crate) fn close(&mut self, done: Resolver<()>) {
+        self.closing = Some(done);
+    }
+
+    /// Whether the swapchain is closed and all its images are back.
+    pub(crate) fn is_over(&self) -> bool {
+        self.closing.is_some() && !self.is_held()
+    }
+
+    fn is_held(&self) -> bool {
+        self.current
+            .iter()
+            .chain(&self.old)
+            .any(|live| live.held > 0)
+    }
+
+    /// Destroys it. Where the host still holds images, it is leaked and counted.
     pub(crate) fn destroy(mut self, device: &Device, status: &Status, queue: vk::Queue) {
-        self.retire(device, status, queue);
+        idle(device, status, queue);
+        if self.is_held() && !status.is_lost() {
+            status.note_leak();
+            return;
+        }
+        self.current
+            .take()
+            .into_iter()
+            .chain(self.old.drain(..))
+            .for_each(|live| live.destroy(device));
         for (semaphore, _) in self.acquired.drain(..) {
             device.destroy_semaphore(semaphore);
+        }
+        if let Some(done) = self.closing.take() {
+            done.resolve(());
+        }
+    }
+}
+
+fn idle(device: &Device, status: &Status, queue: vk::Queue) {
+    if !status.is_lost() {
+        if let Err(failed) = device.queue_wait_idle(queue) {
+            status.note(failed);
         }
     }
 }
