@@ -10,8 +10,8 @@
 mod support;
 
 use agate_vk::{
-    BeginError, FrameError, MissingSlot, Pass, RecordError, Recorder, Service, ServiceOptions,
-    SlotError, SlotLoss, SubmitOptions, TicketError, vk,
+    BeginError, FrameError, FrameReport, MissingSlot, Pass, RecordError, Recorder, Service,
+    ServiceOptions, SlotError, SlotLoss, SubmitOptions, TicketError, vk,
 };
 use std::sync::mpsc;
 use std::time::Duration;
@@ -437,5 +437,87 @@ fn bad_options_are_refused_with_their_range() {
         // SAFETY: as in `service`.
         let error = unsafe { Service::new(device.expect("loads"), options) }.expect_err(named);
         assert!(error.to_string().contains(named), "{error}");
+    }
+}
+
+/// Executes an empty frame: by then the owner has seen all that was sent before.
+fn empty_frame(service: &mut Service) -> FrameReport {
+    let frame = service.begin_frame_timeout(LONG).expect("a credit");
+    frame
+        .submit(SubmitOptions::default())
+        .wait_timeout(LONG)
+        .expect("executed")
+}
+
+#[test]
+fn nothing_of_a_dropped_frame_gets_into_a_later_one() {
+    let Some(vulkan) = Vulkan::or_skip(&Needs::validation()) else {
+        return;
+    };
+    let (source, target) = buffers(&vulkan, 16);
+    let pair = (source.buffer, target.buffer);
+    let mut service = service(&vulkan, |options| options.frames_in_flight = 3);
+    let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+    let pass = frame.outside(2).expect("room");
+    let slot = pass.slot(0).expect("free");
+    let mut recorder = pass.slot(1).expect("free").stream().expect("room");
+    drop(frame);
+    empty_frame(&mut service);
+    copy(&mut recorder, pair, 7);
+    recorder
+        .finish()
+        .expect("the owner is there, and takes no notice");
+    drop(slot);
+    empty_frame(&mut service);
+    // The third of the frames in flight is the first again.
+    let report = empty_frame(&mut service);
+    assert_eq!((report.serial, report.commands), (4, 0));
+    assert_eq!(target.read(), [0; 4]);
+    drop((source, target));
+    close(service, vulkan);
+}
+
+#[test]
+fn a_slot_lost_inside_rendering_leaves_nothing_open() {
+    for missing in [MissingSlot::Fail, MissingSlot::Skip] {
+        let Some(vulkan) = Vulkan::or_skip(&Needs::validation()) else {
+            return;
+        };
+        let mut service = service(&vulkan, |options| options.missing_slot = missing);
+        let area = vk::Rect2D {
+            extent: vk::Extent2D {
+                width: 4,
+                height: 4,
+            },
+            ..Default::default()
+        };
+        let info = vk::RenderingInfo::default()
+            .layer_count(1)
+            .render_area(area);
+        for _ in 0..4 {
+            let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+            // SAFETY: a rendering without attachments.
+            let pass = unsafe { frame.rendering(&info, 2) }.expect("room");
+            pass.slot(0)
+                .expect("free")
+                .stream()
+                .expect("room")
+                .finish()
+                .expect("open");
+            drop(pass.slot(1).expect("free"));
+            let result = frame.submit(SubmitOptions::default()).wait_timeout(LONG);
+            match missing {
+                MissingSlot::Fail => {
+                    let lost = FrameError::SlotLost {
+                        pass: 0,
+                        slot: 1,
+                        loss: SlotLoss::Dropped,
+                    };
+                    assert_eq!(result.expect_err("lost"), TicketError::Frame(lost));
+                }
+                MissingSlot::Skip => assert_eq!(result.expect("executed").commands, 2),
+            }
+        }
+        close(service, vulkan);
     }
 }

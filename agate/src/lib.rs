@@ -89,3 +89,8 @@ pub use stream::{
     Block, BlockOptions, BlockPool, BlockStats, RawBlock, Reservation, Stream, StreamReceiver,
     StreamSender,
 };
+
+/// The program in the README is compiled and run with the examples of this crate.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -45,6 +45,10 @@ struct Pending {
     ticket: Ticket,
 }
 
+/// Room for the messages of one draw: its push constants, and the rest generously. Where the owner lags behind the jobs,
+/// whole frames of them wait for it.
+const MESSAGE_BYTES_PER_DRAW: usize = 256;
+
 impl Agate {
     pub(crate) fn new(stage: &Stage, window: Option<vk::Extent2D>) -> Result<Self, Error> {
         let gpu = &stage.gpu;
@@ -55,6 +59,9 @@ impl Agate {
         options.frames_in_flight = FRAMES_IN_FLIGHT as u32;
         options.max_slots =
             u32::try_from(stage.jobs.count(stage.scene.len()) + OTHER_SLOTS).unwrap_or(u32::MAX);
+        options.max_block_bytes = options
+            .max_block_bytes
+            .max(FRAMES_IN_FLIGHT * stage.scene.len() * MESSAGE_BYTES_PER_DRAW);
         // SAFETY: the device was opened with what the service needs, and leaves it the queue (O1).
         let mut service = unsafe { Service::new(device, options) }.map_err(told)?;
         let swapchain = window
