@@ -21,6 +21,7 @@ use winit::platform::x11::EventLoopBuilderExtX11;
 use winit::raw_window_handle::{HasDisplayHandle, HasWindowHandle};
 use winit::window::{Window, WindowId};
 
+use crate::caught::caught;
 use crate::cli::Options;
 use crate::error::Error;
 use crate::gpu::instance::Instance;
@@ -57,12 +58,20 @@ pub(crate) fn run(options: &Options) -> Result<Ended, Error> {
         running: None,
         failed: None,
     };
-    let ran = event_loop.run_app(&mut app);
+    let ran = caught(|| event_loop.run_app(&mut app));
     if let Some(error) = app.failed {
         return Err(error);
     }
-    // winit's own text shows paths of the machine that built it.
-    ran.map_err(|_| Error::Window("the display server went away".into()))?;
+    match ran {
+        Ok(Ok(())) => {}
+        // winit's own text shows paths of the machine that built it.
+        Ok(Err(_)) => return Err(Error::Window("the display server went away".into())),
+        Err(panic) => {
+            return Err(Error::Window(format!(
+                "the display server went away, or: {panic}"
+            )));
+        }
+    }
     let mut running = app
         .running
         .ok_or_else(|| Error::Window("it was never opened".into()))?;

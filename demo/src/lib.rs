@@ -3,6 +3,7 @@
 //! This library is the program; `main.rs` only calls [`run`]. Read `stage` (what is drawn), `draw` (what a frame
 //! consists of) and `strategy` (who records it), then `session`, `headless` and `app` (who asks for frames).
 
+mod caught;
 pub mod cli;
 pub mod scene;
 
