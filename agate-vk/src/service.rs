@@ -399,6 +399,7 @@ impl Service {
             queue: self.queue.clone(),
             size: Arc::clone(&size),
             acquires: CompletionPool::new(),
+            destroyed: false,
         };
         swapchain.resize(options.extent);
         let source = Box::new(Source {

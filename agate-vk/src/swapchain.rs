@@ -55,6 +55,8 @@ pub struct Swapchain {
     pub(crate) queue: Handle<Inbox<QueueMessage>>,
     pub(crate) size: Arc<AtomicU64>,
     pub(crate) acquires: agate::CompletionPool<Result<Acquired, AcquireError>>,
+    /// The destruction was asked for.
+    pub(crate) destroyed: bool,
 }
 
 impl Swapchain {
@@ -91,7 +93,8 @@ impl Swapchain {
     }
 
     /// Destroys the swapchain on its owner; the completion resolves when that has happened.
-    pub fn destroy(self) -> Completion<()> {
+    pub fn destroy(mut self) -> Completion<()> {
+        self.destroyed = true;
         self.send_destroy()
     }
 
@@ -106,7 +109,9 @@ impl Swapchain {
 
 impl Drop for Swapchain {
     fn drop(&mut self) {
-        drop(self.send_destroy());
+        if !self.destroyed {
+            drop(self.send_destroy());
+        }
     }
 }
 
@@ -463,7 +468,8 @@ impl Chain {
 
     /// No more images; `done` resolves when the swapchain has been destroyed.
     pub(crate) fn close(&mut self, done: Resolver<()>) {
-        self.closing = Some(done);
+        // The first who asked is told; there is no second, as a handle asks once.
+        self.closing.get_or_insert(done);
     }
 
     /// Whether the swapchain is closed and all its images are back.

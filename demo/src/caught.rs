@@ -3,13 +3,20 @@
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::thread;
 
-/// Calls `run`; a panic comes back as its message, and nothing is printed meanwhile.
+/// Calls `run`; a panic of this thread comes back as its message and prints nothing. Other threads' panics print as ever.
 pub(crate) fn caught<R>(run: impl FnOnce() -> R) -> Result<R, String> {
-    let loud = panic::take_hook();
-    panic::set_hook(Box::new(|_| ()));
+    let (loud, here) = (Arc::new(panic::take_hook()), thread::current().id());
+    let others = Arc::clone(&loud);
+    panic::set_hook(Box::new(move |info| {
+        if thread::current().id() != here {
+            others(info);
+        }
+    }));
     let result = panic::catch_unwind(AssertUnwindSafe(run));
-    panic::set_hook(loud);
+    panic::set_hook(Box::new(move |info| loud(info)));
     result.map_err(|payload| message(payload.as_ref()))
 }
 
