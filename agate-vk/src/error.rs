@@ -316,7 +316,7 @@ pub enum FrameError {
     Aborted,
     /// An owner thread panicked; shut the service down for the payload.
     OwnerPanicked,
-    /// A swapchain image of another service or of an older swapchain was given for presenting.
+    /// A swapchain image of another service, or of a swapchain that is gone, was given for presenting.
     StaleImage,
     /// More semaphores than [`MAX_SEMAPHORES`](crate::MAX_SEMAPHORES) in one submission.
     TooManySemaphores,
@@ -346,9 +346,9 @@ impl fmt::Display for FrameError {
             Self::OwnerPanicked => {
                 f.write_str("an owner thread panicked: shut the service down for its payload")
             }
-            Self::StaleImage => {
-                f.write_str("the acquired image belongs to another or an older swapchain")
-            }
+            Self::StaleImage => f.write_str(
+                "the acquired image belongs to another service or to a swapchain that is gone",
+            ),
             Self::TooManySemaphores => f.write_str("too many semaphores in one submission"),
         }
     }

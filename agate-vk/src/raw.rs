@@ -235,38 +235,6 @@ impl Device {
             self.table.end_command_buffer(buffer)
         })
     }
-
-    /// # Safety
-    ///
-    /// The valid usage of `vkCmdPipelineBarrier2`, on the thread that owns the buffer's pool.
-    pub(crate) unsafe fn cmd_pipeline_barrier2(
-        &self,
-        buffer: vk::CommandBuffer,
-        info: &vk::DependencyInfo<'_>,
-    ) {
-        // SAFETY: the caller's contract.
-        unsafe { self.table.cmd_pipeline_barrier2(buffer, info) }
-    }
-
-    /// # Safety
-    ///
-    /// The valid usage of `vkCmdBeginRendering`, on the thread that owns the buffer's pool.
-    pub(crate) unsafe fn cmd_begin_rendering(
-        &self,
-        buffer: vk::CommandBuffer,
-        info: &vk::RenderingInfo<'_>,
-    ) {
-        // SAFETY: the caller's contract.
-        unsafe { self.table.cmd_begin_rendering(buffer, info) }
-    }
-
-    /// # Safety
-    ///
-    /// The valid usage of `vkCmdEndRendering`, on the thread that owns the buffer's pool.
-    pub(crate) unsafe fn cmd_end_rendering(&self, buffer: vk::CommandBuffer) {
-        // SAFETY: the caller's contract.
-        unsafe { self.table.cmd_end_rendering(buffer) }
-    }
 }
 
 /// The queue: called by its owner alone (R2).

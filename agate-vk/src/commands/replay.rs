@@ -170,9 +170,9 @@ unsafe fn command(
                 let (y, z) = halves(words.at(1));
                 d.cmd_dispatch(buffer, inline, y, z);
             }
-            op::PIPELINE_BARRIER2 => device.cmd_pipeline_barrier2(buffer, words.structure(1)),
-            op::BEGIN_RENDERING => device.cmd_begin_rendering(buffer, words.structure(1)),
-            op::END_RENDERING => device.cmd_end_rendering(buffer),
+            op::PIPELINE_BARRIER2 => d.cmd_pipeline_barrier2(buffer, words.structure(1)),
+            op::BEGIN_RENDERING => d.cmd_begin_rendering(buffer, words.structure(1)),
+            op::END_RENDERING => d.cmd_end_rendering(buffer),
             op::BEGIN_RENDER_PASS => {
                 d.cmd_begin_render_pass(buffer, words.structure(1), vk::SubpassContents::INLINE);
             }
