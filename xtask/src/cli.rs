@@ -7,6 +7,8 @@ Usage: cargo xtask COMMAND
 
   demo [--install] [-- ARGS]   install what the demo needs, build it in release, run it with ARGS
   test [--install]             install what the tests need, run every test and check of the project
+  bench NAME [--install] [-- ARGS]
+                               run the bench NAME (commands, queue, regressions) with ARGS
   check                        the quick part of test: fmt, clippy, the rules of the house
 
 As root, what is missing is installed with apt-get.
@@ -14,11 +16,16 @@ Otherwise the command that installs it is printed; with --install it is run by s
 Where the environment variable CI is set, a GPU or window test that was skipped has failed.
 ";
 
-const COMMANDS: [&str; 4] = ["demo", "test", "check", "--help"];
+const COMMANDS: [&str; 5] = ["demo", "test", "bench", "check", "--help"];
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Help,
+    Bench {
+        bench: Bench,
+        install: bool,
+        arguments: Vec<String>,
+    },
     Check,
     Demo {
         install: bool,
@@ -29,11 +36,38 @@ pub(crate) enum Command {
     },
 }
 
+/// The benches that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bench {
+    Commands,
+    Queue,
+    Regressions,
+}
+
+impl Bench {
+    const ALL: [Self; 3] = [Self::Commands, Self::Queue, Self::Regressions];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Commands => "commands",
+            Self::Queue => "queue",
+            Self::Regressions => "regressions",
+        }
+    }
+
+    /// Whether it records for a driver.
+    pub(crate) fn draws(self) -> bool {
+        self == Self::Commands
+    }
+}
+
 /// Why the command line means nothing, in one line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum UsageError {
     NoCommand,
     UnknownCommand(String),
+    NoBench,
+    UnknownBench(String),
     UnexpectedArgument {
         command: &'static str,
         argument: String,
@@ -43,7 +77,7 @@ pub(crate) enum UsageError {
 impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoCommand => write!(f, "no command; one of demo, test, check, --help"),
+            Self::NoCommand => write!(f, "no command; one of {}", COMMANDS.join(", ")),
             Self::UnknownCommand(name) => {
                 write!(
                     f,
@@ -51,13 +85,24 @@ impl fmt::Display for UsageError {
                     nearest(name, &COMMANDS)
                 )
             }
+            Self::NoBench => {
+                write!(
+                    f,
+                    "bench needs a name: {}",
+                    Bench::ALL.map(Bench::name).join(", ")
+                )
+            }
+            Self::UnknownBench(name) => {
+                let nearest = nearest(name, &Bench::ALL.map(Bench::name));
+                write!(f, "no bench '{name}'; did you mean '{nearest}'?")
+            }
             Self::UnexpectedArgument {
-                command: "demo",
+                command: command @ ("demo" | "bench"),
                 argument,
             } => {
                 write!(
                     f,
-                    "demo does not take '{argument}'; what the demo itself takes goes after --"
+                    "{command} does not take '{argument}'; what the {command} itself takes goes after --"
                 )
             }
             Self::UnexpectedArgument { command, argument } => {
@@ -85,11 +130,20 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Command, UsageError> {
         }
         "demo" => {
             let (install, rest) = install(rest);
-            let arguments = match rest.split_first() {
-                Some((dashes, arguments)) if dashes == "--" => arguments.to_vec(),
-                _ => none_left("demo", rest).map(|()| Vec::new())?,
-            };
+            let arguments = passed_on("demo", rest)?;
             Ok(Command::Demo { install, arguments })
+        }
+        "bench" => {
+            let (name, rest) = rest.split_first().ok_or(UsageError::NoBench)?;
+            let bench = Bench::ALL.into_iter().find(|bench| bench.name() == name);
+            let bench = bench.ok_or_else(|| UsageError::UnknownBench(name.clone()))?;
+            let (install, rest) = install(rest);
+            let arguments = passed_on("bench", rest)?;
+            Ok(Command::Bench {
+                bench,
+                install,
+                arguments,
+            })
         }
         unknown => Err(UsageError::UnknownCommand(unknown.to_owned())),
     }
@@ -103,6 +157,14 @@ fn install(arguments: &[String]) -> (bool, &[String]) {
     match arguments.split_first() {
         Some((first, rest)) if first == "--install" => (true, rest),
         _ => (false, arguments),
+    }
+}
+
+/// What stands behind the dashes; nothing may stand before them.
+fn passed_on(command: &'static str, rest: &[String]) -> Result<Vec<String>, UsageError> {
+    match rest.split_first() {
+        Some((dashes, arguments)) if dashes == "--" => Ok(arguments.to_vec()),
+        _ => none_left(command, rest).map(|()| Vec::new()),
     }
 }
 
@@ -143,7 +205,7 @@ fn edits(from: &str, to: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Command, UsageError, edits, nearest, parse};
+    use super::{Bench, Command, UsageError, edits, nearest, parse};
 
     fn words(line: &str) -> Vec<String> {
         line.split_whitespace().map(str::to_owned).collect()
@@ -170,8 +232,26 @@ mod tests {
     }
 
     #[test]
+    fn a_bench_has_a_name_and_its_own_arguments() {
+        let bench = Command::Bench {
+            bench: Bench::Commands,
+            install: false,
+            arguments: words("--draws 1000"),
+        };
+        assert_eq!(parse(&words("bench commands -- --draws 1000")), Ok(bench));
+        assert_eq!(parse(&words("bench")), Err(UsageError::NoBench));
+        let error = parse(&words("bench comands")).unwrap_err().to_string();
+        assert_eq!(error, "no bench 'comands'; did you mean 'commands'?");
+    }
+
+    #[test]
     fn arguments_that_mean_nothing_are_refused() {
-        for line in ["demo --headless", "check now", "test --instal"] {
+        for line in [
+            "demo --headless",
+            "check now",
+            "test --instal",
+            "bench queue --quick",
+        ] {
             assert!(
                 matches!(
                     parse(&words(line)),

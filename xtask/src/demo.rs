@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::cargo::cargo;
 use crate::host::{self, Display};
 use crate::packages;
+use crate::process::exit_code;
 
 /// Installs what is missing, builds the demo in release, runs it with `arguments`, and ends as it ends.
 pub(crate) fn run(install: bool, arguments: &[String]) -> ExitCode {
@@ -32,10 +33,4 @@ pub(crate) fn run(install: bool, arguments: &[String]) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The demo's own code; 1 where a signal ended it.
-fn exit_code(code: Option<i32>) -> ExitCode {
-    code.and_then(|code| u8::try_from(code).ok())
-        .map_or(ExitCode::FAILURE, ExitCode::from)
 }

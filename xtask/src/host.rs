@@ -71,6 +71,17 @@ pub(crate) fn lavapipe() -> Option<PathBuf> {
         .find(|path| is_lavapipe(path))
 }
 
+/// Has `command` use lavapipe, if it is there and the user chose no other driver.
+pub(crate) fn prefer_lavapipe(command: &mut Command) {
+    const NAMES: [&str; 2] = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"];
+    if NAMES.iter().any(|name| env::var_os(name).is_some()) {
+        return;
+    }
+    if let Some(lavapipe) = lavapipe() {
+        command.envs(NAMES.map(|name| (name, &lavapipe)));
+    }
+}
+
 fn is_lavapipe(manifest: &Path) -> bool {
     manifest
         .file_name()

@@ -1,7 +1,8 @@
-//! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask check`.
+//! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask check`, `cargo xtask bench`.
 //!
 //! Nothing but the standard library is used here, so the first command on a fresh machine compiles in seconds.
 
+mod bench;
 mod cargo;
 mod check;
 mod cli;
@@ -26,6 +27,11 @@ fn main() -> ExitCode {
             print!("{}", cli::HELP);
             ExitCode::SUCCESS
         }
+        Ok(Command::Bench {
+            bench,
+            install,
+            arguments,
+        }) => bench::run(bench, install, &arguments),
         Ok(Command::Check) => check::run(),
         Ok(Command::Demo { install, arguments }) => demo::run(install, &arguments),
         Ok(Command::Test { install }) => test::run(install),

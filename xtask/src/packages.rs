@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::cli::Bench;
 use crate::host::{self, Display};
 
 /// One thing that must be there, and the packages that bring it.
@@ -149,6 +150,15 @@ pub(crate) fn for_tests() -> Vec<Need> {
         .chain(X11)
         .chain(WINDOW_TESTS)
         .collect()
+}
+
+/// What a bench needs: those of drawing are measured on lavapipe too.
+pub(crate) fn for_bench(bench: Bench) -> Vec<Need> {
+    if bench.draws() {
+        vec![LOADER, LAVAPIPE]
+    } else {
+        Vec::new()
+    }
 }
 
 /// What is missing still, and what the user can do about it.

@@ -1,7 +1,7 @@
 //! Running a command to its end: output line by line, a time limit, and no process left behind.
 
 use std::io::{self, BufRead, BufReader, Read};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,6 +16,12 @@ pub(crate) enum End {
     Exited(ExitStatus),
     /// It was still running at the limit and was killed, with all that it had started.
     TimedOut,
+}
+
+/// The code that a command ended with, as our own; 1 where a signal ended it.
+pub(crate) fn exit_code(code: Option<i32>) -> ExitCode {
+    code.and_then(|code| u8::try_from(code).ok())
+        .map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 /// Runs `command`, gives every line of its output (errors among it, in order) to `on_line`, and kills it at `limit`.

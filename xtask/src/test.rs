@@ -1,7 +1,6 @@
 //! `cargo xtask test`: everything that must hold, on a bare machine, in one command.
 
 use std::env;
-use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use crate::cargo::{cargo, root, target};
@@ -66,20 +65,9 @@ fn vulkan_tests(steps: &mut Steps) {
         "test --locked --package agate-vk --package demo --package benches --lib --bins --tests --examples \
          --no-fail-fast -- --show-output",
     );
-    if let Some(lavapipe) = driver_for_tests() {
-        tests
-            .env("VK_DRIVER_FILES", &lavapipe)
-            .env("VK_ICD_FILENAMES", &lavapipe);
-    }
+    // So that pictures and messages do not depend on the graphics card.
+    host::prefer_lavapipe(&mut tests);
     steps.tests("tests with Vulkan", tests, env::var_os("CI").is_some());
-}
-
-/// Lavapipe, so that pictures and messages do not depend on the graphics card; nothing where the user chose a driver.
-fn driver_for_tests() -> Option<PathBuf> {
-    let chosen = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"]
-        .iter()
-        .any(|name| env::var_os(name).is_some());
-    if chosen { None } else { host::lavapipe() }
 }
 
 fn doc_tests(steps: &mut Steps) {

@@ -1,0 +1,102 @@
+//! Recording a frame's commands in all the ways that people do it, on three devices, with the naive ways and the limits in
+//! the same tables. `cargo bench -p benches --bench commands -- --help` lists the options.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use benches::commands::device::{Device, Kind};
+use benches::commands::options::{self, Options};
+use benches::commands::run::measure;
+use benches::commands::strategy::Way;
+use benches::commands::work::{Order, Work};
+use benches::commands::{encode, report};
+use benches::machine;
+
+fn main() -> ExitCode {
+    match options::parse(std::env::args().skip(1)).and_then(|options| run(&options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("commands: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), String> {
+    if options.help {
+        print!("{}", options::HELP);
+        return Ok(());
+    }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    println!(
+        "{}\n{} rounds of each candidate, in turns; medians (quartiles); a draw is four vkCmd*; {} jobs on {threads} threads.\n",
+        machine::describe(),
+        options.rounds,
+        options.jobs
+    );
+    let series = encode::measure(options.rounds);
+    println!("Encoding\n\n{}", report::encoding(&series));
+    println!("{}", report::verdicts(&report::encoding_goals(&series)));
+    for kind in &options.devices {
+        let device = Arc::new(Device::open(*kind)?);
+        println!("Device: {} ({})\n", kind.name(), device.name);
+        for draws in &options.draws {
+            of_size(options, &device, *draws, threads)?;
+        }
+        let work = work(options, 10_000, Order::Forward, true);
+        let ways = [
+            Way::PerThread,
+            Way::MutexPerJob,
+            Way::MutexPerCommand,
+            Way::Agate,
+            Way::Boxed,
+            Way::ByValue,
+        ];
+        let rows = measure(&device, &work, options.rounds, &ways)?;
+        println!(
+            "{}: 10,000 draws, each timed\n\n{}",
+            kind.name(),
+            report::latencies(&rows)
+        );
+        println!("{}", report::verdicts(&report::latency_goals(&rows)));
+    }
+    Ok(())
+}
+
+fn of_size(
+    options: &Options,
+    device: &Arc<Device>,
+    draws: usize,
+    threads: usize,
+) -> Result<(), String> {
+    for order in [Order::Forward, Order::Reverse] {
+        let work = work(options, draws, order, false);
+        let rows = measure(device, &work, options.rounds, &Way::ALL)?;
+        let (name, slots) = (
+            device.kind.name(),
+            match order {
+                Order::Forward => "in order",
+                Order::Reverse => "in reverse",
+            },
+        );
+        println!(
+            "{name}: {draws} draws, slots finished {slots}\n\n{}",
+            report::frames(&rows, threads)
+        );
+        if order == Order::Forward {
+            let goals = report::frame_goals(&rows, name, device.kind == Kind::Software);
+            println!("{}", report::verdicts(&goals));
+        }
+    }
+    Ok(())
+}
+
+fn work(options: &Options, draws: usize, order: Order, each_draw: bool) -> Work {
+    Work {
+        draws,
+        jobs: options.jobs.min(draws),
+        order,
+        eliminate: false,
+        each_draw,
+    }
+}

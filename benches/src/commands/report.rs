@@ -1,0 +1,246 @@
+//! The tables of the bench, and the goals that they are held against.
+
+use crate::commands::encode::names;
+use crate::commands::goals::{Goal, Verdict};
+use crate::commands::run::Row;
+use crate::commands::strategy::Way;
+use crate::rounds::Series;
+use crate::stats::{Summary, ratio};
+use crate::table::{Table, number, spread, times};
+
+/// Every way of recording one frame.
+pub fn frames(rows: &[Row], threads: usize) -> String {
+    let mut table = Table::new([
+        "ns per draw",
+        "job, CPU",
+        "of per thread",
+        "job, wall",
+        "until ended",
+        "of per thread",
+        "until recycled",
+        "owner",
+        "written → ended, µs",
+        "pools",
+        "buffers",
+        "messages, KiB",
+    ]);
+    let base = find(rows, Way::PerThread, false);
+    for row in rows {
+        let summary = |values: Vec<f64>| Summary::of(&values);
+        let of_base = |ours: Vec<f64>, theirs: Option<Vec<f64>>| {
+            theirs.map_or(String::new(), |theirs| times(ratio(&ours, &theirs).median))
+        };
+        let has_owner = row.frames.iter().any(|frame| frame.owner_ns > 0.0);
+        let is_limit = row.way == Way::CopyLimit;
+        let objects = |count: usize| {
+            if is_limit {
+                "-".to_owned()
+            } else {
+                count.to_string()
+            }
+        };
+        table.row([
+            row.name(),
+            spread(summary(row.job_cpu())),
+            of_base(row.job_cpu(), base.map(Row::job_cpu)),
+            number(summary(row.job_wall()).median),
+            spread(summary(row.wall())),
+            of_base(row.wall(), base.map(Row::wall)),
+            number(summary(row.recycled()).median),
+            if has_owner {
+                number(summary(row.owner()).median)
+            } else {
+                "-".to_owned()
+            },
+            number(summary(row.tail_us()).median),
+            objects(row.objects.pools),
+            objects(row.objects.buffers),
+            if row.objects.message_bytes > 0 {
+                (row.objects.message_bytes / 1024).to_string()
+            } else {
+                "-".to_owned()
+            },
+        ]);
+    }
+    if let Some(single) = find(rows, Way::Single, false) {
+        let all = Summary::of(&single.wall()).median;
+        let mut cells = vec![String::new(); 12];
+        cells[0] = format!("limit: the driver's calls alone, over {threads} threads");
+        cells[4] = number(all / threads as f64);
+        table.row(cells);
+    }
+    table.text()
+}
+
+/// The time of one draw's calls, as the job sees it.
+pub fn latencies(rows: &[Row]) -> String {
+    let mut table = Table::new(["one draw's calls, ns", "p50", "p99", "p99.9", "p99.99"]);
+    for row in rows {
+        let quantiles = row.draw_quantiles([0.5, 0.99, 0.999, 0.9999]);
+        table.row([row.name()].into_iter().chain(quantiles.map(number)));
+    }
+    table.text()
+}
+
+/// What encoding costs in a hot block.
+pub fn encoding(series: &[Series<f64>]) -> String {
+    let mut table = Table::new(["one thread, hot block", "ns per draw", "of the copy"]);
+    let copy = named(series, names::COPY);
+    for one in series {
+        table.row([
+            one.name.clone(),
+            spread(Summary::of(&one.runs)),
+            times(ratio(&one.runs, copy).median),
+        ]);
+    }
+    table.text()
+}
+
+/// One goal, and what was measured of it.
+pub type Judged = (Goal, Summary);
+
+/// The goals for encoding.
+pub fn encoding_goals(series: &[Series<f64>]) -> Vec<Judged> {
+    let copy = named(series, names::COPY);
+    let judge = |what, name, must, aim| {
+        let goal = Goal { what, must, aim };
+        (goal, ratio(named(series, name), copy))
+    };
+    vec![
+        judge(
+            "encode four calls, loop inlined: of a copy of the bytes",
+            names::INLINED,
+            1.3,
+            1.1,
+        ),
+        judge(
+            "encode four calls, loop in a function: of a copy",
+            names::LOOP,
+            1.3,
+            1.1,
+        ),
+        judge(
+            "encode four calls, a function per draw: of a copy",
+            names::EACH,
+            2.7,
+            1.7,
+        ),
+    ]
+}
+
+/// The goals for whole frames of 100,000 draws or fewer, in slot order.
+pub fn frame_goals(rows: &[Row], device: &str, software: bool) -> Vec<Judged> {
+    let (Some(agate), Some(pools), Some(single)) = (
+        find(rows, Way::Agate, false),
+        find(rows, Way::PerThread, false),
+        find(rows, Way::Single, false),
+    ) else {
+        return Vec::new();
+    };
+    let mut judged = Vec::new();
+    let mut add = |what, must, aim, measured| judged.push((Goal { what, must, aim }, measured));
+    let (must, aim) = if software {
+        (0.02, 0.005)
+    } else {
+        (0.15, 0.05)
+    };
+    let what = if software {
+        "job side, stitched: of pools per thread (the goal is that of sharded)"
+    } else {
+        "job side, stitched: of pools per thread"
+    };
+    add(what, must, aim, ratio(&agate.job_cpu(), &pools.job_cpu()));
+    if let Some(mutex) = find(rows, Way::MutexPerCommand, false) {
+        let measured = ratio(&agate.job_cpu(), &mutex.job_cpu());
+        add("job side: of a mutex per command", 0.05, 0.02, measured);
+    }
+    if let Some(boxed) = find(rows, Way::Boxed, false) {
+        let measured = ratio(&agate.job_cpu(), &boxed.job_cpu());
+        add(
+            "job side: of one boxed message per command",
+            0.03,
+            0.01,
+            measured,
+        );
+    }
+    add(
+        "wall, stitched: of pools per thread",
+        2.1,
+        1.7,
+        ratio(&agate.wall(), &pools.wall()),
+    );
+    add(
+        "wall, stitched: of one thread recording directly",
+        1.15,
+        1.0,
+        ratio(&agate.wall(), &single.wall()),
+    );
+    add(
+        "replay of a draw's calls: of direct calls",
+        1.10,
+        1.03,
+        ratio(&agate.owner(), &single.job_wall()),
+    );
+    let _ = device;
+    judged
+}
+
+/// The goals for the slowest draws of jobs.
+pub fn latency_goals(rows: &[Row]) -> Vec<Judged> {
+    let tail = |way| find(rows, way, false).map(|row| row.draw_quantiles([0.999])[0]);
+    let (Some(agate), Some(direct), Some(mutex)) = (
+        tail(Way::Agate),
+        tail(Way::PerThread),
+        tail(Way::MutexPerCommand),
+    ) else {
+        return Vec::new();
+    };
+    let exact = |ratio| Summary {
+        median: ratio,
+        low: ratio,
+        high: ratio,
+    };
+    let goal = |what, must, aim| Goal { what, must, aim };
+    vec![
+        (
+            goal("p99.9 of one draw's calls: of direct", 0.5, 0.17),
+            exact(agate / direct),
+        ),
+        (
+            goal(
+                "p99.9 of one draw's calls: of a mutex per command",
+                0.02,
+                0.01,
+            ),
+            exact(agate / mutex),
+        ),
+    ]
+}
+
+/// The goals in one table.
+pub fn verdicts(judged: &[Judged]) -> String {
+    let mut table = Table::new(["goal", "measured", "must", "", "aim", " "]);
+    for (goal, measured) in judged {
+        table.row([
+            goal.what.to_owned(),
+            spread(*measured),
+            times(goal.must),
+            Verdict::of(*measured, goal.must).word().to_owned(),
+            times(goal.aim),
+            Verdict::of(*measured, goal.aim).word().to_owned(),
+        ]);
+    }
+    table.text()
+}
+
+fn find(rows: &[Row], way: Way, eliminate: bool) -> Option<&Row> {
+    rows.iter()
+        .find(|row| row.way == way && row.eliminate == eliminate)
+}
+
+fn named<'a>(series: &'a [Series<f64>], name: &str) -> &'a [f64] {
+    series
+        .iter()
+        .find(|one| one.name == name)
+        .map_or(&[], |one| &one.runs)
+}

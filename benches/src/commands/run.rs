@@ -1,0 +1,145 @@
+//! Runs the candidates in turns.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use crate::clock::ns_per_tick;
+use crate::commands::device::Device;
+use crate::commands::frame::{FrameTimes, Objects, Stage, Strategy};
+use crate::commands::strategy::Way;
+use crate::commands::work::{Jobs, Matrices, Work};
+use crate::rounds::{self, Candidate};
+use crate::stats::quantile;
+
+/// One row of a table: a way of recording, and all its frames.
+#[derive(Debug)]
+pub struct Row {
+    /// How it records.
+    pub way: Way,
+    /// Whether bindings that are there already were left out.
+    pub eliminate: bool,
+    /// Its frames.
+    pub frames: Vec<FrameTimes>,
+    /// What it held at the end.
+    pub objects: Objects,
+    /// Draws in a frame.
+    pub draws: usize,
+}
+
+impl Row {
+    /// What the table calls it.
+    pub fn name(&self) -> String {
+        let suffix = if self.eliminate { ", eliminating" } else { "" };
+        format!("{}{suffix}", self.way.name())
+    }
+
+    fn per_draw(&self, number: impl Fn(&FrameTimes) -> f64) -> Vec<f64> {
+        let draws = self.draws as f64;
+        self.frames
+            .iter()
+            .map(|frame| number(frame) / draws)
+            .collect()
+    }
+
+    /// Processor time of a draw in its job, in nanoseconds.
+    pub fn job_cpu(&self) -> Vec<f64> {
+        self.per_draw(|frame| frame.jobs.cpu_ns as f64)
+    }
+
+    /// Wall time of a draw in its job, in nanoseconds: with waiting for locks, and with being put aside.
+    pub fn job_wall(&self) -> Vec<f64> {
+        self.per_draw(|frame| frame.jobs.wall_ticks as f64 * ns_per_tick())
+    }
+
+    /// From the frame's begin to the end of its primary, in nanoseconds for each draw.
+    pub fn wall(&self) -> Vec<f64> {
+        self.per_draw(|frame| frame.wall_ns)
+    }
+
+    /// Until everything can be used again, in nanoseconds for each draw.
+    pub fn recycled(&self) -> Vec<f64> {
+        self.per_draw(|frame| frame.recycled_ns)
+    }
+
+    /// The owner's time, in nanoseconds for each draw.
+    pub fn owner(&self) -> Vec<f64> {
+        self.per_draw(|frame| frame.owner_ns)
+    }
+
+    /// From the end of the last job to the end of the primary, in microseconds.
+    pub fn tail_us(&self) -> Vec<f64> {
+        self.frames
+            .iter()
+            .map(|frame| frame.tail_ns / 1e3)
+            .collect()
+    }
+
+    /// A quantile of the time of one draw's calls over all frames, in nanoseconds.
+    pub fn draw_quantiles<const N: usize>(&self, quantiles: [f64; N]) -> [f64; N] {
+        let mut all: Vec<f64> = self
+            .frames
+            .iter()
+            .flat_map(|frame| &frame.jobs.each)
+            .map(|ticks| f64::from(*ticks) * ns_per_tick())
+            .collect();
+        all.sort_by(f64::total_cmp);
+        quantiles.map(|q| quantile(&all, q))
+    }
+}
+
+/// Measures all ways of recording this work on a device, in turns.
+///
+/// # Errors
+///
+/// Where threads cannot be started.
+pub fn measure(
+    device: &Arc<Device>,
+    work: &Work,
+    rounds: usize,
+    ways: &[Way],
+) -> Result<Vec<Row>, String> {
+    let mut jobs = Jobs::new().map_err(|why| format!("threads: {why}"))?;
+    jobs.prepare(work);
+    let stage = Stage {
+        device: Arc::clone(device),
+        jobs,
+        matrices: Matrices::default(),
+    };
+    let mut entries = Vec::new();
+    for way in ways {
+        for eliminate in [false, true] {
+            if !eliminate || (way.has_elimination() && !work.each_draw) {
+                let strategy = way.make(device, stage.jobs.threads());
+                entries.push((*way, eliminate, RefCell::new(strategy)));
+            }
+        }
+    }
+    let candidates = entries
+        .iter()
+        .map(|(way, eliminate, strategy)| candidate(&stage, work, *way, *eliminate, strategy))
+        .collect();
+    let series = rounds::run(candidates, 3, rounds);
+    let rows = entries.iter().zip(series);
+    Ok(rows
+        .map(|((way, eliminate, strategy), series)| Row {
+            way: *way,
+            eliminate: *eliminate,
+            frames: series.runs,
+            objects: strategy.borrow().objects(),
+            draws: work.draws,
+        })
+        .collect())
+}
+
+fn candidate<'a>(
+    stage: &'a Stage,
+    work: &Work,
+    way: Way,
+    eliminate: bool,
+    strategy: &'a RefCell<Box<dyn Strategy>>,
+) -> Candidate<'a, FrameTimes> {
+    let work = Work { eliminate, ..*work };
+    Candidate::new(way.name(), move || {
+        strategy.borrow_mut().frame(stage, &work)
+    })
+}

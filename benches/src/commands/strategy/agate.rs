@@ -1,0 +1,137 @@
+//! The owner of the pool: jobs write messages into blocks, its thread replays them in slot order into the one primary.
+//!
+//! # Invariants
+//!
+//! - O1: the service alone uses the queue, and is shut down before the device is dropped.
+//! - O2: the scene's objects outlive the service.
+
+#![allow(unsafe_code, reason = "encodes Vulkan commands")]
+
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agate_vk::{Recorder, Service, ServiceOptions, SubmitOptions};
+use ash::vk;
+
+use super::FRAMES_IN_FLIGHT;
+use super::direct::rendering;
+use crate::commands::device::Device;
+use crate::commands::frame::{FrameTimes, Objects, Stage, Stamps, Strategy};
+use crate::commands::work::{Calls, Matrix, Work, record};
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// See the module.
+pub struct Agate {
+    service: Service,
+    /// Objects of the device are used until the service has shut down.
+    _device: Arc<Device>,
+}
+
+impl Agate {
+    /// Starts the service.
+    ///
+    /// # Panics
+    ///
+    /// If its threads cannot be started.
+    pub fn new(device: &Arc<Device>) -> Self {
+        let mut options = ServiceOptions::new(device.queue, device.family);
+        options.frames_in_flight = FRAMES_IN_FLIGHT as u32;
+        // SAFETY: the device has what the service needs, and nobody else uses the queue (O1).
+        let service = unsafe { Service::new(device.for_agate(), options) };
+        Self {
+            service: service.expect("threads for the owners"),
+            _device: Arc::clone(device),
+        }
+    }
+}
+
+impl Strategy for Agate {
+    fn frame(&mut self, stage: &Stage, work: &Work) -> FrameTimes {
+        let scene = stage.device.scene;
+        let mut stamps = Stamps::begin();
+        let mut frame = self
+            .service
+            .begin_frame_timeout(DEADLINE)
+            .expect("the frame before has retired");
+        // SAFETY: no attachments, so nothing has to be alive.
+        let pass = unsafe { frame.rendering(&rendering(), work.jobs as u32) };
+        let pass = pass.expect("few slots");
+        let jobs = stage.jobs.run(work, |_, slot, range, each| {
+            let slot = pass.slot(slot as u32).expect("nobody else took it");
+            let mut recorder = slot.stream().expect("room for messages");
+            recorder.enter(|entered| {
+                let mut calls = Encoded(entered);
+                record(&mut calls, &scene, &stage.matrices, range, work, each);
+            });
+            recorder.finish().expect("room for messages");
+        });
+        let mut ticket = frame.submit(SubmitOptions::default());
+        let report = ticket.wait_timeout(DEADLINE).expect("the frame is well");
+        stamps.ended_at(report.ended);
+        let mut times = stamps.recycled(jobs);
+        times.owner_ns = report.replay.as_nanos() as f64;
+        times
+    }
+
+    fn objects(&self) -> Objects {
+        let counters = self.service.counters();
+        Objects {
+            pools: counters.pools as usize,
+            buffers: counters.command_buffers as usize,
+            message_bytes: counters.blocks.high_water * counters.block_bytes,
+        }
+    }
+}
+
+/// Calls as messages (O2).
+pub(crate) struct Encoded<'a, R>(pub(crate) &'a mut R);
+
+impl<R: Recorder> Encoded<'_, R> {
+    /// [`Calls::push`] of a matrix that is built in the message.
+    #[inline(always)]
+    pub(crate) fn push_in_place(
+        &mut self,
+        layout: vk::PipelineLayout,
+        write: impl FnOnce(&mut MaybeUninit<Matrix>),
+    ) {
+        // SAFETY: as `push`; the callers initialise the matrix.
+        unsafe {
+            self.0
+                .push_constants_with(layout, vk::ShaderStageFlags::VERTEX, 0, write);
+        };
+    }
+}
+
+impl<R: Recorder> Calls for Encoded<'_, R> {
+    #[inline(always)]
+    fn bind_pipeline(&mut self, pipeline: vk::Pipeline) {
+        // SAFETY: O2.
+        unsafe {
+            self.0
+                .cmd_bind_pipeline(vk::PipelineBindPoint::GRAPHICS, pipeline);
+        };
+    }
+
+    #[inline(always)]
+    fn bind_vertices(&mut self, buffer: vk::Buffer) {
+        // SAFETY: O2.
+        unsafe { self.0.cmd_bind_vertex_buffers(0, &[buffer], &[0]) };
+    }
+
+    #[inline(always)]
+    fn push(&mut self, layout: vk::PipelineLayout, matrix: &Matrix) {
+        // SAFETY: O2; the layout has 64 bytes for the vertex stage.
+        unsafe {
+            self.0
+                .push_constants(layout, vk::ShaderStageFlags::VERTEX, 0, matrix);
+        };
+    }
+
+    #[inline(always)]
+    fn draw(&mut self) {
+        // SAFETY: everything is bound.
+        unsafe { self.0.cmd_draw(3, 1, 0, 0) };
+    }
+}
