@@ -59,7 +59,32 @@ fn run(options: &Options) -> Result<(), String> {
             report::latencies(&rows)
         );
         println!("{}", report::verdicts(&report::latency_goals(&rows)));
+        if *kind == Kind::Software {
+            until_executed(options, &device)?;
+        }
     }
+    Ok(())
+}
+
+/// Frames that are executed: what the owner's delay is beside that.
+fn until_executed(options: &Options, device: &Arc<Device>) -> Result<(), String> {
+    let work = Work {
+        execute: true,
+        ..work(options, 10_000, Order::Forward, false)
+    };
+    let ways = [
+        Way::Single,
+        Way::PerThread,
+        Way::MutexPerJob,
+        Way::MutexPerCommand,
+        Way::Agate,
+    ];
+    let rows = measure(device, &work, options.rounds, &ways)?;
+    println!(
+        "{}: 10,000 draws, executed\n\n{}",
+        device.kind.name(),
+        report::executed(&rows)
+    );
     Ok(())
 }
 
@@ -84,7 +109,7 @@ fn of_size(
             report::frames(&rows, threads)
         );
         if order == Order::Forward {
-            let goals = report::frame_goals(&rows, name, device.kind == Kind::Software);
+            let goals = report::frame_goals(&rows, device.kind == Kind::Software);
             println!("{}", report::verdicts(&goals));
         }
     }
@@ -97,6 +122,7 @@ fn work(options: &Options, draws: usize, order: Order, each_draw: bool) -> Work 
         jobs: options.jobs.min(draws),
         order,
         eliminate: false,
+        execute: false,
         each_draw,
     }
 }

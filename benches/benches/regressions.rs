@@ -25,6 +25,7 @@ fn frames(criterion: &mut Criterion) {
                 jobs: 32,
                 order: Order::Forward,
                 eliminate: false,
+                execute: false,
                 each_draw: false,
             };
             stage.jobs.prepare(&work);

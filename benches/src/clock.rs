@@ -49,6 +49,18 @@ pub fn floor_ticks() -> u64 {
     samples[samples.len() / 2]
 }
 
+/// What two neighbouring calls of [`thread_cpu_ns`] measure, in nanoseconds: the median of many.
+pub fn thread_cpu_floor_ns() -> u64 {
+    let mut samples: Vec<u64> = (0..1001)
+        .map(|_| {
+            let first = thread_cpu_ns();
+            thread_cpu_ns() - first
+        })
+        .collect();
+    samples.sort_unstable();
+    samples[samples.len() / 2]
+}
+
 /// The processor time of the calling thread, in nanoseconds; 0 should the system not tell.
 pub fn thread_cpu_ns() -> u64 {
     let mut time = libc::timespec {

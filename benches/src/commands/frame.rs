@@ -1,7 +1,7 @@
 //! One frame by one strategy, and what is measured of it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::clock::{ns_per_tick, ticks};
 use crate::commands::device::Device;
@@ -44,6 +44,10 @@ pub struct FrameTimes {
     pub wall_ns: f64,
     /// From the end of the last job to the end of the primary, in nanoseconds.
     pub tail_ns: f64,
+    /// From the end of the last job until the frame was queued, in nanoseconds; 0 where it was not.
+    pub queued_ns: f64,
+    /// From there until it had been executed, in nanoseconds.
+    pub executed_ns: f64,
     /// From the frame's begin until everything can be used again, in nanoseconds.
     pub recycled_ns: f64,
     /// Time of an owner thread spent recording, in nanoseconds; 0 without one.
@@ -57,7 +61,9 @@ pub struct FrameTimes {
 pub struct Stamps {
     began: Instant,
     began_ticks: u64,
-    ended: Option<(Instant, u64)>,
+    ended: Option<Instant>,
+    queued: Option<Instant>,
+    executed: Option<Instant>,
 }
 
 impl Stamps {
@@ -67,29 +73,41 @@ impl Stamps {
             began: Instant::now(),
             began_ticks: ticks(),
             ended: None,
+            queued: None,
+            executed: None,
         }
     }
 
-    /// The primary has ended now.
-    pub fn ended(&mut self) {
-        self.ended = Some((Instant::now(), ticks()));
+    /// The primary ended at this time.
+    pub fn ended(&mut self, when: Instant) {
+        self.ended = Some(when);
     }
 
-    /// The primary ended when another thread said.
-    pub fn ended_at(&mut self, when: Instant) {
-        let after = when.saturating_duration_since(self.began).as_nanos() as f64;
-        let ticks = self.began_ticks + (after / ns_per_tick()) as u64;
-        self.ended = Some((when, ticks));
+    /// The frame was queued at this time.
+    pub fn queued(&mut self, when: Instant) {
+        self.queued = Some(when);
+    }
+
+    /// The frame was seen to be executed at this time.
+    pub fn executed(&mut self, when: Instant) {
+        self.executed = Some(when);
     }
 
     /// Everything can be used again now.
     pub fn recycled(self, jobs: JobTimes) -> FrameTimes {
-        let recycled_ns = self.began.elapsed().as_nanos() as f64;
-        let (ended, ended_ticks) = self.ended.unwrap_or((self.began, self.began_ticks));
+        let since = |from: Instant, to: Instant| to.saturating_duration_since(from).as_nanos() as f64;
+        let written = self.began
+            + Duration::from_nanos(
+                (jobs.ended.saturating_sub(self.began_ticks) as f64 * ns_per_tick()) as u64,
+            );
+        let ended = self.ended.unwrap_or(self.began);
+        let queued = self.queued.unwrap_or(written);
         FrameTimes {
-            wall_ns: ended.saturating_duration_since(self.began).as_nanos() as f64,
-            tail_ns: ended_ticks.saturating_sub(jobs.ended) as f64 * ns_per_tick(),
-            recycled_ns,
+            wall_ns: since(self.began, ended),
+            tail_ns: since(written, ended),
+            queued_ns: since(written, queued),
+            executed_ns: since(queued, self.executed.unwrap_or(queued)),
+            recycled_ns: since(self.began, Instant::now()),
             owner_ns: 0.0,
             jobs,
         }

@@ -72,6 +72,37 @@ pub fn frames(rows: &[Row], threads: usize) -> String {
     table.text()
 }
 
+/// From the last word written to the last command executed.
+pub fn executed(rows: &[Row]) -> String {
+    let mut table = Table::new([
+        "microseconds",
+        "written → queued",
+        "queued → executed",
+        "frame, from begin",
+        "of per thread",
+    ]);
+    let frame = |row: &Row| -> Vec<f64> {
+        let frames = row.frames.iter();
+        frames
+            .map(|frame| (frame.wall_ns - frame.tail_ns + frame.queued_ns + frame.executed_ns) / 1e3)
+            .collect()
+    };
+    let base = find(rows, Way::PerThread, false).map(frame);
+    for row in rows {
+        let of_base = base.as_ref().map_or(String::new(), |base| {
+            times(ratio(&frame(row), base).median)
+        });
+        table.row([
+            row.name(),
+            spread(Summary::of(&row.queued_us())),
+            spread(Summary::of(&row.executed_us())),
+            spread(Summary::of(&frame(row))),
+            of_base,
+        ]);
+    }
+    table.text()
+}
+
 /// The time of one draw's calls, as the job sees it.
 pub fn latencies(rows: &[Row]) -> String {
     let mut table = Table::new(["one draw's calls, ns", "p50", "p99", "p99.9", "p99.99"]);
@@ -129,7 +160,7 @@ pub fn encoding_goals(series: &[Series<f64>]) -> Vec<Judged> {
 }
 
 /// The goals for whole frames of 100,000 draws or fewer, in slot order.
-pub fn frame_goals(rows: &[Row], device: &str, software: bool) -> Vec<Judged> {
+pub fn frame_goals(rows: &[Row], software: bool) -> Vec<Judged> {
     let (Some(agate), Some(pools), Some(single)) = (
         find(rows, Way::Agate, false),
         find(rows, Way::PerThread, false),
@@ -181,7 +212,6 @@ pub fn frame_goals(rows: &[Row], device: &str, software: bool) -> Vec<Judged> {
         1.03,
         ratio(&agate.owner(), &single.job_wall()),
     );
-    let _ = device;
     judged
 }
 

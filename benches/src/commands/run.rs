@@ -74,6 +74,22 @@ impl Row {
             .collect()
     }
 
+    /// From the end of the last job until the frame was queued, in microseconds.
+    pub fn queued_us(&self) -> Vec<f64> {
+        self.frames
+            .iter()
+            .map(|frame| frame.queued_ns / 1e3)
+            .collect()
+    }
+
+    /// From there until it had been executed, in microseconds.
+    pub fn executed_us(&self) -> Vec<f64> {
+        self.frames
+            .iter()
+            .map(|frame| frame.executed_ns / 1e3)
+            .collect()
+    }
+
     /// A quantile of the time of one draw's calls over all frames, in nanoseconds.
     pub fn draw_quantiles<const N: usize>(&self, quantiles: [f64; N]) -> [f64; N] {
         let mut all: Vec<f64> = self

@@ -30,6 +30,8 @@ pub struct Work {
     pub order: Order,
     /// Whether a job leaves out the bindings that it made before.
     pub eliminate: bool,
+    /// Whether the frame is submitted and executed; else it is recorded only. The naive ways only record.
+    pub execute: bool,
     /// Whether the time of each draw is noted, which disturbs the other numbers.
     pub each_draw: bool,
 }
@@ -191,6 +193,8 @@ struct Times {
 pub struct Jobs {
     pool: rayon::ThreadPool,
     times: Vec<Times>,
+    /// What reading the clock of a thread twice measures, in nanoseconds.
+    clock_floor: u64,
 }
 
 impl Jobs {
@@ -207,6 +211,7 @@ impl Jobs {
         Ok(Self {
             pool,
             times: Vec::new(),
+            clock_floor: clock::thread_cpu_floor_ns(),
         })
     }
 
@@ -276,7 +281,7 @@ impl Jobs {
         let begin = ticks();
         job(&mut each);
         let end = ticks();
-        let cpu = clock::thread_cpu_ns() - cpu;
+        let cpu = (clock::thread_cpu_ns() - cpu).saturating_sub(self.clock_floor);
         times.wall.store(end.wrapping_sub(begin), Ordering::Relaxed);
         times.cpu.store(cpu, Ordering::Relaxed);
         times.ended.store(end, Ordering::Relaxed);
@@ -308,6 +313,7 @@ mod tests {
                 jobs: 7,
                 order,
                 eliminate: false,
+                execute: false,
                 each_draw: false,
             };
             jobs.prepare(&work);

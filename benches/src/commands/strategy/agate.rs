@@ -67,9 +67,18 @@ impl Strategy for Agate {
             });
             recorder.finish().expect("room for messages");
         });
-        let mut ticket = frame.submit(SubmitOptions::default());
+        let options = SubmitOptions::default();
+        let mut ticket = frame.submit(if work.execute {
+            options
+        } else {
+            options.record_only()
+        });
         let report = ticket.wait_timeout(DEADLINE).expect("the frame is well");
-        stamps.ended_at(report.ended);
+        stamps.ended(report.ended);
+        if work.execute {
+            stamps.queued(report.submitted);
+            stamps.executed(report.retired);
+        }
         let mut times = stamps.recycled(jobs);
         times.owner_ns = report.replay.as_nanos() as f64;
         times

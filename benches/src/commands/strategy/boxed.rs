@@ -66,7 +66,7 @@ impl Strategy for Boxed {
         });
         queue.push(Box::new(Message::End));
         let answer = self.answers.recv().expect("the owner lives");
-        stamps.ended_at(answer.ended);
+        stamps.ended(answer.ended);
         let mut times = stamps.recycled(jobs);
         times.owner_ns = answer.busy.as_nanos() as f64;
         self.objects = answer.objects;

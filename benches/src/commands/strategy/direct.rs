@@ -3,17 +3,19 @@
 //! # Invariants
 //!
 //! - D1: a `Pool` and its buffers are used by the thread that holds it by `&mut`, or under its lock.
-//! - D2: what was recorded is never submitted, so a pool may be reset at any time.
+//! - D2: what is submitted has been executed when `finish` returns, so a pool may be reset at any time after.
 //! - D3: the device and the scene's objects outlive the strategies (V1 of `device`).
 
 #![allow(unsafe_code, reason = "calls Vulkan")]
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use ash::vk;
 
 use crate::commands::device::Device;
-use crate::commands::work::{Calls, Matrix};
+use crate::commands::frame::Stamps;
+use crate::commands::work::{Calls, Matrix, Work};
 
 /// A command pool and the buffers allocated from it, which are used again after a reset.
 pub(super) struct Pool {
@@ -128,6 +130,24 @@ pub(super) fn execute(
     // SAFETY: D1; the secondaries are executable and inherit this rendering.
     unsafe { table.cmd_execute_commands(primary, secondaries) };
     end_primary(table, primary);
+}
+
+/// Notes that the primary has ended; submits it and waits for it, where the work says so.
+pub(super) fn finish(device: &Device, primary: vk::CommandBuffer, work: &Work, stamps: &mut Stamps) {
+    stamps.ended(Instant::now());
+    if !work.execute {
+        return;
+    }
+    let table = &device.table;
+    let buffers = [vk::CommandBufferSubmitInfo::default().command_buffer(primary)];
+    let submits = [vk::SubmitInfo2::default().command_buffer_infos(&buffers)];
+    // SAFETY: the calling thread alone uses the queue, and the primary is executable.
+    unsafe { table.queue_submit2(device.queue, &submits, vk::Fence::null()) }
+        .expect("memory for a submission");
+    stamps.queued(Instant::now());
+    // SAFETY: as above.
+    unsafe { table.queue_wait_idle(device.queue) }.expect("the device is not lost");
+    stamps.executed(Instant::now());
 }
 
 /// Begins a secondary that continues the rendering of the primary.

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::sync::Mutex;
+use std::time::Instant;
 
 use crate::commands::frame::{FrameTimes, Objects, Stage, Stamps, Strategy};
 use crate::commands::work::Work;
@@ -40,7 +41,7 @@ impl Strategy for CopyLimit {
             }
             std::hint::black_box(&mut *records);
         });
-        stamps.ended();
+        stamps.ended(Instant::now());
         stamps.recycled(jobs)
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use ash::vk;
 
 use super::FRAMES_IN_FLIGHT;
-use super::direct::{Direct, Pool, begin_secondary, end_secondary, execute};
+use super::direct::{Direct, Pool, begin_secondary, end_secondary, execute, finish};
 use super::mutex_per_job::Shared;
 use super::per_thread::Secondaries;
 use crate::commands::device::Device;
@@ -87,8 +87,9 @@ impl Strategy for MutexPerCommand {
             end_secondary(table, buffer);
             secondaries.set(slot, buffer);
         });
-        execute(table, set.primary.next(), &secondaries.all());
-        stamps.ended();
+        let buffer = set.primary.next();
+        execute(table, buffer, &secondaries.all());
+        finish(&stage.device, buffer, work, &mut stamps);
         set.reset();
         stamps.recycled(jobs)
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use ash::vk::{self, Handle};
 
 use super::FRAMES_IN_FLIGHT;
-use super::direct::{Direct, Pool, begin_secondary, end_secondary, execute};
+use super::direct::{Direct, Pool, begin_secondary, end_secondary, execute, finish};
 use crate::commands::device::Device;
 use crate::commands::frame::{FrameTimes, Objects, Stage, Stamps, Strategy};
 use crate::commands::work::{Work, record};
@@ -67,8 +67,9 @@ impl Strategy for PerThread {
             end_secondary(table, buffer);
             secondaries.set(slot, buffer);
         });
-        execute(table, primary.next(), &secondaries.all());
-        stamps.ended();
+        let buffer = primary.next();
+        execute(table, buffer, &secondaries.all());
+        finish(&stage.device, buffer, work, &mut stamps);
         primary.reset();
         for pool in threads {
             pool.0.get_mut().expect("no job has panicked").reset();

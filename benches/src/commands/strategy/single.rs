@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ash::vk;
 
 use super::FRAMES_IN_FLIGHT;
-use super::direct::{Direct, Pool, begin_primary, end_primary};
+use super::direct::{Direct, Pool, begin_primary, end_primary, finish};
 use crate::commands::device::Device;
 use crate::commands::frame::{FrameTimes, Objects, Stage, Stamps, Strategy};
 use crate::commands::work::{Work, record};
@@ -40,7 +40,7 @@ impl Strategy for Single {
             record(&mut calls, &scene, &stage.matrices, range, work, each);
         });
         end_primary(table, buffer);
-        stamps.ended();
+        finish(&stage.device, buffer, work, &mut stamps);
         pool.reset();
         stamps.recycled(jobs)
     }
