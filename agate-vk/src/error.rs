@@ -320,6 +320,8 @@ pub enum FrameError {
     StaleImage,
     /// More semaphores than [`MAX_SEMAPHORES`](crate::MAX_SEMAPHORES) in one submission.
     TooManySemaphores,
+    /// Semaphores or an image to present came with [`SubmitOptions::record_only`](crate::SubmitOptions::record_only).
+    RecordOnly,
 }
 
 impl fmt::Display for FrameError {
@@ -350,6 +352,9 @@ impl fmt::Display for FrameError {
                 "the acquired image belongs to another service or to a swapchain that is gone",
             ),
             Self::TooManySemaphores => f.write_str("too many semaphores in one submission"),
+            Self::RecordOnly => f.write_str(
+                "a frame that is only recorded neither waits, signals nor presents: submit it, or leave these out",
+            ),
         }
     }
 }

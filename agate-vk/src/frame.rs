@@ -418,20 +418,22 @@ impl Frame {
         let ticket = Ticket::new(completion);
         match Request::new(options) {
             Ok(request) => {
-                *lock(&self.shared.request) = Some(request);
+                let record_only = request.is_none();
+                *lock(&self.shared.request) = request;
                 self.submitted = true;
-                self.send_submit(resolver);
+                self.send_submit(resolver, record_only);
             }
             Err(error) => resolve(resolver, Err(error)),
         }
         ticket
     }
 
-    fn send_submit(&self, ticket: Resolver<FrameResult>) {
+    fn send_submit(&self, ticket: Resolver<FrameResult>, record_only: bool) {
         let message = PoolMessage::Submit {
             frame: self.shared.index,
             serial: self.serial,
             parts: self.parts,
+            record_only,
             ticket,
         };
         if self.port.send(message).is_err() {

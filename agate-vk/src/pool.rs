@@ -43,6 +43,8 @@ pub(crate) enum PoolMessage {
         frame: u32,
         serial: u64,
         parts: u32,
+        /// The queue's owner is not to hear of it.
+        record_only: bool,
         ticket: Resolver<FrameResult>,
     },
     /// The frame will not be submitted.
@@ -77,6 +79,13 @@ struct Part {
     complete: bool,
 }
 
+/// What `Submit` said.
+struct Submission {
+    parts: usize,
+    record_only: bool,
+    ticket: Resolver<FrameResult>,
+}
+
 /// One frame in flight.
 struct InFlight {
     pool: vk::CommandPool,
@@ -91,7 +100,7 @@ struct InFlight {
     /// The part whose turn it is.
     current: usize,
     /// Known since `Submit`.
-    total: Option<(usize, Resolver<FrameResult>)>,
+    submission: Option<Submission>,
     error: Option<FrameError>,
     credit: Option<Resolver<()>>,
     report: FrameReport,
@@ -228,10 +237,10 @@ impl PoolOwner {
         self.finish_if_complete(place.frame, place.serial);
     }
 
-    fn submit(&mut self, frame: u32, serial: u64, parts: u32, ticket: Resolver<FrameResult>) {
+    fn submit(&mut self, frame: u32, serial: u64, submission: Submission) {
         match self.frame(frame, serial) {
-            Some(found) => found.total = Some((parts as usize, ticket)),
-            None => return resolve(ticket, Err(FrameError::Aborted)),
+            Some(found) => found.submission = Some(submission),
+            None => return resolve(submission.ticket, Err(FrameError::Aborted)),
         }
         if self.closing {
             self.abort(frame, serial);
@@ -239,13 +248,22 @@ impl PoolOwner {
         self.finish_if_complete(frame, serial);
     }
 
-    /// Ends the primary and hands the frame to the queue's owner, when every part is there.
+    /// Ends the primary and hands the frame to the queue's owner, when every part is there. One that is only to be recorded
+    /// is over then.
     fn finish_if_complete(&mut self, index: u32, serial: u64) {
         let (device, status) = (Arc::clone(&self.device), Arc::clone(&self.status));
         let Some(frame) = self.frame(index, serial) else {
             return;
         };
-        let Some((_, ticket)) = frame.total.take_if(|(total, _)| frame.current >= *total) else {
+        let current = frame.current;
+        let Some(Submission {
+            record_only,
+            ticket,
+            ..
+        }) = frame
+            .submission
+            .take_if(|submission| current >= submission.parts)
+        else {
             return;
         };
         // A frame that failed may be inside a rendering pass: its buffer is not ended, only reset.
@@ -256,6 +274,16 @@ impl PoolOwner {
             }
         }
         frame.report.ended = Instant::now();
+        if record_only {
+            let report = FrameReport {
+                submitted: frame.report.ended,
+                retired: frame.report.ended,
+                ..frame.report
+            };
+            let result = frame.error.map_or(Ok(report), Err);
+            self.recycle(index, serial);
+            return resolve(ticket, result);
+        }
         frame.stage = Stage::Submitted;
         let primary = if frame.error.is_none() {
             frame.primary
@@ -313,11 +341,11 @@ impl PoolOwner {
         let Some(frame) = self.frame(index, serial) else {
             return;
         };
-        match (frame.stage, &frame.total) {
+        match (frame.stage, &frame.submission) {
             (Stage::Submitted | Stage::Leaked, _) => {}
             (_, None) => self.recycle(index, serial),
-            (_, Some((total, _))) => {
-                frame.current = *total;
+            (_, Some(submission)) => {
+                frame.current = submission.parts;
                 frame.error.get_or_insert(FrameError::Aborted);
                 self.finish_if_complete(index, serial);
             }
@@ -350,8 +378,16 @@ impl Handler for PoolOwner {
                 frame,
                 serial,
                 parts,
+                record_only,
                 ticket,
-            } => self.submit(frame, serial, parts, ticket),
+            } => {
+                let submission = Submission {
+                    parts: parts as usize,
+                    record_only,
+                    ticket,
+                };
+                self.submit(frame, serial, submission);
+            }
             PoolMessage::Retired {
                 frame,
                 serial,
@@ -388,7 +424,7 @@ impl InFlight {
             over: 0,
             parts: Vec::with_capacity(max_parts as usize),
             current: 0,
-            total: None,
+            submission: None,
             error: None,
             credit: None,
             report: empty_report(),

@@ -36,9 +36,23 @@ pub struct SubmitOptions<'a> {
     signals: &'a [vk::SemaphoreSubmitInfo<'a>],
     present: Option<Acquired>,
     acquire_stages: vk::PipelineStageFlags2,
+    record_only: bool,
 }
 
 impl<'a> SubmitOptions<'a> {
+    /// A tool for measuring: the owner records and ends the frame's primary command buffer as ever, then resets its pool
+    /// and gives the credit back. The queue hears nothing of it and the GPU executes nothing.
+    ///
+    /// The ticket resolves when the pool has been reset; in its report `submitted` and `retired` equal `ended`. Together
+    /// with waits, signals or an image to present it resolves with [`FrameError::RecordOnly`].
+    #[must_use]
+    pub fn record_only() -> Self {
+        Self {
+            record_only: true,
+            ..Self::default()
+        }
+    }
+
     /// Presents `image` when the frame has been executed. The submission waits for the image in `stages`, where the frame
     /// first uses it (none means all commands); the frame must leave it in `PRESENT_SRC_KHR`.
     #[must_use]
@@ -79,6 +93,7 @@ impl std::fmt::Debug for SubmitOptions<'_> {
             .field("waits", &self.waits.len())
             .field("signals", &self.signals.len())
             .field("present", &self.present)
+            .field("record_only", &self.record_only)
             .finish_non_exhaustive()
     }
 }
@@ -145,17 +160,28 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    pub(crate) fn new(options: SubmitOptions<'_>) -> Result<Self, FrameError> {
+    /// `None` where the queue is not to hear of the frame.
+    pub(crate) fn new(options: SubmitOptions<'_>) -> Result<Option<Self>, FrameError> {
+        if options.record_only {
+            let asks = !options.waits.is_empty()
+                || !options.signals.is_empty()
+                || options.present.is_some();
+            return if asks {
+                Err(FrameError::RecordOnly)
+            } else {
+                Ok(None)
+            };
+        }
         let mut acquire_stages = options.acquire_stages;
         if acquire_stages.is_empty() {
             acquire_stages = vk::PipelineStageFlags2::ALL_COMMANDS;
         }
-        Ok(Self {
+        Ok(Some(Self {
             waits: Operations::from_host(options.waits)?,
             signals: Operations::from_host(options.signals)?,
             present: options.present,
             acquire_stages,
-        })
+        }))
     }
 }
 

@@ -20,9 +20,9 @@ pub struct FrameReport {
     pub began: Instant,
     /// When its primary command buffer was ended, after the last slot.
     pub ended: Instant,
-    /// When `vkQueueSubmit2` had returned.
+    /// When `vkQueueSubmit2` had returned; `ended` where the frame was only recorded.
     pub submitted: Instant,
-    /// When the GPU was seen to have executed it.
+    /// When the GPU was seen to have executed it; `ended` where the frame was only recorded.
     pub retired: Instant,
     /// How many `vkCmd*` calls the owner made.
     pub commands: u64,
@@ -35,7 +35,7 @@ pub struct FrameReport {
 }
 
 /// The answer to [`Frame::submit`](crate::Frame::submit): resolves once, when the GPU has executed the frame or when it is
-/// known that it never will.
+/// known that it never will; of a frame that is only recorded, when that is done.
 ///
 /// Poll it, wait with a deadline, or await it as a [`Future`] in any executor. Dropping it is fine: the frame goes on.
 #[must_use = "a ticket says whether the frame was executed"]

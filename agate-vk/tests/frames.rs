@@ -521,3 +521,98 @@ fn a_slot_lost_inside_rendering_leaves_nothing_open() {
         close(service, vulkan);
     }
 }
+
+#[test]
+fn a_frame_that_is_only_recorded_is_replayed_and_reaches_no_queue() {
+    let Some(vulkan) = Vulkan::or_skip(&Needs::validation()) else {
+        return;
+    };
+    let (source, target) = buffers(&vulkan, 16);
+    let pair = (source.buffer, target.buffer);
+    let mut service = service(&vulkan, |_| ());
+    // More than are in flight: each gives its credit back.
+    for _ in 0..5 {
+        let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+        let pass = frame.outside(4).expect("room");
+        (0..4).for_each(|slot| record_copy(&pass, pair, slot));
+        let report = frame
+            .submit(SubmitOptions::record_only())
+            .wait_timeout(LONG)
+            .expect("recorded");
+        assert_eq!(report.commands, 8);
+        assert!(report.ended > report.began);
+        assert_eq!(
+            (report.submitted, report.retired),
+            (report.ended, report.ended)
+        );
+        assert_eq!(target.read(), [0; 4], "nothing was executed");
+    }
+    let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+    let pass = frame.outside(4).expect("room");
+    (0..4).for_each(|slot| record_copy(&pass, pair, slot));
+    let executed = frame
+        .submit(SubmitOptions::default())
+        .wait_timeout(LONG)
+        .expect("executed");
+    assert!(executed.retired >= executed.submitted && executed.submitted > executed.ended);
+    assert_eq!(target.read(), [3; 4], "the pool is good for a frame again");
+    drop((source, target));
+    close(service, vulkan);
+}
+
+#[test]
+fn a_frame_that_is_only_recorded_fails_as_others_do_and_refuses_what_the_queue_would_do() {
+    let Some(vulkan) = Vulkan::or_skip(&Needs::validation()) else {
+        return;
+    };
+    let mut service = service(&vulkan, |_| ());
+    for _ in 0..3 {
+        let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+        drop(frame.outside(1).expect("room").slot(0).expect("free"));
+        let lost = FrameError::SlotLost {
+            pass: 0,
+            slot: 0,
+            loss: SlotLoss::Dropped,
+        };
+        let result = frame
+            .submit(SubmitOptions::record_only())
+            .wait_timeout(LONG);
+        assert_eq!(result.expect_err("lost"), TicketError::Frame(lost));
+
+        let semaphores = [vk::SemaphoreSubmitInfo::default()];
+        // SAFETY: the frame is refused before the semaphores are looked at.
+        let waits = unsafe { SubmitOptions::record_only().waits(&semaphores) };
+        // SAFETY: likewise.
+        let signals = unsafe { SubmitOptions::record_only().signals(&semaphores) };
+        for options in [waits, signals] {
+            let frame = service.begin_frame_timeout(LONG).expect("a credit");
+            assert_eq!(
+                frame
+                    .submit(options)
+                    .wait_timeout(LONG)
+                    .expect_err("refused"),
+                TicketError::Frame(FrameError::RecordOnly)
+            );
+        }
+    }
+    close(service, vulkan);
+}
+
+#[test]
+fn shutdown_ends_a_frame_that_is_only_recorded_and_waits_for_a_slot() {
+    let Some(vulkan) = Vulkan::or_skip(&Needs::validation()) else {
+        return;
+    };
+    let mut service = service(&vulkan, |_| ());
+    let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+    let held = frame.outside(1).expect("room").slot(0).expect("free");
+    let mut ticket = frame.submit(SubmitOptions::record_only());
+    let report = service.shutdown(LONG);
+    assert_eq!((report.leaked, report.panicked), (0, false));
+    assert_eq!(
+        ticket.wait_timeout(LONG).expect_err("aborted"),
+        TicketError::Frame(FrameError::Aborted)
+    );
+    drop(held);
+    assert_eq!(vulkan.close(), []);
+}
