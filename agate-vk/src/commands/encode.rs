@@ -70,34 +70,48 @@ unsafe fn put_array<const N: usize, T: Copy>(
     }
 }
 
-/// A push-constants command with room for `bytes` of data; returns where the data goes.
-/// `[header, layout, stages | offset and size, data …]`
+/// A push-constants command with room for `bytes` of data, at the most [`MAX_PUSH_BYTES`]; returns where the data goes.
+/// Long: `[header, layout, stages | offset and size, data …]`; again, where those words would be the same as in the push
+/// before it in the block: `[header, data …]`
 ///
 /// # Safety
 ///
-/// The caller writes all of the data; `words == 3 + words_of(bytes)`.
+/// The caller writes all of the data.
 #[inline(always)]
 unsafe fn push_head(
     cursor: &mut Cursor,
-    at: *mut u64,
-    words: usize,
     (layout, stages, offset): (vk::PipelineLayout, vk::ShaderStageFlags, u32),
     bytes: usize,
 ) -> *mut u8 {
-    // SAFETY: the caller reserved `words` words at `at`.
+    let (layout, place) = (
+        layout.as_raw(),
+        pair(stages.as_raw(), offset | (bytes as u32) << 16),
+    );
+    let (long, short) = (3 + words_of(bytes), 1 + words_of(bytes));
+    // Before the comparison, which a fresh block changes.
+    cursor.make_room(long);
+    let at = cursor.cur;
+    let again = cursor.push_layout == layout && cursor.push_place == place;
+    let (words, data) = if again { (short, 1) } else { (long, 3) };
+    // SAFETY: there is room for the long form, which is the longer one.
     unsafe {
-        at.write(header(op::PUSH_CONSTANTS, words, 0));
-        at.add(1).write(layout.as_raw());
-        at.add(2)
-            .write(pair(stages.as_raw(), offset | (bytes as u32) << 16));
+        if again {
+            at.write(header(op::PUSH_AGAIN, short, 0));
+        } else {
+            at.write(header(op::PUSH_CONSTANTS, long, 0));
+            at.add(1).write(layout);
+            at.add(2).write(place);
+            (cursor.push_layout, cursor.push_place) = (layout, place);
+        }
+        cursor.cur = at.add(words);
     }
     cursor.push_at = at;
     cursor.push_end = cursor.cur;
-    // SAFETY: the data starts behind three words.
-    unsafe { at.add(3).cast::<u8>() }
+    // SAFETY: the data starts there.
+    unsafe { at.add(data).cast::<u8>() }
 }
 
-/// Room for a push-constants command whose data has the type `T`.
+/// A push-constants command whose data has the type `T`; returns where it goes.
 ///
 /// # Safety
 ///
@@ -117,36 +131,24 @@ unsafe fn push_typed<T>(
             "push constants are larger than any device allows"
         );
     }
-    let words = 3 + words_of(size_of::<T>());
-    let at = reserve_push(cursor, words);
-    // SAFETY: `words` words are reserved; the caller writes the data.
-    unsafe { push_head(cursor, at, words, target, size_of::<T>()).cast::<T>() }
+    // SAFETY: the caller writes the data.
+    unsafe { push_head(cursor, target, size_of::<T>()).cast::<T>() }
 }
 
-/// The largest push constants that this crate takes: more than any known device's limit.
+/// The largest push constants that this crate takes: more than any known device's limit, less than the smallest block.
 const MAX_PUSH_BYTES: usize = 1024;
-
-/// As [`Cursor::reserve`], for a count that is a constant after inlining.
-#[inline(always)]
-fn reserve_push(cursor: &mut Cursor, words: usize) -> *mut u64 {
-    debug_assert!(words <= 3 + words_of(MAX_PUSH_BYTES));
-    match cursor.reserve_words(words, "vkCmdPushConstants") {
-        Some(at) => at,
-        // The smallest block is 4 KiB: it holds the largest push constants.
-        None => unreachable!("push constants are smaller than a block"),
-    }
-}
 
 impl Cursor {
     /// Joins the draw with the push-constants command before it, if that was the last thing written: no bytes are added.
     #[inline(always)]
-    fn join_push(&mut self, op: u16, count: u32) -> bool {
+    fn join_push(&mut self, join: u16, count: u32) -> bool {
         if self.cur != self.push_end {
             return false;
         }
-        let words = (self.push_end as usize - self.push_at as usize) / 8;
+        // The op of the push becomes that of the pair; its inline scalars are zero so far.
+        let joined = header(join, 0, count);
         // SAFETY: K3: a push-constants command starts at `push_at`, in this block.
-        unsafe { self.push_at.write(header(op, words, count)) };
+        unsafe { self.push_at.write(self.push_at.read() + joined) };
         self.push_end = std::ptr::null_mut();
         true
     }
@@ -170,7 +172,7 @@ impl<R: HasCursor> Recorder for R {
         }
     }
 
-    /// One: `[header + binding, buffer, offset]`; several: `[header + first, count, offsets …, buffers …]`
+    /// One from its start: `[header + binding, buffer]`; one: `[header + binding, buffer, offset]`; several: `[header + first, count, offsets …, buffers …]`
     #[inline(always)]
     unsafe fn cmd_bind_vertex_buffers(
         &mut self,
@@ -180,6 +182,11 @@ impl<R: HasCursor> Recorder for R {
     ) {
         let cursor = self.cursor();
         match (buffers, offsets) {
+            ([buffer], [0]) => {
+                let head = header(op::BIND_WHOLE_VERTEX_BUFFER, 2, first_binding);
+                // SAFETY: two words.
+                unsafe { put(cursor, [head, buffer.as_raw()]) }
+            }
             ([buffer], [offset]) => {
                 let head = header(op::BIND_VERTEX_BUFFER, 3, first_binding);
                 // SAFETY: three words.
@@ -243,11 +250,9 @@ impl<R: HasCursor> Recorder for R {
                 command: "vkCmdPushConstants",
             });
         }
-        let words = 3 + words_of(constants.len());
-        let at = reserve_push(cursor, words);
-        // SAFETY: `words` words are reserved, and all of the data is written.
+        // SAFETY: all of the data is written.
         unsafe {
-            let data = push_head(cursor, at, words, (layout, stages, offset), constants.len());
+            let data = push_head(cursor, (layout, stages, offset), constants.len());
             std::ptr::copy_nonoverlapping(constants.as_ptr(), data, constants.len());
         }
     }
@@ -341,7 +346,7 @@ impl<R: HasCursor> Recorder for R {
     ) {
         let cursor = self.cursor();
         if instance_count == 1 && first_vertex == 0 && first_instance == 0 {
-            if !cursor.join_push(op::PUSH_DRAW, vertex_count) {
+            if !cursor.join_push(op::JOIN_DRAW, vertex_count) {
                 // SAFETY: one word.
                 unsafe { put(cursor, [header(op::DRAW_SHORT, 1, vertex_count)]) }
             }
@@ -368,7 +373,7 @@ impl<R: HasCursor> Recorder for R {
     ) {
         let cursor = self.cursor();
         if instance_count == 1 && first_index == 0 && vertex_offset == 0 && first_instance == 0 {
-            if !cursor.join_push(op::PUSH_DRAW_INDEXED, index_count) {
+            if !cursor.join_push(op::JOIN_DRAW_INDEXED, index_count) {
                 // SAFETY: one word.
                 unsafe { put(cursor, [header(op::DRAW_INDEXED_SHORT, 1, index_count)]) }
             }

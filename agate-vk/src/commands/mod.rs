@@ -47,6 +47,20 @@ pub(crate) mod op {
     pub(crate) const BEGIN_RENDER_PASS: u16 = 24;
     pub(crate) const END_RENDER_PASS: u16 = 25;
     pub(crate) const SET_LINE_WIDTH: u16 = 26;
+    /// Push constants with the layout, stages, offset and size of the push before it in the block.
+    pub(crate) const PUSH_AGAIN: u16 = 27;
+    pub(crate) const PUSH_AGAIN_DRAW: u16 = 28;
+    pub(crate) const PUSH_AGAIN_DRAW_INDEXED: u16 = 29;
+    /// One vertex buffer from its start.
+    pub(crate) const BIND_WHOLE_VERTEX_BUFFER: u16 = 30;
+
+    /// What is added to the op of a push to join it with the draw behind it.
+    pub(crate) const JOIN_DRAW: u16 = PUSH_DRAW - PUSH_CONSTANTS;
+    pub(crate) const JOIN_DRAW_INDEXED: u16 = PUSH_DRAW_INDEXED - PUSH_CONSTANTS;
+    const _: () = assert!(
+        PUSH_AGAIN + JOIN_DRAW == PUSH_AGAIN_DRAW
+            && PUSH_AGAIN + JOIN_DRAW_INDEXED == PUSH_AGAIN_DRAW_INDEXED
+    );
 }
 
 /// The header word of a command.

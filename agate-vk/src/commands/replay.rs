@@ -72,12 +72,14 @@ pub(crate) unsafe fn replay(
 ) -> u64 {
     let mut at = from;
     let mut calls = 0;
+    // A push that says `again` means the last long one before it in this block (K4 of `cursor`).
+    let mut pushed = Words(from);
     while at < to {
         let words = Words(at);
         // SAFETY: `at` is at a header.
         let head = unsafe { words.at(0) };
         // SAFETY: C1 and C2 hold for the command at `at`.
-        calls += unsafe { command(device, buffer, head as u16, (head >> 32) as u32, words) };
+        calls += unsafe { command(device, buffer, head, words, &mut pushed) };
         // SAFETY: C1: the next header, or `to`.
         at = unsafe { at.add((head >> 16 & 0xffff) as usize) };
     }
@@ -93,26 +95,46 @@ pub(crate) unsafe fn replay(
 unsafe fn command(
     device: &Device,
     buffer: vk::CommandBuffer,
-    op: u16,
-    inline: u32,
+    head: u64,
     words: Words,
+    pushed: &mut Words,
 ) -> u64 {
     let d = device.table();
+    let (op, inline) = (head as u16, (head >> 32) as u32);
     // SAFETY: each arm reads what `encode` and `irregular` wrote for its op (C2), and whoever encoded the command vouches
     // for its valid usage; the caller owns the pool and the buffer is recording.
     unsafe {
         match op {
+            op::PUSH_AGAIN_DRAW => {
+                push(device, buffer, *pushed, words, 1);
+                d.cmd_draw(buffer, inline, 1, 0, 0);
+                return 2;
+            }
+            op::PUSH_AGAIN_DRAW_INDEXED => {
+                push(device, buffer, *pushed, words, 1);
+                d.cmd_draw_indexed(buffer, inline, 1, 0, 0, 0);
+                return 2;
+            }
+            op::PUSH_AGAIN => push(device, buffer, *pushed, words, 1),
             op::PUSH_DRAW => {
-                push(device, buffer, words);
+                *pushed = words;
+                push(device, buffer, words, words, 3);
                 d.cmd_draw(buffer, inline, 1, 0, 0);
                 return 2;
             }
             op::PUSH_DRAW_INDEXED => {
-                push(device, buffer, words);
+                *pushed = words;
+                push(device, buffer, words, words, 3);
                 d.cmd_draw_indexed(buffer, inline, 1, 0, 0, 0);
                 return 2;
             }
-            op::PUSH_CONSTANTS => push(device, buffer, words),
+            op::PUSH_CONSTANTS => {
+                *pushed = words;
+                push(device, buffer, words, words, 3);
+            }
+            op::BIND_WHOLE_VERTEX_BUFFER => {
+                d.cmd_bind_vertex_buffers(buffer, inline, &[words.handle(1)], &[0]);
+            }
             op::DRAW_SHORT => d.cmd_draw(buffer, inline, 1, 0, 0),
             op::DRAW_INDEXED_SHORT => d.cmd_draw_indexed(buffer, inline, 1, 0, 0, 0),
             op::BIND_PIPELINE => {
@@ -183,21 +205,27 @@ unsafe fn command(
     1
 }
 
-/// `[header, layout, stages | offset and size, data …]`
+/// Pushes the data at word `data` of `words`, to where `target` says: `[header, layout, stages | offset and size, …]`
 ///
 /// # Safety
 ///
 /// As [`replay`].
 #[inline(always)]
-unsafe fn push(device: &Device, buffer: vk::CommandBuffer, words: Words) {
+unsafe fn push(
+    device: &Device,
+    buffer: vk::CommandBuffer,
+    target: Words,
+    words: Words,
+    data: usize,
+) {
     // SAFETY: as in `command`.
     unsafe {
-        let (stages, place) = halves(words.at(2));
+        let (stages, place) = halves(target.at(2));
         let stages = vk::ShaderStageFlags::from_raw(stages);
-        let data = words.array::<u8>(3, (place >> 16) as usize);
+        let data = words.array::<u8>(data, (place >> 16) as usize);
         device
             .table()
-            .cmd_push_constants(buffer, words.handle(1), stages, place & 0xffff, data);
+            .cmd_push_constants(buffer, target.handle(1), stages, place & 0xffff, data);
     }
 }
 

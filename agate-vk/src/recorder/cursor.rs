@@ -6,7 +6,9 @@
 //!   `base + HEADER_WORDS <= cur <= end`, and `end` is the end of that block.
 //! - K2: the address of a cursor never reaches a call that is not inlined, so its fields live in registers; everything
 //!   rare goes through [`grow`](super::stream::grow) and [`fail`](super::stream::fail), which take the pointers by value.
-//! - K3: `push_end` is null, or the end of a push-constants command that starts `push_words` before it in this block.
+//! - K3: `push_end` is null, or the end of a push-constants command that starts at `push_at` in this block.
+//! - K4: `push_place` is [`NO_PUSH`], or this block has a long push-constants command, and the last one has `push_layout`
+//!   and `push_place`.
 
 #![allow(
     unsafe_code,
@@ -26,7 +28,14 @@ pub(crate) struct Cursor {
     pub(crate) push_end: *mut u64,
     /// Where that command starts.
     pub(crate) push_at: *mut u64,
+    /// The layout of the last long push-constants command in this block.
+    pub(crate) push_layout: u64,
+    /// Its stages, offset and size, as they stand in its third word.
+    pub(crate) push_place: u64,
 }
+
+/// No stages, offset and size of a push: its size is larger than any.
+pub(crate) const NO_PUSH: u64 = u64::MAX;
 
 /// What has a cursor: the recorder itself, or a guard that holds the cursor in a local.
 pub(crate) trait HasCursor {
@@ -38,8 +47,7 @@ impl Cursor {
     #[inline(always)]
     pub(crate) fn reserve<const WORDS: usize>(&mut self) -> *mut u64 {
         if (self.end as usize - self.cur as usize) < WORDS * 8 {
-            (self.base, self.cur, self.end) = grow(self.base, self.cur);
-            self.push_end = std::ptr::null_mut();
+            self.renew();
         }
         let at = self.cur;
         // SAFETY: the block has WORDS words left: checked above, or `grow` returned an empty block, and no fixed-size
@@ -65,14 +73,30 @@ impl Cursor {
                 });
                 return None;
             }
-            (self.base, self.cur, self.end) = grow(self.base, self.cur);
-            self.push_end = std::ptr::null_mut();
+            self.renew();
         }
         let at = self.cur;
         // SAFETY: `words` words are left in the block: checked above, or `grow` returned an empty block and `words` was
         // compared with the room in an empty block.
         self.cur = unsafe { at.add(words) };
         Some(at)
+    }
+
+    /// Goes on in a fresh block, which knows nothing of the pushes before.
+    #[inline(always)]
+    fn renew(&mut self) {
+        (self.base, self.cur, self.end) = grow(self.base, self.cur);
+        self.push_end = std::ptr::null_mut();
+        self.push_place = NO_PUSH;
+    }
+
+    /// Makes sure that `words` words are left in the block: fewer than the smallest block has.
+    #[inline(always)]
+    pub(crate) fn make_room(&mut self, words: usize) {
+        debug_assert!(words <= (4 << 10) / 8 - super::HEADER_WORDS);
+        if (self.end as usize - self.cur as usize) / 8 < words {
+            self.renew();
+        }
     }
 
     /// Notes the first error of the recording.

@@ -7,7 +7,7 @@
     reason = "keeps the recorder's state at the start of its block, behind a raw pointer"
 )]
 
-use super::cursor::{Cursor, HasCursor};
+use super::cursor::{Cursor, HasCursor, NO_PUSH};
 use super::{BlockHeader, HEADER_WORDS};
 use crate::error::{RecordError, SlotLoss};
 use crate::frame::{SlotPlace, SlotToken};
@@ -75,6 +75,8 @@ impl StreamRecorder {
             end,
             push_end: ptr::null_mut(),
             push_at: ptr::null_mut(),
+            push_layout: 0,
+            push_place: NO_PUSH,
         };
         Ok(Self {
             cursor,

@@ -95,7 +95,8 @@ impl Stamps {
 
     /// Everything can be used again now.
     pub fn recycled(self, jobs: JobTimes) -> FrameTimes {
-        let since = |from: Instant, to: Instant| to.saturating_duration_since(from).as_nanos() as f64;
+        let since =
+            |from: Instant, to: Instant| to.saturating_duration_since(from).as_nanos() as f64;
         let written = self.began
             + Duration::from_nanos(
                 (jobs.ended.saturating_sub(self.began_ticks) as f64 * ns_per_tick()) as u64,

@@ -84,14 +84,16 @@ pub fn executed(rows: &[Row]) -> String {
     let frame = |row: &Row| -> Vec<f64> {
         let frames = row.frames.iter();
         frames
-            .map(|frame| (frame.wall_ns - frame.tail_ns + frame.queued_ns + frame.executed_ns) / 1e3)
+            .map(|frame| {
+                (frame.wall_ns - frame.tail_ns + frame.queued_ns + frame.executed_ns) / 1e3
+            })
             .collect()
     };
     let base = find(rows, Way::PerThread, false).map(frame);
     for row in rows {
-        let of_base = base.as_ref().map_or(String::new(), |base| {
-            times(ratio(&frame(row), base).median)
-        });
+        let of_base = base
+            .as_ref()
+            .map_or(String::new(), |base| times(ratio(&frame(row), base).median));
         table.row([
             row.name(),
             spread(Summary::of(&row.queued_us())),

@@ -67,11 +67,10 @@ impl Strategy for Agate {
             });
             recorder.finish().expect("room for messages");
         });
-        let options = SubmitOptions::default();
         let mut ticket = frame.submit(if work.execute {
-            options
+            SubmitOptions::default()
         } else {
-            options.record_only()
+            SubmitOptions::record_only()
         });
         let report = ticket.wait_timeout(DEADLINE).expect("the frame is well");
         stamps.ended(report.ended);

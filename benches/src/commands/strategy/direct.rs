@@ -133,7 +133,12 @@ pub(super) fn execute(
 }
 
 /// Notes that the primary has ended; submits it and waits for it, where the work says so.
-pub(super) fn finish(device: &Device, primary: vk::CommandBuffer, work: &Work, stamps: &mut Stamps) {
+pub(super) fn finish(
+    device: &Device,
+    primary: vk::CommandBuffer,
+    work: &Work,
+    stamps: &mut Stamps,
+) {
     stamps.ended(Instant::now());
     if !work.execute {
         return;
