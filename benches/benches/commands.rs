@@ -9,7 +9,7 @@ use benches::commands::options::{self, Options};
 use benches::commands::run::measure;
 use benches::commands::strategy::Way;
 use benches::commands::work::{Order, Work};
-use benches::commands::{encode, report};
+use benches::commands::{claims, encode, report};
 use benches::machine;
 
 fn main() -> ExitCode {
@@ -111,6 +111,7 @@ fn of_size(
         if order == Order::Forward {
             let goals = report::frame_goals(&rows, device.kind == Kind::Software);
             println!("{}", report::verdicts(&goals));
+            println!("{}", claims::table(&rows));
         }
     }
     Ok(())

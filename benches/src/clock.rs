@@ -49,6 +49,22 @@ pub fn floor_ticks() -> u64 {
     samples[samples.len() / 2]
 }
 
+/// How often the calling thread went to sleep of its own accord, and how many pages it touched for the first time.
+///
+/// Both grow only. A thread that touches new memory may sleep for the kernel's own locks, so only sleep without such a
+/// fault tells of a lock, a message or a driver.
+pub fn thread_sleeps_and_faults() -> (u64, u64) {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: `usage` is a live rusage that the call fills in.
+    unsafe { libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr()) };
+    // SAFETY: rusage is a structure of integers, for which all zeroes is a value.
+    let usage = unsafe { usage.assume_init() };
+    (
+        usage.ru_nvcsw as u64,
+        (usage.ru_minflt + usage.ru_majflt) as u64,
+    )
+}
+
 /// What two neighbouring calls of [`thread_cpu_ns`] measure, in nanoseconds: the median of many.
 pub fn thread_cpu_floor_ns() -> u64 {
     let mut samples: Vec<u64> = (0..1001)

@@ -74,6 +74,7 @@ fn line(text: &mut String, cells: &[String], widths: &[usize]) {
 /// A number with as many digits as it deserves.
 pub fn number(value: f64) -> String {
     match value.abs() {
+        0.0 => "0".to_owned(),
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
@@ -93,4 +94,9 @@ pub fn spread(summary: Summary) -> String {
 /// A ratio: `0.12x`.
 pub fn times(ratio: f64) -> String {
     format!("{}x", number(ratio))
+}
+
+/// A share: `12 %`.
+pub fn percent(share: f64) -> String {
+    format!("{} %", number(100.0 * share))
 }

@@ -3,6 +3,7 @@
 //! Every candidate records the same draws: bind a pipeline, bind a vertex buffer, push 64 bytes, draw. A frame ends when
 //! its one primary command buffer has ended, the owner's replay included.
 
+pub mod claims;
 pub mod device;
 pub mod encode;
 pub mod frame;

@@ -6,7 +6,7 @@ use crate::commands::run::Row;
 use crate::commands::strategy::Way;
 use crate::rounds::Series;
 use crate::stats::{Summary, ratio};
-use crate::table::{Table, number, spread, times};
+use crate::table::{Table, number, percent, spread, times};
 
 /// Every way of recording one frame.
 pub fn frames(rows: &[Row], threads: usize) -> String {
@@ -15,6 +15,7 @@ pub fn frames(rows: &[Row], threads: usize) -> String {
         "job, CPU",
         "of per thread",
         "job, wall",
+        "jobs blocked",
         "until ended",
         "of per thread",
         "until recycled",
@@ -44,6 +45,7 @@ pub fn frames(rows: &[Row], threads: usize) -> String {
             spread(summary(row.job_cpu())),
             of_base(row.job_cpu(), base.map(Row::job_cpu)),
             number(summary(row.job_wall()).median),
+            percent(row.blocked()),
             spread(summary(row.wall())),
             of_base(row.wall(), base.map(Row::wall)),
             number(summary(row.recycled()).median),
@@ -64,9 +66,9 @@ pub fn frames(rows: &[Row], threads: usize) -> String {
     }
     if let Some(single) = find(rows, Way::Single, false) {
         let all = Summary::of(&single.wall()).median;
-        let mut cells = vec![String::new(); 12];
+        let mut cells = vec![String::new(); 13];
         cells[0] = format!("limit: the driver's calls alone, over {threads} threads");
-        cells[4] = number(all / threads as f64);
+        cells[5] = number(all / threads as f64);
         table.row(cells);
     }
     table.text()
@@ -265,7 +267,8 @@ pub fn verdicts(judged: &[Judged]) -> String {
     table.text()
 }
 
-fn find(rows: &[Row], way: Way, eliminate: bool) -> Option<&Row> {
+/// The row of a way of recording.
+pub(super) fn find(rows: &[Row], way: Way, eliminate: bool) -> Option<&Row> {
     rows.iter()
         .find(|row| row.way == way && row.eliminate == eliminate)
 }

@@ -66,6 +66,13 @@ impl Row {
         self.per_draw(|frame| frame.owner_ns)
     }
 
+    /// The share of jobs that slept of their own accord: on a lock, for a message, or in the driver.
+    pub fn blocked(&self) -> f64 {
+        let blocked: u64 = self.frames.iter().map(|frame| frame.jobs.blocked).sum();
+        let jobs: u64 = self.frames.iter().map(|frame| frame.jobs.count).sum();
+        blocked as f64 / jobs.max(1) as f64
+    }
+
     /// From the end of the last job to the end of the primary, in microseconds.
     pub fn tail_us(&self) -> Vec<f64> {
         self.frames

@@ -173,6 +173,10 @@ pub struct JobTimes {
     pub wall_ticks: u64,
     /// Processor time inside the jobs, added up, in nanoseconds; waiting for a lock does not count.
     pub cpu_ns: u64,
+    /// How many jobs there were.
+    pub count: u64,
+    /// Jobs that slept, on a lock, for a message or in the driver.
+    pub blocked: u64,
     /// When the last job had ended, as a time stamp.
     pub ended: u64,
     /// The ticks of each draw, where that is noted.
@@ -185,6 +189,7 @@ pub struct JobTimes {
 struct Times {
     wall: AtomicU64,
     cpu: AtomicU64,
+    blocked: AtomicU64,
     ended: AtomicU64,
     each: std::sync::Mutex<Vec<u32>>,
 }
@@ -277,20 +282,28 @@ impl Jobs {
     fn timed(&self, slot: usize, job: impl FnOnce(&mut Vec<u32>)) {
         let times = &self.times[slot];
         let mut each = times.each.lock().expect("no job has panicked");
+        let (sleeps, faults) = clock::thread_sleeps_and_faults();
         let cpu = clock::thread_cpu_ns();
         let begin = ticks();
         job(&mut each);
         let end = ticks();
         let cpu = (clock::thread_cpu_ns() - cpu).saturating_sub(self.clock_floor);
+        let (slept, faulted) = clock::thread_sleeps_and_faults();
+        let blocked = slept > sleeps && faulted == faults;
+        times.blocked.store(u64::from(blocked), Ordering::Relaxed);
         times.wall.store(end.wrapping_sub(begin), Ordering::Relaxed);
         times.cpu.store(cpu, Ordering::Relaxed);
         times.ended.store(end, Ordering::Relaxed);
     }
 
     fn sum(&self, work: &Work) -> JobTimes {
-        let mut sum = JobTimes::default();
+        let mut sum = JobTimes {
+            count: work.jobs as u64,
+            ..JobTimes::default()
+        };
         for times in &self.times[..work.jobs] {
             sum.wall_ticks += times.wall.load(Ordering::Relaxed);
+            sum.blocked += times.blocked.load(Ordering::Relaxed);
             sum.cpu_ns += times.cpu.load(Ordering::Relaxed);
             sum.ended = sum.ended.max(times.ended.load(Ordering::Relaxed));
             let mut each = times.each.lock().expect("no job has panicked");
