@@ -22,7 +22,7 @@ const ONLY_IN_DEMO: [&str; 6] = [
 const MAY_KNOW_ALL: [&str; 2] = ["demo", "benches"];
 
 /// What a crate may depend on outside its tests; crates that are not listed here are free.
-const ARROWS: [(&str, &[Allowed]); 3] = [
+const ARROWS: [(&str, &[Allowed]); 4] = [
     (
         "agate",
         &[
@@ -36,6 +36,7 @@ const ARROWS: [(&str, &[Allowed]); 3] = [
         "agate-vk",
         &[Allowed::Always("agate"), Allowed::Always("ash")],
     ),
+    ("null-device", &[Allowed::Always("ash")]),
     ("xtask", &[]),
 ];
 
