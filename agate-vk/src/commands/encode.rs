@@ -41,6 +41,22 @@ unsafe fn put<const N: usize>(cursor: &mut Cursor, words: [u64; N]) {
     }
 }
 
+/// Writes a command of `N` words, where there is room for it.
+///
+/// # Safety
+///
+/// As [`put`]; [`Cursor::make_room`] made room for `N` words since the last command.
+#[inline(always)]
+unsafe fn put_in_room<const N: usize>(cursor: &mut Cursor, words: [u64; N]) {
+    let at = cursor.cur;
+    for (i, word) in words.into_iter().enumerate() {
+        // SAFETY: there is room for N words.
+        unsafe { at.add(i).write(word) };
+    }
+    // SAFETY: likewise.
+    cursor.cur = unsafe { at.add(N) };
+}
+
 /// Writes a command that ends with one array: `fixed` words, then `items`.
 ///
 /// # Safety
@@ -70,9 +86,12 @@ unsafe fn put_array<const N: usize, T: Copy>(
     }
 }
 
-/// A push-constants command with room for `bytes` of data, at the most [`MAX_PUSH_BYTES`]; returns where the data goes.
-/// Long: `[header, layout, stages | offset and size, data …]`; again, where those words would be the same as in the push
-/// before it in the block: `[header, data …]`
+/// Marks the branch that is taken seldom, for the compiler.
+#[cold]
+fn seldom() {}
+
+/// A push-constants command with room for `bytes` of data, at the most [`MAX_PUSH_BYTES`]; returns where the data goes:
+/// `[header, data …]`. Before it, where the block has not said so yet: `[header, layout, stages | offset and size]`
 ///
 /// # Safety
 ///
@@ -83,32 +102,32 @@ unsafe fn push_head(
     (layout, stages, offset): (vk::PipelineLayout, vk::ShaderStageFlags, u32),
     bytes: usize,
 ) -> *mut u8 {
+    const SAY_WORDS: usize = 3;
     let (layout, place) = (
         layout.as_raw(),
         pair(stages.as_raw(), offset | (bytes as u32) << 16),
     );
-    let (long, short) = (3 + words_of(bytes), 1 + words_of(bytes));
+    let words = 1 + words_of(bytes);
     // Before the comparison, which a fresh block changes.
-    cursor.make_room(long);
+    cursor.make_room(SAY_WORDS + words);
+    let said = cursor.said();
+    if said.push_layout != layout || said.push_place != place {
+        seldom();
+        (said.push_layout, said.push_place) = (layout, place);
+        let head = header(op::SAY_PUSH, SAY_WORDS, 0);
+        // SAFETY: three words, and there is room for them.
+        unsafe { put_in_room(cursor, [head, layout, place]) };
+    }
     let at = cursor.cur;
-    let again = cursor.push_layout == layout && cursor.push_place == place;
-    let (words, data) = if again { (short, 1) } else { (long, 3) };
-    // SAFETY: there is room for the long form, which is the longer one.
+    // SAFETY: there is room for `words` words still.
     unsafe {
-        if again {
-            at.write(header(op::PUSH_AGAIN, short, 0));
-        } else {
-            at.write(header(op::PUSH_CONSTANTS, long, 0));
-            at.add(1).write(layout);
-            at.add(2).write(place);
-            (cursor.push_layout, cursor.push_place) = (layout, place);
-        }
+        at.write(header(op::PUSH_CONSTANTS, words, 0));
         cursor.cur = at.add(words);
     }
     cursor.push_at = at;
     cursor.push_end = cursor.cur;
-    // SAFETY: the data starts there.
-    unsafe { at.add(data).cast::<u8>() }
+    // SAFETY: the data starts behind the header.
+    unsafe { at.add(1).cast::<u8>() }
 }
 
 /// A push-constants command whose data has the type `T`; returns where it goes.
@@ -155,7 +174,7 @@ impl Cursor {
 }
 
 impl<R: HasCursor> Recorder for R {
-    /// `[header + bind point, pipeline]`
+    /// `[header + bind point, pipeline]`; the same as before: `[header + bind point]`
     #[inline(always)]
     unsafe fn cmd_bind_pipeline(
         &mut self,
@@ -163,16 +182,21 @@ impl<R: HasCursor> Recorder for R {
         pipeline: vk::Pipeline,
     ) {
         let inline = bind_point.as_raw() as u32;
-        // SAFETY: two words.
-        unsafe {
-            put(
-                self.cursor(),
-                [header(op::BIND_PIPELINE, 2, inline), pipeline.as_raw()],
-            );
+        let (cursor, pipeline) = (self.cursor(), pipeline.as_raw());
+        // Before the comparison, which a fresh block changes.
+        cursor.make_room(2);
+        if cursor.said().pipeline == pipeline {
+            // SAFETY: one word, and there is room for two.
+            return unsafe { put_in_room(cursor, [header(op::BIND_PIPELINE_AGAIN, 1, inline)]) };
         }
+        seldom();
+        cursor.said().pipeline = pipeline;
+        // SAFETY: two words, and there is room for them.
+        unsafe { put_in_room(cursor, [header(op::BIND_PIPELINE, 2, inline), pipeline]) }
     }
 
-    /// One from its start: `[header + binding, buffer]`; one: `[header + binding, buffer, offset]`; several: `[header + first, count, offsets …, buffers …]`
+    /// One from its start: `[header + binding, buffer]`, and the same as before: `[header + binding]`; one:
+    /// `[header + binding, buffer, offset]`; several: `[header + first, count, offsets …, buffers …]`
     #[inline(always)]
     unsafe fn cmd_bind_vertex_buffers(
         &mut self,
@@ -183,9 +207,19 @@ impl<R: HasCursor> Recorder for R {
         let cursor = self.cursor();
         match (buffers, offsets) {
             ([buffer], [0]) => {
+                let buffer = buffer.as_raw();
+                // Before the comparison, which a fresh block changes.
+                cursor.make_room(2);
+                if cursor.said().vertices == buffer {
+                    let head = header(op::BIND_WHOLE_VERTEX_BUFFER_AGAIN, 1, first_binding);
+                    // SAFETY: one word, and there is room for two.
+                    return unsafe { put_in_room(cursor, [head]) };
+                }
+                seldom();
+                cursor.said().vertices = buffer;
                 let head = header(op::BIND_WHOLE_VERTEX_BUFFER, 2, first_binding);
-                // SAFETY: two words.
-                unsafe { put(cursor, [head, buffer.as_raw()]) }
+                // SAFETY: two words, and there is room for them.
+                unsafe { put_in_room(cursor, [head, buffer]) }
             }
             ([buffer], [offset]) => {
                 let head = header(op::BIND_VERTEX_BUFFER, 3, first_binding);

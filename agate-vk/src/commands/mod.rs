@@ -47,20 +47,17 @@ pub(crate) mod op {
     pub(crate) const BEGIN_RENDER_PASS: u16 = 24;
     pub(crate) const END_RENDER_PASS: u16 = 25;
     pub(crate) const SET_LINE_WIDTH: u16 = 26;
-    /// Push constants with the layout, stages, offset and size of the push before it in the block.
-    pub(crate) const PUSH_AGAIN: u16 = 27;
-    pub(crate) const PUSH_AGAIN_DRAW: u16 = 28;
-    pub(crate) const PUSH_AGAIN_DRAW_INDEXED: u16 = 29;
+    /// No call: where the pushes behind it in this block go.
+    pub(crate) const SAY_PUSH: u16 = 27;
     /// One vertex buffer from its start.
-    pub(crate) const BIND_WHOLE_VERTEX_BUFFER: u16 = 30;
+    pub(crate) const BIND_WHOLE_VERTEX_BUFFER: u16 = 28;
+    /// The pipeline, or the vertex buffer from its start, that was bound last in this block.
+    pub(crate) const BIND_PIPELINE_AGAIN: u16 = 29;
+    pub(crate) const BIND_WHOLE_VERTEX_BUFFER_AGAIN: u16 = 30;
 
     /// What is added to the op of a push to join it with the draw behind it.
     pub(crate) const JOIN_DRAW: u16 = PUSH_DRAW - PUSH_CONSTANTS;
     pub(crate) const JOIN_DRAW_INDEXED: u16 = PUSH_DRAW_INDEXED - PUSH_CONSTANTS;
-    const _: () = assert!(
-        PUSH_AGAIN + JOIN_DRAW == PUSH_AGAIN_DRAW
-            && PUSH_AGAIN + JOIN_DRAW_INDEXED == PUSH_AGAIN_DRAW_INDEXED
-    );
 }
 
 /// The header word of a command.

@@ -8,6 +8,7 @@
 
 use super::op;
 use crate::raw::Device;
+use crate::recorder::Said;
 use ash::vk::{self, Handle};
 
 /// The low and the high half of a word.
@@ -72,21 +73,21 @@ pub(crate) unsafe fn replay(
 ) -> u64 {
     let mut at = from;
     let mut calls = 0;
-    // A push that says `again` means the last long one before it in this block (K4 of `cursor`).
-    let mut pushed = Words(from);
+    // Short forms refer to what was said before in this block (K4 of `cursor`).
+    let mut said = Said::NOTHING;
     while at < to {
         let words = Words(at);
         // SAFETY: `at` is at a header.
         let head = unsafe { words.at(0) };
         // SAFETY: C1 and C2 hold for the command at `at`.
-        calls += unsafe { command(device, buffer, head, words, &mut pushed) };
+        calls += unsafe { command(device, buffer, head, words, &mut said) };
         // SAFETY: C1: the next header, or `to`.
         at = unsafe { at.add((head >> 16 & 0xffff) as usize) };
     }
     calls
 }
 
-/// Makes the call, or the two calls, of one command.
+/// Makes the call, the two calls, or none, of one command, and returns how many.
 ///
 /// # Safety
 ///
@@ -97,7 +98,7 @@ unsafe fn command(
     buffer: vk::CommandBuffer,
     head: u64,
     words: Words,
-    pushed: &mut Words,
+    said: &mut Said,
 ) -> u64 {
     let d = device.table();
     let (op, inline) = (head as u16, (head >> 32) as u32);
@@ -105,39 +106,37 @@ unsafe fn command(
     // for its valid usage; the caller owns the pool and the buffer is recording.
     unsafe {
         match op {
-            op::PUSH_AGAIN_DRAW => {
-                push(device, buffer, *pushed, words, 1);
-                d.cmd_draw(buffer, inline, 1, 0, 0);
-                return 2;
-            }
-            op::PUSH_AGAIN_DRAW_INDEXED => {
-                push(device, buffer, *pushed, words, 1);
-                d.cmd_draw_indexed(buffer, inline, 1, 0, 0, 0);
-                return 2;
-            }
-            op::PUSH_AGAIN => push(device, buffer, *pushed, words, 1),
             op::PUSH_DRAW => {
-                *pushed = words;
-                push(device, buffer, words, words, 3);
+                push(device, buffer, said, words);
                 d.cmd_draw(buffer, inline, 1, 0, 0);
                 return 2;
             }
             op::PUSH_DRAW_INDEXED => {
-                *pushed = words;
-                push(device, buffer, words, words, 3);
+                push(device, buffer, said, words);
                 d.cmd_draw_indexed(buffer, inline, 1, 0, 0, 0);
                 return 2;
             }
-            op::PUSH_CONSTANTS => {
-                *pushed = words;
-                push(device, buffer, words, words, 3);
+            op::PUSH_CONSTANTS => push(device, buffer, said, words),
+            op::SAY_PUSH => {
+                (said.push_layout, said.push_place) = (words.at(1), words.at(2));
+                return 0;
+            }
+            op::BIND_WHOLE_VERTEX_BUFFER_AGAIN => {
+                let vertices = Handle::from_raw(said.vertices);
+                d.cmd_bind_vertex_buffers(buffer, inline, &[vertices], &[0]);
             }
             op::BIND_WHOLE_VERTEX_BUFFER => {
+                said.vertices = words.at(1);
                 d.cmd_bind_vertex_buffers(buffer, inline, &[words.handle(1)], &[0]);
+            }
+            op::BIND_PIPELINE_AGAIN => {
+                let point = vk::PipelineBindPoint::from_raw(inline as i32);
+                d.cmd_bind_pipeline(buffer, point, Handle::from_raw(said.pipeline));
             }
             op::DRAW_SHORT => d.cmd_draw(buffer, inline, 1, 0, 0),
             op::DRAW_INDEXED_SHORT => d.cmd_draw_indexed(buffer, inline, 1, 0, 0, 0),
             op::BIND_PIPELINE => {
+                said.pipeline = words.at(1);
                 d.cmd_bind_pipeline(
                     buffer,
                     vk::PipelineBindPoint::from_raw(inline as i32),
@@ -205,27 +204,22 @@ unsafe fn command(
     1
 }
 
-/// Pushes the data at word `data` of `words`, to where `target` says: `[header, layout, stages | offset and size, …]`
+/// Pushes the data of a command to where this block has said: `[header, data …]`
 ///
 /// # Safety
 ///
 /// As [`replay`].
 #[inline(always)]
-unsafe fn push(
-    device: &Device,
-    buffer: vk::CommandBuffer,
-    target: Words,
-    words: Words,
-    data: usize,
-) {
+unsafe fn push(device: &Device, buffer: vk::CommandBuffer, said: &Said, words: Words) {
     // SAFETY: as in `command`.
     unsafe {
-        let (stages, place) = halves(target.at(2));
+        let (stages, place) = halves(said.push_place);
+        let layout = Handle::from_raw(said.push_layout);
         let stages = vk::ShaderStageFlags::from_raw(stages);
-        let data = words.array::<u8>(data, (place >> 16) as usize);
+        let data = words.array::<u8>(1, (place >> 16) as usize);
         device
             .table()
-            .cmd_push_constants(buffer, target.handle(1), stages, place & 0xffff, data);
+            .cmd_push_constants(buffer, layout, stages, place & 0xffff, data);
     }
 }
 

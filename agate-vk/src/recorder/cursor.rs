@@ -7,8 +7,8 @@
 //! - K2: the address of a cursor never reaches a call that is not inlined, so its fields live in registers; everything
 //!   rare goes through [`grow`](super::stream::grow) and [`fail`](super::stream::fail), which take the pointers by value.
 //! - K3: `push_end` is null, or the end of a push-constants command that starts at `push_at` in this block.
-//! - K4: `push_place` is [`NO_PUSH`], or this block has a long push-constants command, and the last one has `push_layout`
-//!   and `push_place`.
+//! - K4: the last words of the block's header are a [`Said`], and tell what the commands of this block said last: a short
+//!   form refers to it. It stands there and not in the cursor, which would need more registers than there are.
 
 #![allow(
     unsafe_code,
@@ -28,14 +28,40 @@ pub(crate) struct Cursor {
     pub(crate) push_end: *mut u64,
     /// Where that command starts.
     pub(crate) push_at: *mut u64,
-    /// The layout of the last long push-constants command in this block.
-    pub(crate) push_layout: u64,
-    /// Its stages, offset and size, as they stand in its third word.
-    pub(crate) push_place: u64,
 }
 
-/// No stages, offset and size of a push: its size is larger than any.
-pub(crate) const NO_PUSH: u64 = u64::MAX;
+/// What the commands of a block said last, so that the next one needs not say it again.
+///
+/// Kept in the same way on both sides: the encoder compares with it, replay reads from it. A fresh block begins with
+/// nothing said.
+#[derive(Clone, Copy)]
+pub(crate) struct Said {
+    /// The layout of the pushes that follow.
+    pub(crate) push_layout: u64,
+    /// Their stages, offset and size, as they stand in the third word of `SAY_PUSH`.
+    pub(crate) push_place: u64,
+    /// The pipeline bound last.
+    pub(crate) pipeline: u64,
+    /// The buffer of the last `BIND_WHOLE_VERTEX_BUFFER`.
+    pub(crate) vertices: u64,
+}
+
+impl Said {
+    /// Where it stands in the block that starts at `base`.
+    #[inline(always)]
+    pub(super) fn place(base: *mut u64) -> *mut Self {
+        base.wrapping_add(super::HEADER_WORDS - size_of::<Self>() / 8)
+            .cast()
+    }
+
+    /// Of a fresh block. No push has this size, and no valid command these handles.
+    pub(crate) const NOTHING: Self = Self {
+        push_layout: 0,
+        push_place: u64::MAX,
+        pipeline: 0,
+        vertices: 0,
+    };
+}
 
 /// What has a cursor: the recorder itself, or a guard that holds the cursor in a local.
 pub(crate) trait HasCursor {
@@ -82,12 +108,11 @@ impl Cursor {
         Some(at)
     }
 
-    /// Goes on in a fresh block, which knows nothing of the pushes before.
+    /// Goes on in a fresh block.
     #[inline(always)]
     fn renew(&mut self) {
         (self.base, self.cur, self.end) = grow(self.base, self.cur);
         self.push_end = std::ptr::null_mut();
-        self.push_place = NO_PUSH;
     }
 
     /// Makes sure that `words` words are left in the block: fewer than the smallest block has.
@@ -97,6 +122,14 @@ impl Cursor {
         if (self.end as usize - self.cur as usize) / 8 < words {
             self.renew();
         }
+    }
+
+    /// What the commands of this block said last.
+    #[inline(always)]
+    pub(crate) fn said(&mut self) -> &mut Said {
+        // SAFETY: K1 and K4: the block is this recorder's alone, and a `Said` was written there when it was taken; the
+        // reference ends before the next use of the cursor.
+        unsafe { &mut *Said::place(self.base) }
     }
 
     /// Notes the first error of the recording.

@@ -11,6 +11,7 @@ mod header;
 mod stream;
 
 pub(crate) use chain::Chain;
+pub(crate) use cursor::Said;
 pub(crate) use header::{BlockHeader, HEADER_WORDS};
 pub use stream::{Entered, StreamRecorder};
 

@@ -7,7 +7,7 @@
     reason = "keeps the recorder's state at the start of its block, behind a raw pointer"
 )]
 
-use super::cursor::{Cursor, HasCursor, NO_PUSH};
+use super::cursor::{Cursor, HasCursor, Said};
 use super::{BlockHeader, HEADER_WORDS};
 use crate::error::{RecordError, SlotLoss};
 use crate::frame::{SlotPlace, SlotToken};
@@ -24,7 +24,8 @@ struct Slow {
     error: Option<RecordError>,
 }
 
-const _: () = assert!(size_of::<Slow>() <= HEADER_WORDS * 8 && align_of::<Slow>() <= 64);
+const _: () =
+    assert!(size_of::<Slow>() + size_of::<Said>() <= HEADER_WORDS * 8 && align_of::<Slow>() <= 64);
 
 /// Records one slot by writing messages: the job's side of the stream lane.
 ///
@@ -75,8 +76,6 @@ impl StreamRecorder {
             end,
             push_end: ptr::null_mut(),
             push_at: ptr::null_mut(),
-            push_layout: 0,
-            push_place: NO_PUSH,
         };
         Ok(Self {
             cursor,
@@ -176,6 +175,8 @@ impl Slow {
         let cur = unsafe { base.add(HEADER_WORDS) };
         // SAFETY: `words` is the length of the block.
         let end = unsafe { base.add(words) };
+        // SAFETY: H1: this recorder is the block's only user, and K4's place is behind the `Slow`.
+        unsafe { Said::place(base).write(Said::NOTHING) };
         // SAFETY: H1: this recorder is the block's only user; size and alignment are asserted above.
         unsafe { base.cast::<Self>().write(self) };
         (base, cur, end)

@@ -58,7 +58,7 @@ pub struct Device {
 
 enum Home {
     Null(NullDevice),
-    Loaded(Loaded),
+    Loaded(Box<Loaded>),
 }
 
 struct Loaded {
@@ -139,11 +139,11 @@ impl Device {
             queue,
             family,
             scene,
-            home: Home::Loaded(Loaded {
+            home: Home::Loaded(Box::new(Loaded {
                 memory,
                 instance,
                 _entry: entry,
-            }),
+            })),
         })
     }
 }

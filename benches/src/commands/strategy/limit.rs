@@ -9,7 +9,7 @@ use crate::commands::frame::{FrameTimes, Objects, Stage, Stamps, Strategy};
 use crate::commands::work::Work;
 
 /// The bytes that agate writes for the four calls of a draw.
-pub const BYTES_PER_DRAW: usize = 104;
+pub const BYTES_PER_DRAW: usize = 88;
 
 type Record = [u8; BYTES_PER_DRAW];
 
