@@ -52,6 +52,8 @@ pub struct FrameTimes {
     pub recycled_ns: f64,
     /// Time of an owner thread spent recording, in nanoseconds; 0 without one.
     pub owner_ns: f64,
+    /// Bytes of messages.
+    pub message_bytes: u64,
     /// The jobs.
     pub jobs: JobTimes,
 }
@@ -110,6 +112,7 @@ impl Stamps {
             executed_ns: since(queued, self.executed.unwrap_or(queued)),
             recycled_ns: since(self.began, Instant::now()),
             owner_ns: 0.0,
+            message_bytes: 0,
             jobs,
         }
     }

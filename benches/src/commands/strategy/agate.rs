@@ -80,6 +80,7 @@ impl Strategy for Agate {
         }
         let mut times = stamps.recycled(jobs);
         times.owner_ns = report.replay.as_nanos() as f64;
+        times.message_bytes = report.bytes;
         times
     }
 
@@ -141,5 +142,37 @@ impl<R: Recorder> Calls for Encoded<'_, R> {
     fn draw(&mut self) {
         // SAFETY: everything is bound.
         unsafe { self.0.cmd_draw(3, 1, 0, 0) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::device::Kind;
+    use crate::commands::strategy::BYTES_PER_DRAW;
+    use crate::commands::work::{Jobs, Matrices, Order};
+
+    #[test]
+    fn the_limit_copies_as_many_bytes_as_the_messages_of_a_draw_have() {
+        let device = Arc::new(Device::open(Kind::Null).expect("needs no driver"));
+        let mut stage = Stage {
+            device: Arc::clone(&device),
+            jobs: Jobs::new().expect("threads"),
+            matrices: Matrices::default(),
+        };
+        let bytes = |stage: &mut Stage, draws| {
+            let work = Work {
+                draws,
+                jobs: 1,
+                order: Order::Forward,
+                eliminate: false,
+                execute: false,
+                each_draw: false,
+            };
+            stage.jobs.prepare(&work);
+            Agate::new(&device).frame(stage, &work).message_bytes
+        };
+        let (few, more) = (bytes(&mut stage, 10), bytes(&mut stage, 110));
+        assert_eq!(more - few, 100 * BYTES_PER_DRAW as u64);
     }
 }
