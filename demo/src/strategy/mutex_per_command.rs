@@ -124,7 +124,7 @@ impl<P, C: Commands> Commands for Locked<'_, P, C> {
 mod tests {
     use super::*;
 
-    type Call = dyn Fn(&mut Locked<'_, (), Probe<'_>>);
+    type Call = fn(&mut Locked<'_, (), Probe<'_>>);
 
     /// Notes each command, and whether the lock was held meanwhile.
     struct Probe<'a> {
@@ -176,6 +176,8 @@ mod tests {
 
     #[test]
     fn every_command_holds_the_lock_and_gives_it_back() {
+        const IMAGE: vk::Image = vk::Image::null();
+        const BUFFER: vk::Buffer = vk::Buffer::null();
         let pool = Mutex::new(());
         let commands = Probe {
             pool: &pool,
@@ -185,22 +187,21 @@ mod tests {
             pool: &pool,
             commands,
         };
-        let (image, buffer) = (vk::Image::null(), vk::Buffer::null());
-        let calls: [(&str, &Call); 11] = [
-            ("pipeline", &|to| to.bind_pipeline(vk::Pipeline::null())),
-            ("viewport", &|to| to.set_viewport(vk::Viewport::default())),
-            ("scissor", &|to| to.set_scissor(vk::Rect2D::default())),
-            ("vertices", &|to| to.bind_vertices(buffer)),
-            ("indices", &|to| to.bind_indices(buffer)),
-            ("push", &|to| to.push(vk::PipelineLayout::null(), &1_u32)),
-            ("draw", &|to| to.draw(3)),
-            ("draw indexed", &|to| to.draw_indexed(3)),
-            ("barrier", &|to| to.barrier(&vk::DependencyInfo::default())),
-            ("blit", &|to| {
-                to.blit(image, image, vk::ImageBlit::default());
+        let calls: [(&str, Call); 11] = [
+            ("pipeline", |to| to.bind_pipeline(vk::Pipeline::null())),
+            ("viewport", |to| to.set_viewport(vk::Viewport::default())),
+            ("scissor", |to| to.set_scissor(vk::Rect2D::default())),
+            ("vertices", |to| to.bind_vertices(BUFFER)),
+            ("indices", |to| to.bind_indices(BUFFER)),
+            ("push", |to| to.push(vk::PipelineLayout::null(), &1_u32)),
+            ("draw", |to| to.draw(3)),
+            ("draw indexed", |to| to.draw_indexed(3)),
+            ("barrier", |to| to.barrier(&vk::DependencyInfo::default())),
+            ("blit", |to| {
+                to.blit(IMAGE, IMAGE, vk::ImageBlit::default());
             }),
-            ("copy", &|to| {
-                to.copy_to_buffer(image, buffer, vk::BufferImageCopy::default());
+            ("copy", |to| {
+                to.copy_to_buffer(IMAGE, BUFFER, vk::BufferImageCopy::default());
             }),
         ];
         for (name, call) in calls {
