@@ -14,7 +14,8 @@ Usage: demo [FLAGS]
   --size WxH            size of the picture in pixels
   --draws N|auto        stones, each one draw call; auto (the default) takes 300 on a CPU device, 10000 on a GPU
   --jobs N              recording jobs per frame (default: 4 for each processor)
-  --strategy S          agate, per-thread, mutex or single (default: agate)
+  --strategy S          agate, per-thread, mutex, single or mutex-per-command (default: agate)
+  --no-execute          record and end every frame, but submit none: times recording alone; needs --headless
   --render-pass         classic VkRenderPass instead of dynamic rendering
   --validation          turn the Khronos layer on, count its messages, exit 3 if there is one
   --gpu N|NAME          use device number N, or the first whose name contains NAME
@@ -25,7 +26,8 @@ Usage: demo [FLAGS]
   --doctor              show what the machine has and lacks, and the command that installs it
   --help                this text
 
-Keys: drag orbits, wheel zooms, space pauses, F12 writes a screenshot, 1 agate, 2 per-thread, 3 mutex, 4 single, Esc quits.
+Keys: drag orbits, wheel zooms, space pauses, F12 writes a screenshot, 1 agate, 2 per-thread, 3 mutex, 4 single,
+      5 mutex-per-command, Esc quits.
 Exit codes: 0 well, 1 the machine or the run failed, 2 wrong flags, 3 the validation layer spoke or agate blocked a job.
 ";
 
@@ -40,11 +42,19 @@ pub enum StrategyName {
     Mutex,
     /// One thread records everything.
     Single,
+    /// One pool behind a mutex that a job locks for each command.
+    MutexPerCommand,
 }
 
 impl StrategyName {
-    /// All strategies, in the order of the keys 1 to 4.
-    pub const ALL: [Self; 4] = [Self::Agate, Self::PerThread, Self::Mutex, Self::Single];
+    /// All strategies, in the order of the keys 1 to 5.
+    pub const ALL: [Self; 5] = [
+        Self::Agate,
+        Self::PerThread,
+        Self::Mutex,
+        Self::Single,
+        Self::MutexPerCommand,
+    ];
 
     /// The name on the command line and in the reports.
     #[must_use]
@@ -54,6 +64,7 @@ impl StrategyName {
             Self::PerThread => "per-thread",
             Self::Mutex => "mutex",
             Self::Single => "single",
+            Self::MutexPerCommand => "mutex-per-command",
         }
     }
 
@@ -81,6 +92,8 @@ pub struct Options {
     pub jobs: Option<usize>,
     /// How frames are recorded at first.
     pub strategy: StrategyName,
+    /// Record frames, but submit none.
+    pub no_execute: bool,
     /// Classic render passes.
     pub render_pass: bool,
     /// Run under the validation layer.
@@ -111,6 +124,7 @@ impl Default for Options {
             draws: None,
             jobs: None,
             strategy: StrategyName::Agate,
+            no_execute: false,
             render_pass: false,
             validation: false,
             gpu: None,
@@ -179,11 +193,29 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Options, Usa
             value.ok_or_else(|| UsageError(format!("{flag} needs a value: {}", shape(flag))))?;
         set_value(&mut options, flag, &value)?;
     }
+    check(&options)?;
     Ok(options)
 }
 
-const SWITCHES: [&str; 6] = [
+/// Flags that cannot stand together, unless the run will draw nothing anyway.
+fn check(options: &Options) -> Result<(), UsageError> {
+    let draws = !(options.help || options.doctor || options.list_gpus);
+    if !(draws && options.no_execute) {
+        return Ok(());
+    }
+    let wrong = if options.screenshot.is_some() {
+        "--no-execute draws no picture that --screenshot could write: leave one of them out"
+    } else if !options.headless {
+        "--no-execute has nothing to show in a window: add --headless"
+    } else {
+        return Ok(());
+    };
+    Err(UsageError(wrong.into()))
+}
+
+const SWITCHES: [&str; 7] = [
     "--headless",
+    "--no-execute",
     "--validation",
     "--list-gpus",
     "--render-pass",
@@ -212,6 +244,7 @@ const SIDE_MAX: u32 = 65536;
 fn set_switch(options: &mut Options, flag: &str) -> bool {
     let switch = match flag {
         "--headless" => &mut options.headless,
+        "--no-execute" => &mut options.no_execute,
         "--validation" => &mut options.validation,
         "--list-gpus" => &mut options.list_gpus,
         "--render-pass" => &mut options.render_pass,
@@ -350,7 +383,7 @@ mod tests {
     #[test]
     fn every_flag_is_read() {
         let read = options(
-            "--headless --frames 60 --screenshot a.png --size 640x360 --draws 5 --jobs 3 --strategy mutex --validation \
+            "--headless --frames 60 --screenshot a.png --size 640x360 --draws 5 --jobs 3 --strategy mutex --validation --no-execute \
              --gpu llvm --list-gpus --time-step 0.5 --seed 11 --json a.json --render-pass --doctor --help",
         );
         let expected = Options {
@@ -361,6 +394,7 @@ mod tests {
             draws: Some(5),
             jobs: Some(3),
             strategy: StrategyName::Mutex,
+            no_execute: true,
             render_pass: true,
             validation: true,
             gpu: Some("llvm".into()),
@@ -422,6 +456,8 @@ mod tests {
             ("--seed x", "a whole number"),
             ("--headless=yes", "takes no value"),
             ("--screenshot=", "a file name"),
+            ("--no-execute", "add --headless"),
+            ("--headless --no-execute --screenshot a.png", "leave one"),
         ] {
             let error = options(line).expect_err(line);
             assert!(error.contains(part), "{line}: {error}");

@@ -76,7 +76,7 @@ impl Caller {
 }
 
 /// How many strategies the table keeps apart; the last column takes what happens before and after them.
-pub(crate) const COLUMNS: usize = 5;
+pub(crate) const COLUMNS: usize = crate::cli::StrategyName::ALL.len() + 1;
 
 /// The column for set-up and tear-down that belong to no strategy.
 pub(crate) const OUTSIDE: usize = COLUMNS - 1;

@@ -13,7 +13,7 @@ use crate::gpu::target::Target;
 use crate::scene::{GROUND_VERTICES, View};
 use crate::stage::Stage;
 
-/// The Vulkan commands that a frame uses, wherever they go.
+/// The Vulkan commands that a frame uses, wherever they go: each method is one `vkCmd*`.
 ///
 /// # Safety rule
 ///
@@ -21,8 +21,10 @@ use crate::stage::Stage;
 /// [`Stage`], which outlives its frames.
 pub(crate) trait Commands {
     fn bind_pipeline(&mut self, pipeline: vk::Pipeline);
-    fn set_area(&mut self, viewport: vk::Viewport, scissor: vk::Rect2D);
-    fn bind_mesh(&mut self, vertices: vk::Buffer, indices: vk::Buffer);
+    fn set_viewport(&mut self, viewport: vk::Viewport);
+    fn set_scissor(&mut self, scissor: vk::Rect2D);
+    fn bind_vertices(&mut self, vertices: vk::Buffer);
+    fn bind_indices(&mut self, indices: vk::Buffer);
     fn push<T: Copy>(&mut self, layout: vk::PipelineLayout, value: &T);
     fn draw(&mut self, vertices: u32);
     fn draw_indexed(&mut self, indices: u32);
@@ -92,10 +94,12 @@ pub(crate) fn stones(
         ..Default::default()
     };
     let last = range.end == stage.scene.len();
-    commands.set_area(viewport, stage.target.area());
+    commands.set_viewport(viewport);
+    commands.set_scissor(stage.target.area());
     let pipeline = &stage.pipelines.stone;
     commands.bind_pipeline(pipeline.handle);
-    commands.bind_mesh(stage.mesh.vertices.handle, stage.mesh.indices.handle);
+    commands.bind_vertices(stage.mesh.vertices.handle);
+    commands.bind_indices(stage.mesh.indices.handle);
     for stone in range {
         commands.push(pipeline.layout, &stage.scene.stone_push(stone, view));
         commands.draw_indexed(stage.mesh.index_count);

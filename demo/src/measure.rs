@@ -22,7 +22,9 @@ pub(crate) struct JobSample {
     pub(crate) record: Duration,
     /// Wall time that the job spent off the processor, if it gave it up of its own accord.
     pub(crate) blocked: Duration,
-    /// How often it did so (voluntary context switches).
+    /// Time that the job spent on an owner's work, of its own accord; no strategy has jobs that do, so far.
+    pub(crate) helping: Duration,
+    /// How often it gave the processor up (voluntary context switches).
     pub(crate) waits: u64,
     /// Page faults: memory that the job touched for the first time.
     pub(crate) faults: u64,
@@ -71,6 +73,7 @@ pub(crate) fn job<R>(draws: usize, job: impl FnOnce() -> R) -> (R, JobSample) {
             draws,
             record,
             blocked,
+            helping: Duration::ZERO,
             waits,
             faults: after.faults.saturating_sub(before.faults),
         },

@@ -33,6 +33,7 @@ struct Facts {
     window: bool,
     seed: u64,
     time_step: Option<f32>,
+    executes: bool,
     validates: bool,
 }
 
@@ -46,6 +47,7 @@ struct Column {
     jobs_blocked: u64,
     jobs_paged: u64,
     blocked_us: f64,
+    helping_us: f64,
     objects: Objects,
 }
 
@@ -78,6 +80,7 @@ impl Ledger {
             window,
             seed: options.seed,
             time_step: options.time_step,
+            executes: !options.no_execute,
             validates: options.validation,
         };
         Self {
@@ -99,6 +102,7 @@ impl Ledger {
         for job in &frame.jobs {
             column.jobs += 1;
             column.jobs_paged += u64::from(job.was_paged());
+            column.helping_us += job.helping.as_secs_f64() * 1e6;
             if job.was_blocked() {
                 column.jobs_blocked += 1;
                 column.blocked_us += job.blocked.as_secs_f64() * 1e6;
@@ -143,7 +147,7 @@ impl Ledger {
                 facts.driver.trim()
             ),
             format!(
-                "{}x{}, {} sample(s), {} draws in {} jobs on {} job threads, {} pass, {} frames in flight",
+                "{}x{}, {} sample(s), {} draws in {} jobs on {} job threads, {} pass, {} frames in flight{}",
                 facts.size.0,
                 facts.size.1,
                 facts.samples,
@@ -151,11 +155,16 @@ impl Ledger {
                 facts.jobs,
                 facts.job_threads,
                 facts.pass,
-                FRAMES_IN_FLIGHT
+                FRAMES_IN_FLIGHT,
+                if facts.executes {
+                    ""
+                } else {
+                    ", recorded and not executed"
+                }
             ),
             String::new(),
             format!(
-                "{:<11}{:>7}{:>18}{:>14}{:>18}{:>14}{:>7}{:>9}{:>14}{:>13}{:>8}",
+                "{:<18}{:>7}{:>18}{:>14}{:>18}{:>14}{:>7}{:>9}{:>14}{:>13}{:>13}{:>8}",
                 "strategy",
                 "frames",
                 "record ns/draw",
@@ -166,12 +175,13 @@ impl Ledger {
                 "buffers",
                 "jobs blocked",
                 "blocked us",
+                "helping us",
                 "paged"
             ),
         ];
         lines.extend(self.used().map(|(name, column)| column.line(name)));
         lines.push(
-            "(blocked: a job slept of its own accord; paged: it slept while it touched new memory)"
+            "(blocked: a job slept of its own accord; helping: it did an owner's work; paged: it slept while it touched new memory)"
                 .into(),
         );
         lines.push(String::new());
@@ -219,6 +229,7 @@ impl Ledger {
             "window": facts.window,
             "seed": facts.seed,
             "time_step": facts.time_step,
+            "executed": facts.executes,
             "frames_in_flight": FRAMES_IN_FLIGHT,
             "main_thread_id": crate::measure::thread_id(),
             "validation_messages": self.validation,
@@ -237,7 +248,7 @@ impl Ledger {
 impl Column {
     fn line(&self, name: StrategyName) -> String {
         format!(
-            "{:<11}{:>7}{:>18.0}{:>14.0}{:>18.1}{:>14.1}{:>7}{:>9}{:>14}{:>13.1}{:>8}",
+            "{:<18}{:>7}{:>18.0}{:>14.0}{:>18.1}{:>14.1}{:>7}{:>9}{:>14}{:>13.1}{:>13.1}{:>8}",
             name.name(),
             self.frames,
             self.ns_per_draw.quantile(0.5),
@@ -248,6 +259,7 @@ impl Column {
             self.objects.command_buffers,
             format!("{}/{}", self.jobs_blocked, self.jobs),
             self.blocked_us,
+            self.helping_us,
             self.jobs_paged
         )
     }
@@ -281,6 +293,7 @@ impl Column {
             "jobs_blocked": self.jobs_blocked,
             "jobs_waiting_with_page_faults": self.jobs_paged,
             "blocked_us": self.blocked_us,
+            "helping_us": self.helping_us,
             "threads": threads,
         })
     }
@@ -322,7 +335,7 @@ fn callers_line(name: StrategyName, group: Group) -> Option<String> {
         .collect();
     (!callers.is_empty()).then(|| {
         format!(
-            "  {:<11}{:<10} {}",
+            "  {:<18}{:<10} {}",
             name.name(),
             group.name(),
             callers.join(", ")

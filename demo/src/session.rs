@@ -25,6 +25,7 @@ pub(crate) struct Session {
     pub(crate) ledger: Ledger,
     name: StrategyName,
     window: Option<vk::Extent2D>,
+    execute: bool,
     clock: Clock,
     sample: FrameSample,
     /// The newest that is known.
@@ -65,6 +66,7 @@ impl Session {
             ledger,
             name: options.strategy,
             window,
+            execute: !options.no_execute,
             clock: Clock::new(options.time_step),
             sample: FrameSample::default(),
             until_ended_us: 0.0,
@@ -90,6 +92,7 @@ impl Session {
         let order = Order {
             view,
             copy: copy.as_ref(),
+            execute: self.execute,
         };
         self.sample.clear();
         let strategy = self.strategy.as_mut().ok_or_else(no_strategy)?;

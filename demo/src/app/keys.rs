@@ -35,6 +35,7 @@ fn of_key(code: KeyCode) -> Option<Action> {
         KeyCode::Digit2 | KeyCode::Numpad2 => strategy(1),
         KeyCode::Digit3 | KeyCode::Numpad3 => strategy(2),
         KeyCode::Digit4 | KeyCode::Numpad4 => strategy(3),
+        KeyCode::Digit5 | KeyCode::Numpad5 => strategy(4),
         _ => None,
     }
 }
@@ -50,6 +51,7 @@ mod tests {
             KeyCode::Digit2,
             KeyCode::Digit3,
             KeyCode::Digit4,
+            KeyCode::Digit5,
         ];
         assert_eq!(
             digits.map(of_key),

@@ -153,7 +153,11 @@ impl Strategy for Agate {
         record(&finish, 0, |commands| {
             draw::finish(commands, &stage.target, shown, order.copy);
         })?;
-        let mut options = SubmitOptions::default();
+        let mut options = if order.execute {
+            SubmitOptions::default()
+        } else {
+            SubmitOptions::record_only()
+        };
         if let Some(acquired) = acquired {
             options = options.present(acquired, vk::PipelineStageFlags2::ALL_TRANSFER);
         }
@@ -295,16 +299,22 @@ impl<R: Recorder> Commands for Encoded<'_, R> {
         };
     }
 
-    fn set_area(&mut self, viewport: vk::Viewport, scissor: vk::Rect2D) {
+    fn set_viewport(&mut self, viewport: vk::Viewport) {
         // SAFETY: no handles; the area is that of the target.
         unsafe { self.0.cmd_set_viewport(0, &[viewport]) };
-        // SAFETY: likewise.
+    }
+
+    fn set_scissor(&mut self, scissor: vk::Rect2D) {
+        // SAFETY: as above.
         unsafe { self.0.cmd_set_scissor(0, &[scissor]) };
     }
 
-    fn bind_mesh(&mut self, vertices: vk::Buffer, indices: vk::Buffer) {
+    fn bind_vertices(&mut self, vertices: vk::Buffer) {
         // SAFETY: O2.
         unsafe { self.0.cmd_bind_vertex_buffers(0, &[vertices], &[0]) };
+    }
+
+    fn bind_indices(&mut self, indices: vk::Buffer) {
         // SAFETY: O2.
         unsafe {
             self.0

@@ -3,11 +3,18 @@
 mod agate;
 mod direct;
 mod mutex;
+mod mutex_per_command;
 mod per_thread;
+mod recording;
+mod secondaries;
 mod single;
 
 use ash::vk;
 
+use self::mutex::PerJob;
+use self::mutex_per_command::PerCommand;
+use self::per_thread::PerThread;
+use self::secondaries::Secondaries;
 use crate::cli::StrategyName;
 use crate::error::Error;
 use crate::gpu::readback::Readback;
@@ -26,6 +33,8 @@ pub(crate) struct Order<'a> {
     pub(crate) view: View,
     /// Where to leave a copy of the picture.
     pub(crate) copy: Option<&'a Readback>,
+    /// Whether the frame is executed. If not, it is recorded and ended, no queue hears of it, and its pools are recycled.
+    pub(crate) execute: bool,
 }
 
 /// What one frame cost. Reused from frame to frame.
@@ -49,7 +58,7 @@ impl FrameSample {
 /// What became of an [`Order`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Recorded and submitted; the sample tells what it cost.
+    /// Recorded, and submitted if that was ordered; the sample tells what it cost.
     Drawn,
     /// The window has no image to draw to at present (it has no area, or it is being resized).
     NoImage,
@@ -64,7 +73,7 @@ pub(crate) struct Objects {
 
 /// One way of recording, with everything that only it needs: pools, queue, and the window's swapchain.
 pub(crate) trait Strategy {
-    /// Records and submits one frame, and presents it if there is a window.
+    /// Records one frame, submits it if that is ordered, and presents it if there is a window.
     fn frame(
         &mut self,
         stage: &Stage,
@@ -93,8 +102,9 @@ pub(crate) fn make(
     crate::count::set_column(name.index());
     Ok(match name {
         StrategyName::Agate => Box::new(agate::Agate::new(stage, window)?),
-        StrategyName::PerThread => Box::new(per_thread::PerThread::new(stage, window)?),
-        StrategyName::Mutex => Box::new(mutex::Mutexed::new(stage, window)?),
+        StrategyName::PerThread => Box::new(Secondaries::<PerThread>::new(stage, window)?),
+        StrategyName::Mutex => Box::new(Secondaries::<PerJob>::new(stage, window)?),
         StrategyName::Single => Box::new(single::Single::new(stage, window)?),
+        StrategyName::MutexPerCommand => Box::new(Secondaries::<PerCommand>::new(stage, window)?),
     })
 }

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use ash::vk;
 
-use super::direct::{Aim, Direct, Pool, Recording};
+use super::direct::Direct;
+use super::recording::{Pool, Recording};
 use super::{FRAMES_IN_FLIGHT, FrameSample, Objects, Order, Outcome, Strategy};
 use crate::error::Error;
 use crate::stage::Stage;
@@ -12,6 +13,7 @@ use crate::{draw, measure};
 
 /// The main thread with a pool for each frame in flight.
 pub(crate) struct Single {
+    // First, so that it is dropped first: it waits until the pools' frames have retired.
     direct: Direct,
     pools: Vec<Pool>,
 }
@@ -35,13 +37,11 @@ impl Strategy for Single {
         order: &Order<'_>,
         sample: &mut FrameSample,
     ) -> Result<Outcome, Error> {
-        let slot = self.direct.next()?;
-        let aim = self.direct.acquire(slot)?;
-        if matches!(aim, Aim::Nothing) {
+        let Some(turn) = self.direct.begin()? else {
             return Ok(Outcome::NoImage);
-        }
+        };
         let begin = Instant::now();
-        let pool = &mut self.pools[slot];
+        let pool = &mut self.pools[turn.slot];
         pool.reset()?;
         let mut primary = Recording::primary(stage, pool.take()?)?;
         draw::setup(&mut primary, &stage.target);
@@ -54,10 +54,10 @@ impl Strategy for Single {
             sample.jobs.push(job);
         }
         primary.end_pass(stage);
-        draw::finish(&mut primary, &stage.target, aim.shown(), order.copy);
+        draw::finish(&mut primary, &stage.target, turn.shown(), order.copy);
         let primary = primary.end()?;
         sample.until_ended.push(begin.elapsed());
-        self.direct.submit(slot, primary, aim)?;
+        self.direct.submit(turn, primary, order)?;
         Ok(Outcome::Drawn)
     }
 

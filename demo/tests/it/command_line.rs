@@ -25,6 +25,9 @@ fn wrong_flags_exit_with_2_and_the_nearest_name() {
     refuses(&["--size", "12"], &[], 2, "as in 1280x720");
     refuses(&["--frames"], &[], 2, "needs a value");
     refuses(&["two\nlines"], &[], 2, "unexpected argument");
+    refuses(&["--no-execute"], &[], 2, "add --headless");
+    let picture = ["--headless", "--no-execute", "--screenshot", "a.png"];
+    refuses(&picture, &[], 2, "no picture that --screenshot could write");
 }
 
 #[test]

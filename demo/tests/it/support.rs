@@ -11,7 +11,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-pub(crate) const STRATEGIES: [&str; 4] = ["agate", "per-thread", "mutex", "single"];
+pub(crate) const STRATEGIES: [&str; 5] = [
+    "agate",
+    "per-thread",
+    "mutex",
+    "single",
+    "mutex-per-command",
+];
 pub(crate) const PASSES: [&[&str]; 2] = [&[], &["--render-pass"]];
 
 /// How long anything may take before a test gives up.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::support::{Folder, PASSES, device, only_strategy, small};
+use crate::support::{Folder, PASSES, STRATEGIES, device, only_strategy, small};
 
 /// The numbers of a short run.
 struct Run {
@@ -63,18 +63,25 @@ impl Run {
         })
     }
 
+    /// How often all threads together called `function`.
+    fn sum(&self, function: &str) -> u64 {
+        self.calls(function).iter().map(|(_, calls)| calls).sum()
+    }
+
     /// 60 stones in each of 4 frames, each an indexed draw; and one ground, which is not.
     fn assert_all_draws_counted(&self) {
-        let sum = |function| {
-            self.calls(function)
-                .iter()
-                .map(|(_, calls)| calls)
-                .sum::<u64>()
-        };
-        assert_eq!(sum("vkCmdDrawIndexed"), 240);
-        assert_eq!(sum("vkCmdDraw"), 4);
-        // An owner sends submissions that wait for it in one call.
-        assert!((1..=4).contains(&sum("vkQueueSubmit2")));
+        assert_eq!(self.sum("vkCmdDrawIndexed"), 240);
+        assert_eq!(self.sum("vkCmdDraw"), 4);
+        assert_eq!(
+            self.sum("vkEndCommandBuffer"),
+            self.sum("vkBeginCommandBuffer")
+        );
+    }
+
+    /// An owner sends submissions that wait for it in one call.
+    fn assert_submitted(&self) {
+        assert!((1..=4).contains(&self.sum("vkQueueSubmit2")));
+        assert_eq!(self.numbers["executed"], true);
     }
 }
 
@@ -90,6 +97,7 @@ fn single_is_the_main_thread_alone() {
         assert_eq!(run.ids("pool"), main);
         assert_eq!(run.ids("queue"), main);
         run.assert_all_draws_counted();
+        run.assert_submitted();
     }
 }
 
@@ -115,16 +123,23 @@ fn per_thread_draws_on_job_threads_each_with_buffers_of_its_own() {
         assert!(drew.is_subset(&allocated), "{drew:?} {allocated:?}");
         assert_eq!(run.ids("queue"), BTreeSet::from([run.main_thread()]));
         run.assert_all_draws_counted();
+        run.assert_submitted();
     }
 }
 
 #[test]
-fn mutex_draws_on_job_threads_from_one_shared_pool() {
+fn both_mutexes_draw_on_job_threads_from_one_shared_pool() {
     if !device() {
         return;
     }
-    for pass in PASSES {
-        let run = Run::new("mutex", pass);
+    let kinds = ["mutex", "mutex-per-command"];
+    for (kind, pass) in kinds
+        .iter()
+        .flat_map(|kind| PASSES.map(|pass| (kind, pass)))
+    {
+        let run = Run::new(kind, pass);
+        // 7 secondaries and a primary in each of the two frames in flight, whatever thread a job falls to.
+        assert_eq!(only_strategy(&run.numbers)["command_buffers"], 16);
         assert!(
             run.calls("vkCmdDrawIndexed")
                 .iter()
@@ -134,6 +149,40 @@ fn mutex_draws_on_job_threads_from_one_shared_pool() {
         // One pool for the jobs and one for the main thread, for each frame in flight.
         assert_eq!(run.calls("vkCreateCommandPool"), [(run.main_thread(), 4)]);
         run.assert_all_draws_counted();
+        run.assert_submitted();
+    }
+}
+
+#[test]
+fn without_execution_frames_are_recorded_and_recycled_and_no_queue_hears_of_them() {
+    if !device() {
+        return;
+    }
+    for strategy in STRATEGIES {
+        for pass in PASSES {
+            let run = Run::new(strategy, &[&["--no-execute"], pass].concat());
+            for group in ["queue", "swapchain"] {
+                assert_eq!(run.callers(group), &[] as &[Value], "{strategy} {pass:?}");
+            }
+            run.assert_all_draws_counted();
+            assert_eq!(run.numbers["executed"], false);
+            // Once for each frame and pool that was used, be it before the frame or after it.
+            let resets = run.sum("vkResetCommandPool");
+            let pools = run.sum("vkCreateCommandPool");
+            assert!(
+                (4..=4 * pools).contains(&resets),
+                "{strategy}: {resets} resets of {pools} pools"
+            );
+            let executed = Run::new(strategy, pass);
+            assert_eq!(
+                only_strategy(&run.numbers)["pools"],
+                only_strategy(&executed.numbers)["pools"]
+            );
+            assert_eq!(
+                run.sum("vkCmdPushConstants"),
+                executed.sum("vkCmdPushConstants")
+            );
+        }
     }
 }
 
@@ -162,5 +211,6 @@ fn agate_has_one_thread_for_commands_and_pools_and_it_is_not_a_jobs() {
         );
         assert_eq!(only_strategy(&run.numbers)["jobs_blocked"], 0);
         run.assert_all_draws_counted();
+        run.assert_submitted();
     }
 }

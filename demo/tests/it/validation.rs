@@ -30,6 +30,23 @@ fn the_layer_is_silent_for_all_strategies_and_both_kinds_of_pass() {
 }
 
 #[test]
+fn the_layer_is_silent_where_frames_are_only_recorded() {
+    if !validation() {
+        return;
+    }
+    for strategy in STRATEGIES {
+        let folder = Folder::new();
+        let flags = ["--validation", "--no-execute", "--json", "run.json"];
+        folder.run_well(&small(&[&flags[..], &["--strategy", strategy]].concat()));
+        assert_eq!(
+            folder.json("run.json")["validation_messages"],
+            0,
+            "{strategy}"
+        );
+    }
+}
+
+#[test]
 fn without_the_layer_nothing_is_claimed() {
     if !validation() {
         return;

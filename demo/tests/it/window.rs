@@ -204,6 +204,7 @@ fn keys_resizes_and_escape() {
         ("2", "per-thread"),
         ("3", "mutex"),
         ("1", "agate"),
+        ("5", "mutex-per-command"),
         ("4", "single"),
     ] {
         server.until(&mut demo, title, |server| {
