@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use ash::vk;
 use serde_json::{Value, json};
 
 use crate::cli::{Options, StrategyName};
 use crate::count::{self, Group};
 use crate::error::Error;
 use crate::gpu::device::kind_name;
+use crate::presentation;
 use crate::stage::Stage;
 use crate::strategy::{FRAMES_IN_FLIGHT, FrameSample, Objects};
 
@@ -17,6 +19,7 @@ pub(crate) struct Ledger {
     facts: Facts,
     strategies: [Column; StrategyName::ALL.len()],
     validation: Option<u64>,
+    hidden: Hidden,
 }
 
 /// The circumstances.
@@ -34,6 +37,26 @@ struct Facts {
     seed: u64,
     time_step: Option<f32>,
     validates: bool,
+}
+
+/// How often the window was hidden, and what was drawn for nobody.
+#[derive(Default)]
+struct Hidden {
+    times: u64,
+    frames: u64,
+    /// Frames drawn before it was hidden, while it is.
+    since: Option<u64>,
+}
+
+impl Hidden {
+    fn set(&mut self, hidden: bool, drawn: u64) {
+        if hidden && self.since.is_none() {
+            self.times += 1;
+            self.since = Some(drawn);
+        } else if !hidden && let Some(since) = self.since.take() {
+            self.frames += drawn - since;
+        }
+    }
 }
 
 /// The numbers of one strategy.
@@ -84,6 +107,7 @@ impl Ledger {
             facts,
             strategies: Default::default(),
             validation: None,
+            hidden: Hidden::default(),
         }
     }
 
@@ -115,6 +139,17 @@ impl Ledger {
         until_ended
             .iter()
             .for_each(|time| spread.add(time.as_secs_f64() * 1e6));
+    }
+
+    /// The picture has this size from now on.
+    pub(crate) fn set_size(&mut self, extent: vk::Extent2D) {
+        self.facts.size = (extent.width, extent.height);
+    }
+
+    /// The window is hidden now (minimised, or covered), or is not.
+    pub(crate) fn set_hidden(&mut self, hidden: bool) {
+        let drawn = self.strategies.iter().map(|column| column.frames).sum();
+        self.hidden.set(hidden, drawn);
     }
 
     /// Notes how many messages the validation layer had.
@@ -205,6 +240,7 @@ impl Ledger {
             .used()
             .map(|(name, column)| column.json(name))
             .collect();
+        let swapchain = presentation::newest_size();
         json!({
             "device": facts.device,
             "device_kind": facts.device_kind,
@@ -217,6 +253,9 @@ impl Ledger {
             "job_threads": facts.job_threads,
             "pass": facts.pass,
             "window": facts.window,
+            "window_hidden": self.hidden.times,
+            "frames_while_hidden": self.hidden.frames,
+            "swapchain_size": swapchain.map(|(width, height)| [width, height]),
             "seed": facts.seed,
             "time_step": facts.time_step,
             "frames_in_flight": FRAMES_IN_FLIGHT,
@@ -268,6 +307,7 @@ impl Column {
                 (group.name().to_owned(), callers.collect())
             })
             .collect();
+        let met = presentation::met(name.index());
         json!({
             "strategy": name.name(),
             "frames": self.frames,
@@ -281,6 +321,9 @@ impl Column {
             "jobs_blocked": self.jobs_blocked,
             "jobs_waiting_with_page_faults": self.jobs_paged,
             "blocked_us": self.blocked_us,
+            "swapchains": met.swapchains,
+            "out_of_date": met.out_of_date,
+            "suboptimal": met.suboptimal,
             "threads": threads,
         })
     }
@@ -344,6 +387,15 @@ mod tests {
         assert_eq!(spread.quantile(0.5), 50.0);
         assert_eq!(spread.quantile(0.99), 99.0);
         assert_eq!(spread.quantile(1.0), 100.0);
+    }
+
+    #[test]
+    fn frames_count_as_hidden_between_hiding_and_showing() {
+        let mut hidden = Hidden::default();
+        for (state, drawn) in [(false, 3), (true, 5), (true, 6), (false, 9), (true, 20)] {
+            hidden.set(state, drawn);
+        }
+        assert_eq!((hidden.times, hidden.frames), (2, 4));
     }
 
     #[test]

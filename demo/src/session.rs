@@ -137,6 +137,7 @@ impl Session {
         if extent.width > 0 && extent.height > 0 {
             self.finish()?;
             self.stage.resize(extent)?;
+            self.ledger.set_size(extent);
         }
         Ok(())
     }
