@@ -103,7 +103,10 @@ unsafe extern "system" fn create(
     let size = unsafe { (*info).image_extent };
     if made == vk::Result::SUCCESS {
         SWAPCHAINS[column()].fetch_add(1, Relaxed);
-        NEWEST_SIZE.store(u64::from(size.width) | u64::from(size.height) << 32, Relaxed);
+        NEWEST_SIZE.store(
+            u64::from(size.width) | u64::from(size.height) << 32,
+            Relaxed,
+        );
     }
     made
 }
