@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::cli::{Options, StrategyName};
 use crate::count::{self, Group};
 use crate::error::Error;
-use crate::gpu::device::kind_name;
+use crate::gpu::device::{Driver, kind_name};
 use crate::presentation;
 use crate::stage::Stage;
 use crate::strategy::{FRAMES_IN_FLIGHT, FrameSample, Objects};
@@ -26,7 +26,7 @@ pub(crate) struct Ledger {
 struct Facts {
     device: String,
     device_kind: &'static str,
-    driver: String,
+    driver: Driver,
     size: (u32, u32),
     samples: u32,
     draws: usize,
@@ -171,12 +171,7 @@ impl Ledger {
     pub(crate) fn table(&self) -> String {
         let facts = &self.facts;
         let mut lines = vec![
-            format!(
-                "{} ({}, {})",
-                facts.device,
-                facts.device_kind,
-                facts.driver.trim()
-            ),
+            format!("{} ({}, {})", facts.device, facts.device_kind, facts.driver),
             format!(
                 "{}x{}, {} sample(s), {} draws in {} jobs on {} job threads, {} pass, {} frames in flight",
                 facts.size.0,
@@ -244,7 +239,10 @@ impl Ledger {
         json!({
             "device": facts.device,
             "device_kind": facts.device_kind,
-            "driver": facts.driver,
+            "driver": facts.driver.to_string(),
+            "driver_name": facts.driver.name,
+            "driver_info": facts.driver.info,
+            "driver_version": facts.driver.version,
             "width": facts.size.0,
             "height": facts.size.1,
             "samples": facts.samples,

@@ -183,15 +183,22 @@ impl Demo<'_> {
         self.display.xdotool(arguments)
     }
 
-    /// Makes the window the one that keys go to, where no manager does.
-    pub(super) fn focus(&self) {
-        self.xdotool(&["windowfocus", "--sync", &self.window]);
+    /// Presses a key, once the window was made the one that keys go to: a manager gives a new window no focus where
+    /// somebody pressed a key just before.
+    pub(super) fn press(&self, key: &str) {
+        let focus = if self.display.manager.is_some() {
+            "windowactivate"
+        } else {
+            "windowfocus"
+        };
+        self.xdotool(&[focus, &self.window]);
+        self.xdotool(&["key", key]);
     }
 
     /// Presses a key until the window's title has `part`: the first press may come before the focus.
     pub(super) fn press_until(&mut self, key: &str, part: &str) {
         self.until(part, |demo| {
-            demo.xdotool(&["key", key]);
+            demo.press(key);
             demo.title().contains(part).then_some(())
         });
     }
@@ -250,7 +257,7 @@ impl Demo<'_> {
     /// Presses a key until the demo ends: the first press may come before the focus.
     pub(super) fn press_until_it_ends(mut self, key: &str) -> Output {
         until("the end", || {
-            self.xdotool(&["key", key]);
+            self.press(key);
             self.has_ended().then_some(())
         });
         self.output()

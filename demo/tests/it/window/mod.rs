@@ -2,6 +2,7 @@
 
 mod harness;
 mod manager;
+mod out_of_date;
 mod storm;
 mod wayland;
 mod x11;

@@ -64,7 +64,6 @@ fn keys_resizes_and_escape() {
         &folder,
         &small(&["--strategy", "single", "--json", "run.json"]),
     );
-    demo.focus();
     // The strategy in use comes last, so that every press changes something.
     for (index, strategy) in STRATEGIES.into_iter().enumerate() {
         let key = (index + 1).to_string();
@@ -74,11 +73,11 @@ fn keys_resizes_and_escape() {
         }
     }
     demo.until("a screenshot", |demo| {
-        demo.xdotool(&["key", "F12"]);
+        demo.press("F12");
         let picture = folder.path().join("agate-demo-001.png");
         picture.exists().then_some(())
     });
-    demo.xdotool(&["key", "space"]);
+    demo.press("space");
     demo.xdotool(&["mousemove", "500", "300", "mousedown", "1"]);
     demo.xdotool(&["mousemove", "540", "320", "mouseup", "1", "click", "4"]);
     let output = demo.press_until_it_ends("Escape");
@@ -93,7 +92,7 @@ fn keys_resizes_and_escape() {
 ///
 /// Mesa calls an image suboptimal when the X server has told it that the window is no longer of the swapchain's size,
 /// which happens where the demo acquires or presents before winit has told it the new size. It goes on with such an
-/// image and makes the swapchain anew before the next. This driver never says out of date.
+/// image and makes the swapchain anew before the next. This driver never says out of date: see `out_of_date`.
 fn storm(server: &Xvfb, strategy: &str) {
     let last = (401, 303);
     let folder = Folder::new();
@@ -108,7 +107,6 @@ fn storm(server: &Xvfb, strategy: &str) {
     ];
     let mut demo = server.open(&folder, &small(&flags));
     demo.until_it_draws();
-    demo.focus();
     for round in 0..8 {
         for size in [(640, 400), (200, 300), (40, 3), (1, 1), (1, 200), (700, 1)] {
             demo.ask_for_size((size.0 + round, size.1));
