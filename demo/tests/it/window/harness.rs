@@ -289,7 +289,8 @@ pub(super) struct Weston {
 impl Weston {
     const SOCKET: &'static str = "agate";
 
-    /// Starts it with `arguments` beside those that make it headless; none where it is missing.
+    /// Starts it with `arguments` beside those that make it headless; none where it is missing. It composes on the
+    /// processor, unless `--use-gl` is among them.
     pub(super) fn start(arguments: &[&str]) -> Option<Self> {
         if !program("weston") {
             return None;
@@ -303,7 +304,8 @@ impl Weston {
         std::fs::set_permissions(&runtime, Permissions::from_mode(0o700)).expect("its mode");
         let server = Server::start(
             Command::new("weston")
-                .args(["--backend=headless-backend.so", "--use-pixman"])
+                .arg("--backend=headless-backend.so")
+                .args((!arguments.contains(&"--use-gl")).then_some("--use-pixman"))
                 .args(["--no-config", "--idle-time=0", "--socket=agate"])
                 .args(arguments)
                 .env("XDG_RUNTIME_DIR", &runtime)

@@ -53,7 +53,7 @@ fn every_strategy_draws_presents_and_closes() {
 }
 
 /// The shell for one application gives the window the size of the screen. Its scale comes with the first picture, so the
-/// window's size in pixels changes while the demo draws.
+/// window's size in pixels changes while the demo draws. (Without a keyboard this shell puts no window in front.)
 #[test]
 fn a_fine_screen_gives_the_window_its_size_in_pixels() {
     if !validation() {
@@ -69,4 +69,18 @@ fn a_fine_screen_gives_the_window_its_size_in_pixels() {
         return;
     };
     draws_as_headless(&display, "30", (400, 240));
+}
+
+/// A screen with two pixels for each point, on which windows have the size that they ask for.
+#[test]
+fn the_size_that_was_asked_for_is_in_pixels_on_a_fine_screen_too() {
+    if !validation() {
+        return;
+    }
+    // Weston 10 falls over when it composes such a screen without OpenGL, which comes with Xvfb.
+    let arguments = ["--width=800", "--height=600", "--scale=2", "--use-gl"];
+    let Some(display) = Weston::start(&arguments) else {
+        return;
+    };
+    draws_as_headless(&display, "30", (320, 180));
 }
