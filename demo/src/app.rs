@@ -283,7 +283,7 @@ impl Running {
         if let Some(path) = &options.screenshot
             && !self.session.frame(Some(path))?.drawn
         {
-            complain!("demo: no screenshot: the window has no area");
+            complain!("demo: no screenshot: the window has no image to draw to");
         }
         Ok(())
     }

@@ -101,18 +101,23 @@ impl Direct {
         if self.swapchain.is_none() {
             return Ok(Aim::Offscreen);
         }
-        if self
-            .swapchain
-            .as_ref()
-            .is_some_and(Swapchain::must_be_rebuilt)
-        {
-            self.finish()?;
+        // A swapchain can be out of date again by the time it is made: twice is a bound, not a guess at how often.
+        for _ in 0..2 {
+            if self
+                .swapchain
+                .as_ref()
+                .is_some_and(Swapchain::must_be_rebuilt)
+            {
+                self.finish()?;
+            }
+            let Some(swapchain) = &mut self.swapchain else {
+                return Ok(Aim::Offscreen);
+            };
+            if let Some(acquired) = swapchain.acquire(self.slots[slot].acquired, DEADLINE)? {
+                return Ok(Aim::Window(acquired));
+            }
         }
-        let Some(swapchain) = &mut self.swapchain else {
-            return Ok(Aim::Offscreen);
-        };
-        let acquired = swapchain.acquire(self.slots[slot].acquired, DEADLINE)?;
-        Ok(acquired.map_or(Aim::Nothing, Aim::Window))
+        Ok(Aim::Nothing)
     }
 
     /// Submits the slot's frame, and presents it.

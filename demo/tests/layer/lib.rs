@@ -1,7 +1,9 @@
-//! A Vulkan layer for tests: now and then it calls the swapchain out of date, as drivers do whose windows change.
+//! A Vulkan layer for tests: now and then it calls the swapchain out of date or suboptimal, as drivers do whose windows
+//! change.
 //!
-//! Every third acquire fails so, without an image; every fifth present is done, and answered so all the same, which is
-//! what the specification allows for a window that changed meanwhile. Everything else passes through.
+//! Every third acquire is out of date, and gives no image; every fifth present is done, and answered so all the same,
+//! which is what the specification allows for a window that changed meanwhile. Every fourth acquire and every seventh
+//! present is well, and suboptimal. Everything else passes through.
 //!
 //! # Invariants
 //!
@@ -205,13 +207,18 @@ unsafe extern "system" fn acquire(
     fence: vk::Fence,
     index: *mut u32,
 ) -> vk::Result {
-    if ACQUIRED.fetch_add(1, Relaxed).is_multiple_of(3) {
+    let count = ACQUIRED.fetch_add(1, Relaxed);
+    if count.is_multiple_of(3) {
         return vk::Result::ERROR_OUT_OF_DATE_KHR;
     }
     // SAFETY: L2.
     let real: vk::PFN_vkAcquireNextImageKHR = unsafe { transmute(ACQUIRE.load(Relaxed)) };
     // SAFETY: the caller keeps its contract.
-    unsafe { real(device, swapchain, timeout, semaphore, fence, index) }
+    let answer = unsafe { real(device, swapchain, timeout, semaphore, fence, index) };
+    match answer {
+        vk::Result::SUCCESS if count.is_multiple_of(4) => vk::Result::SUBOPTIMAL_KHR,
+        answer => answer,
+    }
 }
 
 unsafe extern "system" fn present(
@@ -222,9 +229,10 @@ unsafe extern "system" fn present(
     let real: vk::PFN_vkQueuePresentKHR = unsafe { transmute(PRESENT.load(Relaxed)) };
     // SAFETY: the caller keeps its contract.
     let answer = unsafe { real(queue, info) };
-    let late = PRESENTED.fetch_add(1, Relaxed).is_multiple_of(5);
-    if late && answer == vk::Result::SUCCESS {
-        return vk::Result::ERROR_OUT_OF_DATE_KHR;
+    let count = PRESENTED.fetch_add(1, Relaxed);
+    match answer {
+        vk::Result::SUCCESS if count.is_multiple_of(5) => vk::Result::ERROR_OUT_OF_DATE_KHR,
+        vk::Result::SUCCESS if count.is_multiple_of(7) => vk::Result::SUBOPTIMAL_KHR,
+        answer => answer,
     }
-    answer
 }

@@ -2,7 +2,7 @@
 
 mod harness;
 mod manager;
-mod out_of_date;
+mod sizes;
 mod storm;
 mod wayland;
 mod x11;

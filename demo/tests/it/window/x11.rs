@@ -1,7 +1,7 @@
 //! A window on a bare X server, which nobody manages.
 
 use super::harness::Xvfb;
-use super::{ended_well, png_size, small, sum, swapchain_size};
+use super::{ended_well, small};
 use crate::support::{Folder, PASSES, STRATEGIES, device, only_strategy, validation};
 
 #[test]
@@ -86,65 +86,4 @@ fn keys_resizes_and_escape() {
     let numbers = folder.json("run.json");
     let used = numbers["strategies"].as_array().expect("a list").len();
     assert_eq!(used, STRATEGIES.len());
-}
-
-/// Sizes down to one pixel and back up, each asked for before the one before is drawn, and then `last`, which is drawn.
-///
-/// Mesa calls an image suboptimal when the X server has told it that the window is no longer of the swapchain's size,
-/// which happens where the demo acquires or presents before winit has told it the new size. It goes on with such an
-/// image and makes the swapchain anew before the next. This driver never says out of date: see `out_of_date`.
-fn storm(server: &Xvfb, strategy: &str) {
-    let last = (401, 303);
-    let folder = Folder::new();
-    let flags = [
-        "--validation",
-        "--strategy",
-        strategy,
-        "--screenshot",
-        "last.png",
-        "--json",
-        "run.json",
-    ];
-    let mut demo = server.open(&folder, &small(&flags));
-    demo.until_it_draws();
-    for round in 0..8 {
-        for size in [(640, 400), (200, 300), (40, 3), (1, 1), (1, 200), (700, 1)] {
-            demo.ask_for_size((size.0 + round, size.1));
-        }
-        demo.resize((1, 1));
-        demo.resize((500, 400));
-    }
-    demo.resize(last);
-    let output = demo.press_until_it_ends("Escape");
-    ended_well(&output);
-    let numbers = folder.json("run.json");
-    assert_eq!(numbers["validation_messages"], 0, "{strategy}");
-    assert_eq!(png_size(&folder.read("last.png")), last, "{strategy}");
-    assert_eq!(swapchain_size(&numbers), (401, 303), "{strategy}");
-    assert!(sum(&numbers, "swapchains") > 8, "{strategy}: {numbers}");
-    assert!(sum(&numbers, "suboptimal") > 0, "{strategy}: {numbers}");
-}
-
-#[test]
-fn a_storm_of_sizes_ends_in_a_picture_of_the_last() {
-    if !validation() {
-        return;
-    }
-    let Some(server) = Xvfb::start() else { return };
-    for strategy in STRATEGIES {
-        storm(&server, strategy);
-    }
-}
-
-#[test]
-fn a_storm_of_sizes_under_a_window_manager_too() {
-    if !validation() {
-        return;
-    }
-    let Some(server) = Xvfb::start_managed() else {
-        return;
-    };
-    for strategy in STRATEGIES {
-        storm(&server, strategy);
-    }
 }
