@@ -6,15 +6,16 @@
 
 mod keys;
 mod probe;
+mod title;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ash::vk;
 use winit::application::ApplicationHandler;
 use winit::dpi::PhysicalSize;
-use winit::event::{ElementState, MouseButton, MouseScrollDelta, WindowEvent};
+use winit::event::{ElementState, InnerSizeWriter, MouseButton, MouseScrollDelta, WindowEvent};
 use winit::event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopBuilder};
 use winit::platform::wayland::EventLoopBuilderExtWayland;
 use winit::platform::x11::EventLoopBuilderExtX11;
@@ -32,6 +33,7 @@ use crate::say::{complain, say};
 use crate::session::{FrameFacts, Session, default_size};
 use keys::Action;
 pub(crate) use probe::present_modes;
+use title::Title;
 
 /// How a run that wanted a window ended.
 pub(crate) enum Ended {
@@ -108,6 +110,8 @@ struct Running {
     session: Session,
     window: Arc<Window>,
     drawn: u64,
+    /// The size in pixels that the window was opened with, as long as the display may yet tell its scale.
+    opened_with: Option<PhysicalSize<u32>>,
     cursor: Option<(f64, f64)>,
     dragging: bool,
     paused: bool,
@@ -152,6 +156,7 @@ impl App<'_> {
             session,
             window,
             drawn: 0,
+            opened_with: Some(PhysicalSize::new(width, height)),
             cursor: None,
             dragging: false,
             paused: false,
@@ -168,6 +173,9 @@ impl App<'_> {
         match event {
             WindowEvent::CloseRequested => running.quit(event_loop, self.options)?,
             WindowEvent::Resized(size) => running.session.resize(extent(*size))?,
+            WindowEvent::ScaleFactorChanged {
+                inner_size_writer, ..
+            } => running.keep_size(inner_size_writer.clone()),
             WindowEvent::Occluded(occluded) => running.occlude(*occluded),
             WindowEvent::RedrawRequested => running.redraw(event_loop, self.options)?,
             WindowEvent::KeyboardInput { event, .. } => match keys::action(event) {
@@ -217,7 +225,12 @@ impl App<'_> {
 
 impl Running {
     /// Draws the next frame; the last one that the command line allows goes to its file.
+    ///
+    /// A redraw that was asked for before the window was hidden comes after, and draws nothing.
     fn redraw(&mut self, event_loop: &ActiveEventLoop, options: &Options) -> Result<(), Error> {
+        if self.occluded {
+            return Ok(());
+        }
         let last = options
             .frames
             .is_some_and(|frames| self.drawn + 1 >= frames);
@@ -270,7 +283,7 @@ impl Running {
         if let Some(path) = &options.screenshot
             && !self.session.frame(Some(path))?.drawn
         {
-            complain!("demo: no screenshot: the window has no area");
+            complain!("demo: no screenshot: the window has no image to draw to");
         }
         Ok(())
     }
@@ -317,9 +330,28 @@ impl Running {
         }
     }
 
+    /// Nobody sees the window any more, or somebody does again.
     fn occlude(&mut self, occluded: bool) {
+        self.session.ledger.set_hidden(occluded);
+        if occluded {
+            self.show_title("hidden");
+        }
         self.occluded = occluded;
         self.title = Title::new();
+    }
+
+    /// Wayland tells a window's scale once it is shown, and winit keeps its size in points then. A picture has the size
+    /// in pixels that was asked for, so the first change of scale keeps that; later ones are as the system has them.
+    fn keep_size(&mut self, mut size: InnerSizeWriter) {
+        let Some(asked) = self.opened_with.take() else {
+            return;
+        };
+        // The window itself answers in the new scale already.
+        if self.session.window_size() == Some(extent(asked))
+            && size.request_inner_size(asked).is_err()
+        {
+            complain!("demo: the window does not keep its size in pixels");
+        }
     }
 
     /// Asks for the next frame: at once, not at all while nobody sees it, or a little later if there is no area.
@@ -331,47 +363,6 @@ impl Running {
             event_loop.set_control_flow(ControlFlow::Wait);
             self.window.request_redraw();
         }
-    }
-}
-
-/// What the title shows, gathered over half a second.
-struct Title {
-    since: Instant,
-    frames: u32,
-    until_ended_us: f64,
-    blocked_us: f64,
-}
-
-impl Title {
-    const PERIOD: Duration = Duration::from_millis(500);
-
-    fn new() -> Self {
-        Self {
-            since: Instant::now(),
-            frames: 0,
-            until_ended_us: 0.0,
-            blocked_us: 0.0,
-        }
-    }
-
-    /// Takes in a frame; a new text once the period is over.
-    fn frame(&mut self, facts: &FrameFacts) -> Option<String> {
-        self.frames += u32::from(facts.drawn);
-        self.until_ended_us += facts.until_ended_us;
-        self.blocked_us += facts.blocked_us;
-        let passed = self.since.elapsed();
-        if passed < Self::PERIOD || self.frames == 0 {
-            return None;
-        }
-        let frames = f64::from(self.frames);
-        let text = format!(
-            "{:.1} FPS | record {:.0} us | jobs blocked {:.0} us per frame",
-            frames / passed.as_secs_f64(),
-            self.until_ended_us / frames,
-            self.blocked_us / frames
-        );
-        *self = Self::new();
-        Some(text)
     }
 }
 

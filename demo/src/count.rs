@@ -29,6 +29,8 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use ash::vk;
 
+use crate::presentation::{self, Answer};
+
 /// What a counted function touches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Group {
@@ -84,6 +86,11 @@ pub(crate) const OUTSIDE: usize = COLUMNS - 1;
 /// Calls are noted under `column` (below [`COLUMNS`]) from now on, whatever thread makes them.
 pub(crate) fn set_column(column: usize) {
     COLUMN.store(column.min(OUTSIDE), Relaxed);
+}
+
+/// The column that calls are noted under now.
+pub(crate) fn column() -> usize {
+    COLUMN.load(Relaxed)
 }
 
 /// Who called functions of `group` while `column` was set, by thread, in order of first appearance.
@@ -179,7 +186,12 @@ unsafe extern "system" fn get_device_proc_addr(
         .iter()
         .position(|(_, name)| name.as_bytes() == wanted.to_bytes())
     else {
-        return Some(found);
+        let Some(stand_in) = presentation::stands_for(wanted.to_bytes(), found as *const c_void)
+        else {
+            return Some(found);
+        };
+        // SAFETY: that function has the signature of the one that it stands for, and is returned as any other.
+        return Some(unsafe { transmute::<*const c_void, unsafe extern "system" fn()>(stand_in) });
     };
     FORWARD[index].store(found as *mut c_void, Relaxed);
     // SAFETY: a trampoline is a function of the same signature as the one that it stands for (C2), and a generic
@@ -207,7 +219,7 @@ macro_rules! counted {
                     // SAFETY: by C1 the pointer is not null, by C2 it has this signature.
                     let real: unsafe extern "system" fn($($ty),*) $(-> $ret)? = unsafe { transmute(real) };
                     // SAFETY: the caller keeps the contract of the function, and by C3 it is the one of this device.
-                    unsafe { real($($arg),*) }
+                    unsafe { real($($arg),*) }.noted()
                 }
             )*
         }

@@ -105,7 +105,7 @@ fn line(index: usize, found: &Found) -> String {
         "{index}: {} ({}, Vulkan {version}, {})",
         found.name,
         found.kind_name(),
-        found.driver.trim()
+        found.driver
     )
 }
 

@@ -18,6 +18,7 @@ mod headless;
 mod jobs;
 mod libraries;
 mod measure;
+mod presentation;
 mod report;
 mod say;
 mod session;

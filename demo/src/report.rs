@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use ash::vk;
 use serde_json::{Value, json};
 
 use crate::cli::{Options, StrategyName};
 use crate::count::{self, Group};
 use crate::error::Error;
-use crate::gpu::device::kind_name;
+use crate::gpu::device::{Driver, kind_name};
+use crate::presentation;
 use crate::stage::Stage;
 use crate::strategy::{FRAMES_IN_FLIGHT, FrameSample, Objects};
 
@@ -17,13 +19,14 @@ pub(crate) struct Ledger {
     facts: Facts,
     strategies: [Column; StrategyName::ALL.len()],
     validation: Option<u64>,
+    hidden: Hidden,
 }
 
 /// The circumstances.
 struct Facts {
     device: String,
     device_kind: &'static str,
-    driver: String,
+    driver: Driver,
     size: (u32, u32),
     samples: u32,
     draws: usize,
@@ -35,6 +38,26 @@ struct Facts {
     time_step: Option<f32>,
     executes: bool,
     validates: bool,
+}
+
+/// How often the window was hidden, and what was drawn for nobody.
+#[derive(Default)]
+struct Hidden {
+    times: u64,
+    frames: u64,
+    /// Frames drawn before it was hidden, while it is.
+    since: Option<u64>,
+}
+
+impl Hidden {
+    fn set(&mut self, hidden: bool, drawn: u64) {
+        if hidden && self.since.is_none() {
+            self.times += 1;
+            self.since = Some(drawn);
+        } else if !hidden && let Some(since) = self.since.take() {
+            self.frames += drawn - since;
+        }
+    }
 }
 
 /// The numbers of one strategy.
@@ -87,6 +110,7 @@ impl Ledger {
             facts,
             strategies: Default::default(),
             validation: None,
+            hidden: Hidden::default(),
         }
     }
 
@@ -121,6 +145,17 @@ impl Ledger {
             .for_each(|time| spread.add(time.as_secs_f64() * 1e6));
     }
 
+    /// The picture has this size from now on.
+    pub(crate) fn set_size(&mut self, extent: vk::Extent2D) {
+        self.facts.size = (extent.width, extent.height);
+    }
+
+    /// The window is hidden now (minimised, or covered), or is not.
+    pub(crate) fn set_hidden(&mut self, hidden: bool) {
+        let drawn = self.strategies.iter().map(|column| column.frames).sum();
+        self.hidden.set(hidden, drawn);
+    }
+
     /// Notes how many messages the validation layer had.
     pub(crate) fn set_validation(&mut self, messages: u64) {
         self.validation = self.facts.validates.then_some(messages);
@@ -140,12 +175,7 @@ impl Ledger {
     pub(crate) fn table(&self) -> String {
         let facts = &self.facts;
         let mut lines = vec![
-            format!(
-                "{} ({}, {})",
-                facts.device,
-                facts.device_kind,
-                facts.driver.trim()
-            ),
+            format!("{} ({}, {})", facts.device, facts.device_kind, facts.driver),
             format!(
                 "{}x{}, {} sample(s), {} draws in {} jobs on {} job threads, {} pass, {} frames in flight{}",
                 facts.size.0,
@@ -215,10 +245,14 @@ impl Ledger {
             .used()
             .map(|(name, column)| column.json(name))
             .collect();
+        let swapchain = presentation::newest_size();
         json!({
             "device": facts.device,
             "device_kind": facts.device_kind,
-            "driver": facts.driver,
+            "driver": facts.driver.to_string(),
+            "driver_name": facts.driver.name,
+            "driver_info": facts.driver.info,
+            "driver_version": facts.driver.version,
             "width": facts.size.0,
             "height": facts.size.1,
             "samples": facts.samples,
@@ -227,6 +261,9 @@ impl Ledger {
             "job_threads": facts.job_threads,
             "pass": facts.pass,
             "window": facts.window,
+            "window_hidden": self.hidden.times,
+            "frames_while_hidden": self.hidden.frames,
+            "swapchain_size": swapchain.map(|(width, height)| [width, height]),
             "seed": facts.seed,
             "time_step": facts.time_step,
             "executed": facts.executes,
@@ -280,6 +317,7 @@ impl Column {
                 (group.name().to_owned(), callers.collect())
             })
             .collect();
+        let met = presentation::met(name.index());
         json!({
             "strategy": name.name(),
             "frames": self.frames,
@@ -294,6 +332,9 @@ impl Column {
             "jobs_waiting_with_page_faults": self.jobs_paged,
             "blocked_us": self.blocked_us,
             "helping_us": self.helping_us,
+            "swapchains": met.swapchains,
+            "out_of_date": met.out_of_date,
+            "suboptimal": met.suboptimal,
             "threads": threads,
         })
     }
@@ -357,6 +398,15 @@ mod tests {
         assert_eq!(spread.quantile(0.5), 50.0);
         assert_eq!(spread.quantile(0.99), 99.0);
         assert_eq!(spread.quantile(1.0), 100.0);
+    }
+
+    #[test]
+    fn frames_count_as_hidden_between_hiding_and_showing() {
+        let mut hidden = Hidden::default();
+        for (state, drawn) in [(false, 3), (true, 5), (true, 6), (false, 9), (true, 20)] {
+            hidden.set(state, drawn);
+        }
+        assert_eq!((hidden.times, hidden.frames), (2, 4));
     }
 
     #[test]

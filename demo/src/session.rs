@@ -129,6 +129,11 @@ impl Session {
         })
     }
 
+    /// The window's size, as far as it was told.
+    pub(crate) fn window_size(&self) -> Option<vk::Extent2D> {
+        self.window
+    }
+
     /// The window has another size.
     pub(crate) fn resize(&mut self, extent: vk::Extent2D) -> Result<(), Error> {
         if self.window == Some(extent) {
@@ -140,6 +145,7 @@ impl Session {
         if extent.width > 0 && extent.height > 0 {
             self.finish()?;
             self.stage.resize(extent)?;
+            self.ledger.set_size(extent);
         }
         Ok(())
     }

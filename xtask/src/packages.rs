@@ -118,7 +118,7 @@ const WAYLAND: [Need; 2] = [
         ["libxkbcommon0", "libxkbcommon", "libxkbcommon"],
     ),
 ];
-const WINDOW_TESTS: [Need; 2] = [
+const WINDOW_TESTS: [Need; 4] = [
     need(
         "X server without a screen",
         Probe::Program("Xvfb"),
@@ -128,6 +128,16 @@ const WINDOW_TESTS: [Need; 2] = [
         "keys and clicks for window tests",
         Probe::Program("xdotool"),
         ["xdotool", "xdotool", "xdotool"],
+    ),
+    need(
+        "X11 window manager for window tests",
+        Probe::Program("openbox"),
+        ["openbox", "openbox", "openbox"],
+    ),
+    need(
+        "Wayland compositor for window tests",
+        Probe::Program("weston"),
+        ["weston", "weston", "weston"],
     ),
 ];
 
@@ -143,11 +153,12 @@ pub(crate) fn for_demo(display: Display, validation: bool) -> Vec<Need> {
     needs
 }
 
-/// What the tests need: all is tested on lavapipe, windows under Xvfb.
+/// What the tests need: all is tested on lavapipe, windows under Xvfb and a Wayland compositor without a screen.
 pub(crate) fn for_tests() -> Vec<Need> {
     [LOADER, LAVAPIPE, LAYER]
         .into_iter()
         .chain(X11)
+        .chain(WAYLAND)
         .chain(WINDOW_TESTS)
         .collect()
 }
@@ -329,13 +340,16 @@ mod tests {
     }
 
     #[test]
-    fn tests_need_the_layer_and_an_x_server() {
+    fn tests_need_the_layer_and_both_kinds_of_display() {
         let names = debian_names(&for_tests());
         for name in [
             "libvulkan1",
             "mesa-vulkan-drivers",
             "vulkan-validationlayers",
             "xvfb",
+            "openbox",
+            "libwayland-client0",
+            "weston",
         ] {
             assert!(names.contains(&name), "{name} in {names:?}");
         }

@@ -15,7 +15,24 @@ pub(crate) struct Found {
     pub(crate) name: String,
     pub(crate) kind: vk::PhysicalDeviceType,
     pub(crate) api_version: u32,
-    pub(crate) driver: String,
+    pub(crate) driver: Driver,
+}
+
+/// Which driver runs a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Driver {
+    /// What it calls itself.
+    pub(crate) name: String,
+    /// Its build, in its own words.
+    pub(crate) info: String,
+    /// Its version, in its own code.
+    pub(crate) version: u32,
+}
+
+impl std::fmt::Display for Driver {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(format!("{} {}", self.name, self.info).trim())
+    }
 }
 
 impl Found {
@@ -133,11 +150,11 @@ fn describe(instance: &Instance, handle: vk::PhysicalDevice) -> Found {
         name: text(properties.device_name_as_c_str()),
         kind: properties.device_type,
         api_version: properties.api_version,
-        driver: format!(
-            "{} {}",
-            text(driver.driver_name_as_c_str()),
-            text(driver.driver_info_as_c_str())
-        ),
+        driver: Driver {
+            name: text(driver.driver_name_as_c_str()),
+            info: text(driver.driver_info_as_c_str()),
+            version: properties.driver_version,
+        },
     }
 }
 

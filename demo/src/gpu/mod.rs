@@ -31,7 +31,7 @@ use surface::Surface;
 /// The opened device with what belongs to it for the whole run.
 pub(crate) struct Gpu {
     pub(crate) name: String,
-    pub(crate) driver: String,
+    pub(crate) driver: device::Driver,
     pub(crate) kind: vk::PhysicalDeviceType,
     pub(crate) physical: vk::PhysicalDevice,
     pub(crate) queue_family: u32,

@@ -84,21 +84,26 @@ impl Direct {
     pub(crate) fn begin(&mut self) -> Result<Option<Turn>, Error> {
         let slot = usize::try_from(self.frames % FRAMES_IN_FLIGHT as u64).unwrap_or(0);
         self.wait_for(self.slots[slot].retires_at)?;
-        if self
-            .swapchain
-            .as_ref()
-            .is_some_and(Swapchain::must_be_rebuilt)
-        {
-            self.finish()?;
+        // A swapchain can be out of date again by the time it is made: twice is a bound, not a guess at how often.
+        for _ in 0..2 {
+            if self
+                .swapchain
+                .as_ref()
+                .is_some_and(Swapchain::must_be_rebuilt)
+            {
+                self.finish()?;
+            }
+            let Some(swapchain) = &mut self.swapchain else {
+                return Ok(Some(Turn { slot, image: None }));
+            };
+            if let Some(image) = swapchain.acquire(self.slots[slot].acquired, DEADLINE)? {
+                return Ok(Some(Turn {
+                    slot,
+                    image: Some(image),
+                }));
+            }
         }
-        let Some(swapchain) = &mut self.swapchain else {
-            return Ok(Some(Turn { slot, image: None }));
-        };
-        let image = swapchain.acquire(self.slots[slot].acquired, DEADLINE)?;
-        Ok(image.map(|image| Turn {
-            slot,
-            image: Some(image),
-        }))
+        Ok(None)
     }
 
     /// Submits the frame and presents it, or, where the order is only to record, leaves it: its pools are reset as ever

@@ -2,6 +2,7 @@
 
 mod command_line;
 mod environment;
+mod golden;
 mod pictures;
 mod support;
 mod threads;
