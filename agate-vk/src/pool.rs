@@ -62,6 +62,8 @@ pub(crate) enum PoolMessage {
 enum Stage {
     /// The pool is reset, the buffer is in the initial state.
     Idle,
+    /// As idle, but the reset failed: it is done again before the pool is used.
+    NotReset,
     /// The buffer is recording.
     Recording,
     /// The queue's owner has it.
@@ -180,9 +182,8 @@ impl PoolOwner {
             frame.error = Some(FrameError::DeviceLost);
         }
         if frame.error.is_none() {
-            match device.begin(frame.primary) {
-                Ok(()) => frame.stage = Stage::Recording,
-                Err(failed) => frame.error = Some(status.note(failed)),
+            if let Err(failed) = frame.start(&device) {
+                frame.error = Some(status.note(failed));
             }
         }
         // What jobs sent before this came.
@@ -293,13 +294,16 @@ impl PoolOwner {
             return;
         };
         frame.clear();
+        frame.stage = Stage::NotReset;
         if !status.is_lost() {
             // P2: the frame has retired or was never submitted.
-            if let Err(failed) = device.reset_pool(frame.pool) {
-                status.note(failed);
+            match device.reset_pool(frame.pool) {
+                Ok(()) => frame.stage = Stage::Idle,
+                Err(failed) => {
+                    status.note(failed);
+                }
             }
         }
-        frame.stage = Stage::Idle;
         frame.begun = false;
         frame.over = serial;
         if let Some(credit) = frame.credit.take() {
@@ -393,6 +397,17 @@ impl InFlight {
             credit: None,
             report: empty_report(),
         }
+    }
+
+    /// Begins the primary; resets the pool first where that is still to be done.
+    fn start(&mut self, device: &Device) -> Result<(), Failed> {
+        if self.stage == Stage::NotReset {
+            device.reset_pool(self.pool)?;
+            self.stage = Stage::Idle;
+        }
+        device.begin(self.primary)?;
+        self.stage = Stage::Recording;
+        Ok(())
     }
 
     fn part(&mut self, part: u32) -> &mut Part {

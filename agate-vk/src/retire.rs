@@ -9,10 +9,13 @@ use crate::ticket::{FrameReport, FrameResult};
 use agate::{Handler, Port, Resolver};
 use ash::vk;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How long one wait on the timeline lasts before the owner looks whether it is to stop, in nanoseconds.
 const WAIT_NS: u64 = 20_000_000;
+
+/// How long the owner rests between waits that fail for want of memory.
+const RETRY: Duration = Duration::from_millis(1);
 
 /// A submission whose end is waited for.
 pub(crate) struct Watch {
@@ -68,7 +71,23 @@ impl Retire {
                 Ok(true) => return Ok(()),
                 Ok(false) if self.status.gives_up() => return Err(FrameError::Aborted),
                 Ok(false) => {}
-                Err(failed) => return Err(self.status.note(failed)),
+                Err(failed) => match self.status.note(failed) {
+                    FrameError::DeviceLost => return Err(FrameError::DeviceLost),
+                    // Out of memory says nothing of the frame: only the timeline can tell when it is over.
+                    error if self.status.gives_up() => return Err(error),
+                    _ if self.is_reached(value) => return Ok(()),
+                    _ => std::thread::sleep(RETRY),
+                },
+            }
+        }
+    }
+
+    fn is_reached(&self, value: u64) -> bool {
+        match self.device.timeline_value(self.timeline) {
+            Ok(now) => now >= value,
+            Err(failed) => {
+                self.status.note(failed);
+                false
             }
         }
     }

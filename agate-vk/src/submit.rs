@@ -404,8 +404,7 @@ impl QueueOwner {
         let failed = ended.primary == vk::CommandBuffer::null();
         if let Err(error) = result {
             if let Some((id, image)) = present {
-                // Nothing waits for the semaphore of the acquire: by S3 it is not used again.
-                self.give_back(id, image, false);
+                self.abandon(id, image);
             }
             return self.fail(ended, error);
         }
