@@ -14,7 +14,7 @@
 
 use crate::commands::replay::replay;
 use crate::error::{FrameError, SlotLoss};
-use crate::frame::{SlotPlace, resolve};
+use crate::frame::{Layout, SlotPlace, resolve};
 use crate::raw::{Device, Failed};
 use crate::recorder::{BlockHeader, Chain, HEADER_WORDS};
 use crate::service::{MissingSlot, ServiceOptions, Status};
@@ -94,6 +94,8 @@ struct InFlight {
     current: usize,
     /// Known since `Submit`.
     total: Option<(usize, Resolver<FrameResult>)>,
+    /// When the parts that are missing then are given up; since `Submit`, where one is missing.
+    expires: Option<Instant>,
     error: Option<FrameError>,
     credit: Option<Resolver<()>>,
     report: FrameReport,
@@ -104,7 +106,9 @@ pub(crate) struct PoolOwner {
     device: Arc<Device>,
     status: Arc<Status>,
     missing: MissingSlot,
+    slot_deadline: Duration,
     queue: QueueLink,
+    layouts: Arc<[Layout]>,
     frames: Vec<InFlight>,
     /// The service shuts down: what begins now is aborted.
     closing: bool,
@@ -115,14 +119,16 @@ impl PoolOwner {
     pub(crate) fn new(
         device: Arc<Device>,
         status: Arc<Status>,
-        queue: QueueLink,
+        (queue, layouts): (QueueLink, Arc<[Layout]>),
         options: &ServiceOptions,
     ) -> (Self, Option<Failed>) {
         let mut owner = Self {
             device,
             status,
             missing: options.missing_slot,
+            slot_deadline: options.slot_deadline,
             queue,
+            layouts,
             frames: Vec::new(),
             closing: false,
         };
@@ -202,6 +208,9 @@ impl PoolOwner {
         let Some(frame) = self.frame_of_job(place) else {
             return;
         };
+        if frame.is_past(place) {
+            return;
+        }
         let part = frame.part(place.part);
         part.complete |= header.last;
         part.blocks.push(block);
@@ -214,6 +223,9 @@ impl PoolOwner {
         let Some(frame) = self.frame_of_job(place) else {
             return;
         };
+        if frame.is_past(place) {
+            return;
+        }
         // Without its begin or its end a rendering pass cannot be executed, whatever the policy.
         if missing == MissingSlot::Fail || place.is_owners() {
             frame.error.get_or_insert(FrameError::SlotLost {
@@ -238,6 +250,38 @@ impl PoolOwner {
             self.abort(frame, serial);
         }
         self.finish_if_complete(frame, serial);
+        let expires = Instant::now().checked_add(self.slot_deadline);
+        if let Some(waits) = self.frame(frame, serial).filter(|f| f.total.is_some()) {
+            waits.expires = expires;
+        }
+    }
+
+    /// Gives up what is missing of frames that have waited long enough.
+    fn expire(&mut self) {
+        let now = Instant::now();
+        for index in 0..self.frames.len() {
+            let frame = &mut self.frames[index];
+            let due = frame.expires.is_some_and(|expires| now >= expires);
+            let Some((total, _)) = frame.total.as_ref().filter(|_| due) else {
+                continue;
+            };
+            let (total, serial) = (*total as u32, frame.serial);
+            frame.expires = None;
+            for part in frame.current as u32..total {
+                if self.frames[index].part(part).complete {
+                    continue;
+                }
+                let (pass, slot) = self.layouts[index].place(part);
+                let place = SlotPlace {
+                    serial,
+                    pass,
+                    slot,
+                    frame: index as u32,
+                    part,
+                };
+                self.lost(place, SlotLoss::Expired);
+            }
+        }
     }
 
     /// Ends the primary and hands the frame to the queue's owner, when every part is there.
@@ -256,6 +300,7 @@ impl PoolOwner {
                 frame.error.get_or_insert(error);
             }
         }
+        frame.expires = None;
         frame.report.ended = Instant::now();
         frame.stage = Stage::Submitted;
         let primary = if frame.error.is_none() {
@@ -365,6 +410,21 @@ impl Handler for PoolOwner {
             PoolMessage::AbortAll => self.abort_all(),
         }
     }
+
+    fn batch_end(&mut self) {
+        // Other frames may keep the owner from sleeping.
+        if self.frames.iter().any(|frame| frame.expires.is_some()) {
+            self.expire();
+        }
+    }
+
+    fn wake_at(&self) -> Option<Instant> {
+        self.frames.iter().filter_map(|frame| frame.expires).min()
+    }
+
+    fn wake(&mut self) {
+        self.expire();
+    }
 }
 
 impl Drop for PoolOwner {
@@ -393,6 +453,7 @@ impl InFlight {
             parts: Vec::with_capacity(max_parts as usize),
             current: 0,
             total: None,
+            expires: None,
             error: None,
             credit: None,
             report: empty_report(),
@@ -408,6 +469,11 @@ impl InFlight {
         device.begin(self.primary)?;
         self.stage = Stage::Recording;
         Ok(())
+    }
+
+    /// Whether the part's turn is over: what still comes for it comes too late.
+    fn is_past(&self, place: SlotPlace) -> bool {
+        (place.part as usize) < self.current
     }
 
     fn part(&mut self, part: u32) -> &mut Part {

@@ -6,7 +6,7 @@
 )]
 
 use crate::error::{AcquireError, BeginError, FrameError, ServiceError};
-use crate::frame::{Frame, FrameShared};
+use crate::frame::{Frame, FrameShared, Layout};
 use crate::pool::{PoolMessage, PoolOwner};
 use crate::raw::{Device, Failed};
 use crate::recorder::HEADER_WORDS;
@@ -51,6 +51,9 @@ pub struct ServiceOptions {
     pub block_bytes: usize,
     /// The most block memory in bytes, a hard limit. By default 64 MiB.
     pub max_block_bytes: usize,
+    /// How long after a frame was submitted a slot may still be recorded; what is not finished then is lost, as
+    /// [`SlotLoss::Expired`](crate::SlotLoss::Expired). By default 10 s.
+    pub slot_deadline: Duration,
     /// The start of the names of the owner threads. By default `agate`.
     pub name: String,
 }
@@ -66,6 +69,7 @@ impl ServiceOptions {
             max_slots: 4096,
             block_bytes: 32 << 10,
             max_block_bytes: 64 << 20,
+            slot_deadline: Duration::from_secs(10),
             name: "agate".to_owned(),
         }
     }
@@ -270,7 +274,15 @@ impl Service {
         max_blocks: usize,
     ) -> Result<Self, ServiceError> {
         let link = QueueLink::default();
-        let pool_owner = start_pool_owner(device, status, link.another(), options)?;
+        let layouts: Arc<[Layout]> = (0..options.frames_in_flight)
+            .map(|_| Layout::default())
+            .collect();
+        let pool_owner = start_pool_owner(
+            device,
+            status,
+            (link.another(), Arc::clone(&layouts)),
+            options,
+        )?;
         let pool = pool_owner.handle();
         let shared = Arc::new(Shared {
             device: Arc::clone(device),
@@ -285,6 +297,7 @@ impl Service {
                     index,
                     Arc::clone(&shared),
                     options.max_slots,
+                    Arc::clone(&layouts),
                 ))
             })
             .collect();
@@ -509,14 +522,14 @@ fn vulkan(failed: Failed) -> ServiceError {
 fn start_pool_owner(
     device: &Arc<Device>,
     status: &Arc<Status>,
-    queue: QueueLink,
+    (queue, layouts): (QueueLink, Arc<[Layout]>),
     options: &ServiceOptions,
 ) -> Result<Owner<PoolOwner>, ServiceError> {
     let (device, status, options) = (Arc::clone(device), Arc::clone(status), options.clone());
     let (tell, told) = mpsc::channel();
     let name = OwnerOptions::named(format!("{}-pools", options.name));
     let owner = Local.owner_with(name, move || {
-        let (made, failed) = PoolOwner::new(device, status, queue, &options);
+        let (made, failed) = PoolOwner::new(device, status, (queue, layouts), &options);
         let _ = tell.send(failed);
         made
     })?;
