@@ -55,6 +55,9 @@ pub(crate) enum PoolMessage {
     },
     /// Frames that are not submitted yet are aborted: the service shuts down.
     AbortAll,
+    /// The queue's or retirement's owner has ended. Before a shutdown that means a panic: no frame begins any more, and
+    /// nobody waits for a credit.
+    OwnerGone,
 }
 
 /// How far a frame in flight has come.
@@ -112,6 +115,8 @@ pub(crate) struct PoolOwner {
     frames: Vec<InFlight>,
     /// The service shuts down: what begins now is aborted.
     closing: bool,
+    /// Another owner has ended: nothing is submitted any more.
+    gone: bool,
 }
 
 impl PoolOwner {
@@ -131,6 +136,7 @@ impl PoolOwner {
             layouts,
             frames: Vec::new(),
             closing: false,
+            gone: false,
         };
         let failed = owner.make_frames(options).err();
         (owner, failed)
@@ -186,6 +192,10 @@ impl PoolOwner {
         };
         if status.is_lost() {
             frame.error = Some(FrameError::DeviceLost);
+        }
+        if self.gone {
+            frame.credit = None;
+            frame.error = Some(FrameError::OwnerPanicked);
         }
         if frame.error.is_none() {
             if let Err(failed) = frame.start(&device) {
@@ -287,12 +297,17 @@ impl PoolOwner {
     /// Ends the primary and hands the frame to the queue's owner, when every part is there.
     fn finish_if_complete(&mut self, index: u32, serial: u64) {
         let (device, status) = (Arc::clone(&self.device), Arc::clone(&self.status));
+        let gone = self.gone && !self.closing;
         let Some(frame) = self.frame(index, serial) else {
             return;
         };
         let Some((_, ticket)) = frame.total.take_if(|(total, _)| frame.current >= *total) else {
             return;
         };
+        if gone {
+            resolve(ticket, Err(FrameError::OwnerPanicked));
+            return self.recycle(index, serial);
+        }
         // A frame that failed may be inside a rendering pass: its buffer is not ended, only reset.
         if frame.stage == Stage::Recording && frame.error.is_none() {
             if let Err(failed) = device.end(frame.primary) {
@@ -373,6 +388,17 @@ impl PoolOwner {
         }
     }
 
+    /// Nobody will say of the frames that were handed over whether they have been executed.
+    fn owner_gone(&mut self) {
+        self.gone = true;
+        for frame in &mut self.frames {
+            if frame.stage == Stage::Submitted {
+                frame.stage = Stage::Leaked;
+            }
+            frame.credit = None;
+        }
+    }
+
     fn abort_all(&mut self) {
         self.closing = true;
         for index in 0..self.frames.len() {
@@ -386,6 +412,8 @@ impl Handler for PoolOwner {
     type Message = PoolMessage;
 
     fn handle(&mut self, message: PoolMessage) {
+        #[cfg(test)]
+        crate::panics::panic_if_planted(&self.status, crate::panics::Who::Pool);
         match message {
             PoolMessage::Block(block) => self.block(block),
             PoolMessage::Lost { place, loss } => self.lost(place, loss),
@@ -408,6 +436,7 @@ impl Handler for PoolOwner {
             } => self.retired(frame, serial, executed),
             PoolMessage::Abort { frame, serial } => self.abort(frame, serial),
             PoolMessage::AbortAll => self.abort_all(),
+            PoolMessage::OwnerGone => self.owner_gone(),
         }
     }
 

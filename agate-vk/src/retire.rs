@@ -41,6 +41,8 @@ impl Handler for Retire {
     type Message = Watch;
 
     fn handle(&mut self, watch: Watch) {
+        #[cfg(test)]
+        crate::panics::panic_if_planted(&self.status, crate::panics::Who::Retire);
         let outcome = self.wait(watch.value);
         // The pool first: a host that learns from the ticket that the frame is over finds its credit soon after.
         let retired = outcome.is_ok();
@@ -57,6 +59,13 @@ impl Handler for Retire {
             watch.ticket,
             outcome.and(watch.error.map_or(Ok(report), Err)),
         );
+    }
+}
+
+impl Drop for Retire {
+    fn drop(&mut self) {
+        self.status.note_gone();
+        let _ = self.pool.send(PoolMessage::OwnerGone);
     }
 }
 

@@ -104,6 +104,10 @@ pub(crate) struct Status {
     gives_up: AtomicBool,
     submitted: AtomicU64,
     leaked: AtomicU32,
+    gone: AtomicBool,
+    /// The owner that is to panic at its next message.
+    #[cfg(test)]
+    panics: std::sync::Mutex<Option<crate::panics::Who>>,
 }
 
 impl Status {
@@ -114,7 +118,15 @@ impl Status {
             gives_up: AtomicBool::new(false),
             submitted: AtomicU64::new(0),
             leaked: AtomicU32::new(0),
+            gone: AtomicBool::new(false),
+            #[cfg(test)]
+            panics: std::sync::Mutex::default(),
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn panics(&self) -> &std::sync::Mutex<Option<crate::panics::Who>> {
+        &self.panics
     }
 
     /// Whether the device is lost: a latch.
@@ -150,6 +162,11 @@ impl Status {
 
     pub(crate) fn note_submitted(&self, value: u64) {
         self.submitted.store(value, Ordering::Release);
+    }
+
+    /// An owner has ended; before a shutdown, by a panic.
+    pub(crate) fn note_gone(&self) {
+        self.gone.store(true, Ordering::Release);
     }
 
     pub(crate) fn note_leak(&self) {
@@ -376,6 +393,9 @@ impl Service {
         if self.status.is_lost() {
             return Err(BeginError::DeviceLost);
         }
+        if self.status.gone.load(Ordering::Acquire) {
+            return Err(BeginError::Closed);
+        }
         let index = (self.begun % self.frames.len() as u64) as usize;
         if let Some(credit) = &mut self.credits[index] {
             gain(credit)?;
@@ -424,6 +444,11 @@ impl Service {
         port.send(QueueMessage::CreateSwapchain { source, id })
             .map_err(|_| AcquireError::Closed)?;
         Ok(swapchain)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn status(&self) -> &Status {
+        &self.status
     }
 
     /// What the service holds now.

@@ -546,6 +546,8 @@ impl Handler for QueueOwner {
     type Message = QueueMessage;
 
     fn handle(&mut self, message: QueueMessage) {
+        #[cfg(test)]
+        crate::panics::panic_if_planted(&self.status, crate::panics::Who::Queue);
         match message {
             QueueMessage::Submit(ended) => self.submit(ended),
             QueueMessage::Acquire {
@@ -572,5 +574,7 @@ impl Drop for QueueOwner {
         for chain in std::mem::take(&mut self.swapchains) {
             chain.destroy(&self.device, &self.status, self.queue);
         }
+        self.status.note_gone();
+        let _ = self.pool.send(PoolMessage::OwnerGone);
     }
 }
