@@ -10,7 +10,7 @@ use agate_vk::{
     Ticket, TicketError,
 };
 use std::time::Duration;
-use support::{LONG, checked, close, draw, run, service};
+use support::{LONG, checked, close, draw, run, service, until};
 
 /// For tests that wait for it to pass.
 const SHORT: Duration = Duration::from_millis(30);
@@ -138,15 +138,23 @@ fn a_slot_that_comes_too_late_disturbs_nothing() {
             options.frames_in_flight = 1;
         });
         let mut late = Vec::new();
-        for _ in 0..3 {
+        for round in 0..4 {
             let mut ticket = frame_with(&mut service, |pass| late.push(long_recorder(pass)));
             let executed = ticket.wait_timeout(LONG).is_ok();
             assert_eq!(executed, policy == MissingSlot::Skip);
-            // While the next frame is open, and has the same place.
-            let mut ticket = frame_with(&mut service, |pass| {
+            let finish = |late: &mut Vec<StreamRecorder>| {
                 for recorder in late.drain(..) {
                     recorder.finish().expect("the owner is there");
                 }
+            };
+            // The next frame has the same place. It comes too late for that while no frame is open, or while the next is.
+            if round % 2 == 0 {
+                let reset = Some(&"vkResetCommandPool");
+                until("no frame is open", || null.log().last() == reset);
+                finish(&mut late);
+            }
+            let mut ticket = frame_with(&mut service, |pass| {
+                finish(&mut late);
                 draw(pass, 1);
             });
             let commands = ticket.wait_timeout(LONG).map(|report| report.commands);
