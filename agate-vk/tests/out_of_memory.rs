@@ -195,6 +195,22 @@ fn in_the_submission_of_a_frame_that_presents() {
 }
 
 #[test]
+fn in_the_submission_that_gives_an_image_up() {
+    for result in BOTH {
+        let null = checked();
+        let mut service = service(&null, |_| ());
+        let chain = swapchain(&mut service, &null, (64, 64));
+        for _ in 0..5 {
+            let image = acquire(&chain).expect("an image");
+            null.fail("vkQueueSubmit2", 1, result);
+            drop(image);
+        }
+        run(&mut service).expect("executed");
+        shows(&null, service, chain);
+    }
+}
+
+#[test]
 fn while_an_old_swapchain_is_let_go() {
     for result in BOTH {
         let null = manual();

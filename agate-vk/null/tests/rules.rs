@@ -196,6 +196,11 @@ fn a_second_thread_inside_the_queue() {
     });
     let inside = "vkQueueWaitIdle";
     f.says("vkQueueSubmit2", Rule::Race { inside });
+
+    let f = checked();
+    std::thread::scope(|threads| threads.spawn(|| f.submit(&[], &[], &[])).join().unwrap());
+    f.submit(&[], &[], &[]);
+    f.is_silent();
 }
 
 #[test]
@@ -351,6 +356,18 @@ fn swapchain_images() {
     f.acquire(chain, semaphore);
     f.acquire(chain, semaphore);
     f.says("vkAcquireNextImageKHR", Rule::SignalledTwice);
+    let f = checked();
+    let chain = f.chain(none);
+    f.acquire(chain, f.binary());
+    f.acquire(chain, f.binary());
+    let (signal, no_fence) = (f.binary(), vk::Fence::null());
+    // SAFETY: the device takes whatever the tests do.
+    let late = unsafe {
+        f.swapchain
+            .acquire_next_image(chain, u64::MAX, signal, no_fence)
+    };
+    assert_eq!(late, Err(vk::Result::TIMEOUT));
+    f.says("vkAcquireNextImageKHR", Rule::AcquiresForever);
     let f = checked();
     let (chain, semaphore) = (f.chain(none), f.binary());
     let index = f.acquire(chain, vk::Semaphore::null());
