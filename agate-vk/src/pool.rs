@@ -458,10 +458,14 @@ impl Handler for PoolOwner {
 
 impl Drop for PoolOwner {
     fn drop(&mut self) {
+        let pending = |frame: &InFlight| matches!(frame.stage, Stage::Submitted | Stage::Leaked);
+        let over = !self.frames.iter().any(pending)
+            || self.status.is_lost()
+            || self.status.wait_for_submitted(&self.device)
+            || self.status.is_lost();
         for frame in &self.frames {
             // P2: a pool whose buffer may be pending is leaked, and counted.
-            let pending = matches!(frame.stage, Stage::Submitted | Stage::Leaked);
-            if pending && !self.status.is_lost() && !self.status.wait_for_submitted(&self.device) {
+            if pending(frame) && !over {
                 self.status.note_leak();
             } else {
                 self.device.destroy_pool(frame.pool);

@@ -173,14 +173,16 @@ impl Status {
         self.leaked.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Waits a moment for all that was submitted; false if the GPU is not done.
+    /// Waits a moment for all that was submitted, less than a shutdown gives an owner to end; false if the GPU is not done.
     pub(crate) fn wait_for_submitted(&self, device: &Device) -> bool {
-        const WAIT_NS: u64 = 1_000_000_000;
+        const WAIT_NS: u64 = 200_000_000;
         let value = self.submitted.load(Ordering::Acquire);
-        matches!(
-            device.wait_timeline(self.timeline, value, WAIT_NS),
-            Ok(true)
-        )
+        device
+            .wait_timeline(self.timeline, value, WAIT_NS)
+            .unwrap_or_else(|failed| {
+                self.note(failed);
+                false
+            })
     }
 }
 

@@ -7,6 +7,7 @@
 mod support;
 
 use agate_vk::{AcquireError, BeginError, FrameError, SubmitOptions, TicketError, vk};
+use std::time::Duration;
 use support::{
     LONG, acquire, close, drawn, manual, present, run, service, submit, swapchain, until,
 };
@@ -134,6 +135,43 @@ fn while_the_service_is_ended() {
     assert_eq!(pending.wait_timeout(LONG).err(), Some(FRAME_LOST));
     drop(held);
     assert_eq!(null.live(), null_device::Live::default());
+}
+
+#[test]
+fn while_an_acquire_waits() {
+    let null = manual();
+    let mut service = service(&null, |_| ());
+    let chain = swapchain(&mut service, &null, (64, 64));
+    let held = [acquire(&chain), acquire(&chain), acquire(&chain)];
+    assert!(held.iter().all(Result::is_ok));
+    let mut waits = chain.acquire(10 * LONG);
+    let tries = || {
+        let call = |call: &&&str| **call == "vkAcquireNextImageKHR";
+        null.log().iter().filter(call).count()
+    };
+    until("it has been tried", || tries() > 3);
+    null.fail("vkQueueSubmit2", 1, LOST);
+    assert_eq!(run(&mut service).err(), Some(FRAME_LOST));
+    let answer = waits.wait_timeout(LONG).expect("an answer");
+    assert_eq!(answer.err(), Some(AcquireError::DeviceLost));
+    drop(held);
+    drop(chain);
+    close(service, &null);
+}
+
+/// A device that hangs and never says so: the service ends all the same, and leaves alone what may be in use.
+#[test]
+fn a_device_that_hangs() {
+    let null = manual();
+    let mut service = service(&null, |_| ());
+    let mut ticket = submit(&mut service);
+    until("it is pending", || null.pending() == 1);
+    let report = service.shutdown(Duration::from_millis(50));
+    assert!(report.leaked > 0 && !report.panicked, "{report:?}");
+    let error = ticket.wait_timeout(LONG).err();
+    assert_eq!(error, Some(TicketError::Frame(FrameError::Aborted)));
+    assert_eq!((null.live().pools, null.live().semaphores), (1, 1));
+    assert_eq!(null.violations(), []);
 }
 
 #[test]
