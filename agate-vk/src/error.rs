@@ -286,6 +286,9 @@ pub enum SlotLoss {
     Panicked,
     /// Nobody had taken the slot when the frame was submitted.
     NotTaken,
+    /// The slot was taken and not finished within [`ServiceOptions::slot_deadline`](crate::ServiceOptions::slot_deadline)
+    /// of the frame's submission: its job still runs, or has forgotten it.
+    Expired,
     /// Recording failed.
     Failed(RecordError),
 }
@@ -335,6 +338,9 @@ impl fmt::Display for FrameError {
                     SlotLoss::NotTaken => {
                         f.write_str("was not taken by the time the frame was submitted")
                     }
+                    SlotLoss::Expired => f.write_str(
+                        "was not finished in time: its job hangs or has forgotten it (slot_deadline)",
+                    ),
                     SlotLoss::Failed(error) => write!(f, "failed: {error}"),
                 }
             }

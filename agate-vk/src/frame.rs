@@ -15,7 +15,7 @@ use agate::BlockPool;
 use agate::Port;
 use agate::Resolver;
 use ash::vk;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -47,6 +47,44 @@ impl SlotPlace {
 const BEGIN_SLOT: u32 = u32::MAX - 1;
 const END_SLOT: u32 = u32::MAX;
 
+/// Where the passes of a frame in flight begin, for the pool's owner. Written by the main thread before it sends `Submit`.
+pub(crate) struct Layout {
+    /// Per pass: the part of its first slot.
+    starts: [AtomicU32; MAX_PASSES as usize],
+    passes: AtomicU32,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self {
+            starts: [const { AtomicU32::new(0) }; MAX_PASSES as usize],
+            passes: AtomicU32::new(0),
+        }
+    }
+}
+
+impl Layout {
+    fn set(&self, starts: &[u32]) {
+        for (word, start) in self.starts.iter().zip(starts) {
+            word.store(*start, Ordering::Relaxed);
+        }
+        self.passes.store(starts.len() as u32, Ordering::Relaxed);
+    }
+
+    /// The pass and the slot of a part that is a slot.
+    pub(crate) fn place(&self, part: u32) -> (u32, u32) {
+        let passes = self.passes.load(Ordering::Relaxed) as usize;
+        let mut found = (0, part);
+        for (pass, start) in (0..).zip(self.starts.iter().take(passes)) {
+            let start = start.load(Ordering::Relaxed);
+            if start <= part {
+                found = (pass, part - start);
+            }
+        }
+        found
+    }
+}
+
 /// What a frame in flight shares between the main thread and the jobs. Made once, used by every `n`-th frame.
 pub(crate) struct FrameShared {
     pub(crate) index: u32,
@@ -56,19 +94,26 @@ pub(crate) struct FrameShared {
     taken: Box<[AtomicU64]>,
     /// Per pass: `serial << 16 | next slot` for `next_slot`.
     cursors: Box<[AtomicU64]>,
+    layouts: Arc<[Layout]>,
     /// What to submit the frame with. Written by the main thread before it sends `Submit`, taken by the queue's owner
     /// after; the two never meet, so the lock is never waited for.
     pub(crate) request: Mutex<Option<Request>>,
 }
 
 impl FrameShared {
-    pub(crate) fn new(index: u32, service: Arc<Shared>, max_slots: u32) -> Self {
+    pub(crate) fn new(
+        index: u32,
+        service: Arc<Shared>,
+        max_slots: u32,
+        layouts: Arc<[Layout]>,
+    ) -> Self {
         let words = |count: u32| (0..count).map(|_| AtomicU64::new(0)).collect();
         Self {
             index,
             service,
             taken: words(max_slots),
             cursors: words(MAX_PASSES),
+            layouts,
             request: Mutex::new(None),
         }
     }
@@ -413,6 +458,7 @@ impl Frame {
     ///
     /// Lock-free; wakes the owner if it sleeps.
     pub fn submit(mut self, options: SubmitOptions<'_>) -> Ticket {
+        self.layout().set(&self.starts[..self.passes as usize]);
         self.lose_untaken();
         let (resolver, completion) = self.shared.service.tickets.pair();
         let ticket = Ticket::new(completion);
@@ -446,14 +492,11 @@ impl Frame {
     fn lose_untaken(&self) {
         for part in 0..self.parts {
             if self.shared.take(part, self.serial) {
-                let pass = self.starts[..self.passes as usize]
-                    .iter()
-                    .rposition(|start| *start <= part)
-                    .unwrap_or(0);
+                let (pass, slot) = self.layout().place(part);
                 let place = SlotPlace {
                     serial: self.serial,
-                    pass: pass as u32,
-                    slot: part - self.starts[pass],
+                    pass,
+                    slot,
                     frame: self.shared.index,
                     part,
                 };
@@ -463,6 +506,10 @@ impl Frame {
                 });
             }
         }
+    }
+
+    fn layout(&self) -> &Layout {
+        &self.shared.layouts[self.shared.index as usize]
     }
 
     /// A pass between two commands of the owner's.

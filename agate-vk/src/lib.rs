@@ -40,6 +40,8 @@
 mod commands;
 mod error;
 mod frame;
+#[cfg(test)]
+mod panics;
 mod pool;
 mod raw;
 mod recorder;

@@ -14,7 +14,7 @@
 
 use crate::commands::replay::replay;
 use crate::error::{FrameError, SlotLoss};
-use crate::frame::{SlotPlace, resolve};
+use crate::frame::{Layout, SlotPlace, resolve};
 use crate::raw::{Device, Failed};
 use crate::recorder::{BlockHeader, Chain, HEADER_WORDS};
 use crate::service::{MissingSlot, ServiceOptions, Status};
@@ -57,6 +57,9 @@ pub(crate) enum PoolMessage {
     },
     /// Frames that are not submitted yet are aborted: the service shuts down.
     AbortAll,
+    /// The queue's or retirement's owner has ended. Before a shutdown that means a panic: no frame begins any more, and
+    /// nobody waits for a credit.
+    OwnerGone,
 }
 
 /// How far a frame in flight has come.
@@ -64,6 +67,8 @@ pub(crate) enum PoolMessage {
 enum Stage {
     /// The pool is reset, the buffer is in the initial state.
     Idle,
+    /// As idle, but the reset failed: it is done again before the pool is used.
+    NotReset,
     /// The buffer is recording.
     Recording,
     /// The queue's owner has it.
@@ -101,6 +106,8 @@ struct InFlight {
     current: usize,
     /// Known since `Submit`.
     submission: Option<Submission>,
+    /// When the parts that are missing then are given up; since `Submit`, where one is missing.
+    expires: Option<Instant>,
     error: Option<FrameError>,
     credit: Option<Resolver<()>>,
     report: FrameReport,
@@ -111,10 +118,14 @@ pub(crate) struct PoolOwner {
     device: Arc<Device>,
     status: Arc<Status>,
     missing: MissingSlot,
+    slot_deadline: Duration,
     queue: QueueLink,
+    layouts: Arc<[Layout]>,
     frames: Vec<InFlight>,
     /// The service shuts down: what begins now is aborted.
     closing: bool,
+    /// Another owner has ended: nothing is submitted any more.
+    gone: bool,
 }
 
 impl PoolOwner {
@@ -122,16 +133,19 @@ impl PoolOwner {
     pub(crate) fn new(
         device: Arc<Device>,
         status: Arc<Status>,
-        queue: QueueLink,
+        (queue, layouts): (QueueLink, Arc<[Layout]>),
         options: &ServiceOptions,
     ) -> (Self, Option<Failed>) {
         let mut owner = Self {
             device,
             status,
             missing: options.missing_slot,
+            slot_deadline: options.slot_deadline,
             queue,
+            layouts,
             frames: Vec::new(),
             closing: false,
+            gone: false,
         };
         let failed = owner.make_frames(options).err();
         (owner, failed)
@@ -188,10 +202,13 @@ impl PoolOwner {
         if status.is_lost() {
             frame.error = Some(FrameError::DeviceLost);
         }
+        if self.gone {
+            frame.credit = None;
+            frame.error = Some(FrameError::OwnerPanicked);
+        }
         if frame.error.is_none() {
-            match device.begin(frame.primary) {
-                Ok(()) => frame.stage = Stage::Recording,
-                Err(failed) => frame.error = Some(status.note(failed)),
+            if let Err(failed) = frame.start(&device) {
+                frame.error = Some(status.note(failed));
             }
         }
         // What jobs sent before this came.
@@ -210,6 +227,9 @@ impl PoolOwner {
         let Some(frame) = self.frame_of_job(place) else {
             return;
         };
+        if frame.is_past(place) {
+            return;
+        }
         let part = frame.part(place.part);
         part.complete |= header.last;
         part.blocks.push(block);
@@ -222,6 +242,9 @@ impl PoolOwner {
         let Some(frame) = self.frame_of_job(place) else {
             return;
         };
+        if frame.is_past(place) {
+            return;
+        }
         // Without its begin or its end a rendering pass cannot be executed, whatever the policy.
         if missing == MissingSlot::Fail || place.is_owners() {
             frame.error.get_or_insert(FrameError::SlotLost {
@@ -246,12 +269,45 @@ impl PoolOwner {
             self.abort(frame, serial);
         }
         self.finish_if_complete(frame, serial);
+        let expires = Instant::now().checked_add(self.slot_deadline);
+        if let Some(waits) = self.frame(frame, serial).filter(|f| f.submission.is_some()) {
+            waits.expires = expires;
+        }
+    }
+
+    /// Gives up what is missing of frames that have waited long enough.
+    fn expire(&mut self) {
+        let now = Instant::now();
+        for index in 0..self.frames.len() {
+            let frame = &mut self.frames[index];
+            let due = frame.expires.is_some_and(|expires| now >= expires);
+            let Some(submission) = frame.submission.as_ref().filter(|_| due) else {
+                continue;
+            };
+            let (total, serial) = (submission.parts as u32, frame.serial);
+            frame.expires = None;
+            for part in frame.current as u32..total {
+                if self.frames[index].part(part).complete {
+                    continue;
+                }
+                let (pass, slot) = self.layouts[index].place(part);
+                let place = SlotPlace {
+                    serial,
+                    pass,
+                    slot,
+                    frame: index as u32,
+                    part,
+                };
+                self.lost(place, SlotLoss::Expired);
+            }
+        }
     }
 
     /// Ends the primary and hands the frame to the queue's owner, when every part is there. One that is only to be recorded
     /// is over then.
     fn finish_if_complete(&mut self, index: u32, serial: u64) {
         let (device, status) = (Arc::clone(&self.device), Arc::clone(&self.status));
+        let gone = self.gone && !self.closing;
         let Some(frame) = self.frame(index, serial) else {
             return;
         };
@@ -266,6 +322,10 @@ impl PoolOwner {
         else {
             return;
         };
+        if gone {
+            resolve(ticket, Err(FrameError::OwnerPanicked));
+            return self.recycle(index, serial);
+        }
         // A frame that failed may be inside a rendering pass: its buffer is not ended, only reset.
         if frame.stage == Stage::Recording && frame.error.is_none() {
             if let Err(failed) = device.end(frame.primary) {
@@ -273,6 +333,7 @@ impl PoolOwner {
                 frame.error.get_or_insert(error);
             }
         }
+        frame.expires = None;
         frame.report.ended = Instant::now();
         if record_only {
             let report = FrameReport {
@@ -321,13 +382,16 @@ impl PoolOwner {
             return;
         };
         frame.clear();
+        frame.stage = Stage::NotReset;
         if !status.is_lost() {
             // P2: the frame has retired or was never submitted.
-            if let Err(failed) = device.reset_pool(frame.pool) {
-                status.note(failed);
+            match device.reset_pool(frame.pool) {
+                Ok(()) => frame.stage = Stage::Idle,
+                Err(failed) => {
+                    status.note(failed);
+                }
             }
         }
-        frame.stage = Stage::Idle;
         frame.begun = false;
         frame.over = serial;
         if let Some(credit) = frame.credit.take() {
@@ -352,6 +416,17 @@ impl PoolOwner {
         }
     }
 
+    /// Nobody will say of the frames that were handed over whether they have been executed.
+    fn owner_gone(&mut self) {
+        self.gone = true;
+        for frame in &mut self.frames {
+            if frame.stage == Stage::Submitted {
+                frame.stage = Stage::Leaked;
+            }
+            frame.credit = None;
+        }
+    }
+
     fn abort_all(&mut self) {
         self.closing = true;
         for index in 0..self.frames.len() {
@@ -365,6 +440,8 @@ impl Handler for PoolOwner {
     type Message = PoolMessage;
 
     fn handle(&mut self, message: PoolMessage) {
+        #[cfg(test)]
+        crate::panics::panic_if_planted(&self.status, crate::panics::Who::Pool);
         match message {
             PoolMessage::Block(block) => self.block(block),
             PoolMessage::Lost { place, loss } => self.lost(place, loss),
@@ -395,16 +472,36 @@ impl Handler for PoolOwner {
             } => self.retired(frame, serial, executed),
             PoolMessage::Abort { frame, serial } => self.abort(frame, serial),
             PoolMessage::AbortAll => self.abort_all(),
+            PoolMessage::OwnerGone => self.owner_gone(),
         }
+    }
+
+    fn batch_end(&mut self) {
+        // Other frames may keep the owner from sleeping.
+        if self.frames.iter().any(|frame| frame.expires.is_some()) {
+            self.expire();
+        }
+    }
+
+    fn wake_at(&self) -> Option<Instant> {
+        self.frames.iter().filter_map(|frame| frame.expires).min()
+    }
+
+    fn wake(&mut self) {
+        self.expire();
     }
 }
 
 impl Drop for PoolOwner {
     fn drop(&mut self) {
+        let pending = |frame: &InFlight| matches!(frame.stage, Stage::Submitted | Stage::Leaked);
+        let over = !self.frames.iter().any(pending)
+            || self.status.is_lost()
+            || self.status.wait_for_submitted(&self.device)
+            || self.status.is_lost();
         for frame in &self.frames {
             // P2: a pool whose buffer may be pending is leaked, and counted.
-            let pending = matches!(frame.stage, Stage::Submitted | Stage::Leaked);
-            if pending && !self.status.is_lost() && !self.status.wait_for_submitted(&self.device) {
+            if pending(frame) && !over {
                 self.status.note_leak();
             } else {
                 self.device.destroy_pool(frame.pool);
@@ -425,10 +522,27 @@ impl InFlight {
             parts: Vec::with_capacity(max_parts as usize),
             current: 0,
             submission: None,
+            expires: None,
             error: None,
             credit: None,
             report: empty_report(),
         }
+    }
+
+    /// Begins the primary; resets the pool first where that is still to be done.
+    fn start(&mut self, device: &Device) -> Result<(), Failed> {
+        if self.stage == Stage::NotReset {
+            device.reset_pool(self.pool)?;
+            self.stage = Stage::Idle;
+        }
+        device.begin(self.primary)?;
+        self.stage = Stage::Recording;
+        Ok(())
+    }
+
+    /// Whether the part's turn is over: what still comes for it comes too late.
+    fn is_past(&self, place: SlotPlace) -> bool {
+        (place.part as usize) < self.current
     }
 
     fn part(&mut self, part: u32) -> &mut Part {

@@ -264,9 +264,13 @@ impl Device {
 /// Semaphores.
 impl Device {
     pub(crate) fn create_timeline(&self) -> Result<vk::Semaphore, Failed> {
-        let mut kind =
+        let kind =
             vk::SemaphoreTypeCreateInfo::default().semaphore_type(vk::SemaphoreType::TIMELINE);
-        self.create_semaphore(&vk::SemaphoreCreateInfo::default().push_next(&mut kind))
+        // Not by `push_next`, whose pointer does not outlast the function by Rust's rules of aliasing.
+        self.create_semaphore(&vk::SemaphoreCreateInfo {
+            p_next: std::ptr::from_ref(&kind).cast(),
+            ..Default::default()
+        })
     }
 
     pub(crate) fn create_binary(&self) -> Result<vk::Semaphore, Failed> {

@@ -9,10 +9,13 @@ use crate::ticket::{FrameReport, FrameResult};
 use agate::{Handler, Port, Resolver};
 use ash::vk;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How long one wait on the timeline lasts before the owner looks whether it is to stop, in nanoseconds.
 const WAIT_NS: u64 = 20_000_000;
+
+/// How long the owner rests between waits that fail for want of memory.
+const RETRY: Duration = Duration::from_millis(1);
 
 /// A submission whose end is waited for.
 pub(crate) struct Watch {
@@ -38,6 +41,8 @@ impl Handler for Retire {
     type Message = Watch;
 
     fn handle(&mut self, watch: Watch) {
+        #[cfg(test)]
+        crate::panics::panic_if_planted(&self.status, crate::panics::Who::Retire);
         let outcome = self.wait(watch.value);
         // The pool first: a host that learns from the ticket that the frame is over finds its credit soon after.
         let retired = outcome.is_ok();
@@ -57,6 +62,13 @@ impl Handler for Retire {
     }
 }
 
+impl Drop for Retire {
+    fn drop(&mut self) {
+        self.status.note_gone();
+        let _ = self.pool.send(PoolMessage::OwnerGone);
+    }
+}
+
 impl Retire {
     /// Blocks until the value is reached, the device is lost, or the service gives up waiting.
     fn wait(&self, value: u64) -> Result<(), FrameError> {
@@ -68,7 +80,23 @@ impl Retire {
                 Ok(true) => return Ok(()),
                 Ok(false) if self.status.gives_up() => return Err(FrameError::Aborted),
                 Ok(false) => {}
-                Err(failed) => return Err(self.status.note(failed)),
+                Err(failed) => match self.status.note(failed) {
+                    FrameError::DeviceLost => return Err(FrameError::DeviceLost),
+                    // Out of memory says nothing of the frame: only the timeline can tell when it is over.
+                    error if self.status.gives_up() => return Err(error),
+                    _ if self.is_reached(value) => return Ok(()),
+                    _ => std::thread::sleep(RETRY),
+                },
+            }
+        }
+    }
+
+    fn is_reached(&self, value: u64) -> bool {
+        match self.device.timeline_value(self.timeline) {
+            Ok(now) => now >= value,
+            Err(failed) => {
+                self.status.note(failed);
+                false
             }
         }
     }

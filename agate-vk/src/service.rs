@@ -6,7 +6,7 @@
 )]
 
 use crate::error::{AcquireError, BeginError, FrameError, ServiceError};
-use crate::frame::{Frame, FrameShared};
+use crate::frame::{Frame, FrameShared, Layout};
 use crate::pool::{PoolMessage, PoolOwner};
 use crate::raw::{Device, Failed};
 use crate::recorder::HEADER_WORDS;
@@ -51,6 +51,9 @@ pub struct ServiceOptions {
     pub block_bytes: usize,
     /// The most block memory in bytes, a hard limit. By default 64 MiB.
     pub max_block_bytes: usize,
+    /// How long after a frame was submitted a slot may still be recorded; what is not finished then is lost, as
+    /// [`SlotLoss::Expired`](crate::SlotLoss::Expired). By default 10 s.
+    pub slot_deadline: Duration,
     /// The start of the names of the owner threads. By default `agate`.
     pub name: String,
 }
@@ -66,6 +69,7 @@ impl ServiceOptions {
             max_slots: 4096,
             block_bytes: 32 << 10,
             max_block_bytes: 64 << 20,
+            slot_deadline: Duration::from_secs(10),
             name: "agate".to_owned(),
         }
     }
@@ -100,6 +104,10 @@ pub(crate) struct Status {
     gives_up: AtomicBool,
     submitted: AtomicU64,
     leaked: AtomicU32,
+    gone: AtomicBool,
+    /// The owner that is to panic at its next message.
+    #[cfg(test)]
+    panics: std::sync::Mutex<Option<crate::panics::Who>>,
 }
 
 impl Status {
@@ -110,7 +118,15 @@ impl Status {
             gives_up: AtomicBool::new(false),
             submitted: AtomicU64::new(0),
             leaked: AtomicU32::new(0),
+            gone: AtomicBool::new(false),
+            #[cfg(test)]
+            panics: std::sync::Mutex::default(),
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn panics(&self) -> &std::sync::Mutex<Option<crate::panics::Who>> {
+        &self.panics
     }
 
     /// Whether the device is lost: a latch.
@@ -148,18 +164,25 @@ impl Status {
         self.submitted.store(value, Ordering::Release);
     }
 
+    /// An owner has ended; before a shutdown, by a panic.
+    pub(crate) fn note_gone(&self) {
+        self.gone.store(true, Ordering::Release);
+    }
+
     pub(crate) fn note_leak(&self) {
         self.leaked.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Waits a moment for all that was submitted; false if the GPU is not done.
+    /// Waits a moment for all that was submitted, less than a shutdown gives an owner to end; false if the GPU is not done.
     pub(crate) fn wait_for_submitted(&self, device: &Device) -> bool {
-        const WAIT_NS: u64 = 1_000_000_000;
+        const WAIT_NS: u64 = 200_000_000;
         let value = self.submitted.load(Ordering::Acquire);
-        matches!(
-            device.wait_timeline(self.timeline, value, WAIT_NS),
-            Ok(true)
-        )
+        device
+            .wait_timeline(self.timeline, value, WAIT_NS)
+            .unwrap_or_else(|failed| {
+                self.note(failed);
+                false
+            })
     }
 }
 
@@ -270,7 +293,15 @@ impl Service {
         max_blocks: usize,
     ) -> Result<Self, ServiceError> {
         let link = QueueLink::default();
-        let pool_owner = start_pool_owner(device, status, link.another(), options)?;
+        let layouts: Arc<[Layout]> = (0..options.frames_in_flight)
+            .map(|_| Layout::default())
+            .collect();
+        let pool_owner = start_pool_owner(
+            device,
+            status,
+            (link.another(), Arc::clone(&layouts)),
+            options,
+        )?;
         let pool = pool_owner.handle();
         let shared = Arc::new(Shared {
             device: Arc::clone(device),
@@ -285,6 +316,7 @@ impl Service {
                     index,
                     Arc::clone(&shared),
                     options.max_slots,
+                    Arc::clone(&layouts),
                 ))
             })
             .collect();
@@ -363,6 +395,9 @@ impl Service {
         if self.status.is_lost() {
             return Err(BeginError::DeviceLost);
         }
+        if self.status.gone.load(Ordering::Acquire) {
+            return Err(BeginError::Closed);
+        }
         let index = (self.begun % self.frames.len() as u64) as usize;
         if let Some(credit) = &mut self.credits[index] {
             gain(credit)?;
@@ -411,6 +446,11 @@ impl Service {
         port.send(QueueMessage::CreateSwapchain { source, id })
             .map_err(|_| AcquireError::Closed)?;
         Ok(swapchain)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn status(&self) -> &Status {
+        &self.status
     }
 
     /// What the service holds now.
@@ -509,14 +549,14 @@ fn vulkan(failed: Failed) -> ServiceError {
 fn start_pool_owner(
     device: &Arc<Device>,
     status: &Arc<Status>,
-    queue: QueueLink,
+    (queue, layouts): (QueueLink, Arc<[Layout]>),
     options: &ServiceOptions,
 ) -> Result<Owner<PoolOwner>, ServiceError> {
     let (device, status, options) = (Arc::clone(device), Arc::clone(status), options.clone());
     let (tell, told) = mpsc::channel();
     let name = OwnerOptions::named(format!("{}-pools", options.name));
     let owner = Local.owner_with(name, move || {
-        let (made, failed) = PoolOwner::new(device, status, queue, &options);
+        let (made, failed) = PoolOwner::new(device, status, (queue, layouts), &options);
         let _ = tell.send(failed);
         made
     })?;

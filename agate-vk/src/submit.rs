@@ -430,8 +430,7 @@ impl QueueOwner {
         let failed = ended.primary == vk::CommandBuffer::null();
         if let Err(error) = result {
             if let Some((id, image)) = present {
-                // Nothing waits for the semaphore of the acquire: by S3 it is not used again.
-                self.give_back(id, image, false);
+                self.abandon(id, image);
             }
             return self.fail(ended, error);
         }
@@ -573,6 +572,8 @@ impl Handler for QueueOwner {
     type Message = QueueMessage;
 
     fn handle(&mut self, message: QueueMessage) {
+        #[cfg(test)]
+        crate::panics::panic_if_planted(&self.status, crate::panics::Who::Queue);
         match message {
             QueueMessage::Submit(ended) => self.submit(ended),
             QueueMessage::Acquire {
@@ -599,5 +600,7 @@ impl Drop for QueueOwner {
         for chain in std::mem::take(&mut self.swapchains) {
             chain.destroy(&self.device, &self.status, self.queue);
         }
+        self.status.note_gone();
+        let _ = self.pool.send(PoolMessage::OwnerGone);
     }
 }

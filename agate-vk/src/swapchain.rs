@@ -401,7 +401,11 @@ impl Chain {
         };
         match device.present(queue, live.handle, image.index, image.rendered) {
             Ok(stale) => self.stale |= stale && image.generation == self.generation,
-            Err(result) => self.failure = Some(status.note_acquire("vkQueuePresentKHR", result)),
+            Err(result) => {
+                // The image may not have gone back to the surface: a new swapchain gets it back.
+                self.stale |= image.generation == self.generation;
+                self.failure = Some(status.note_acquire("vkQueuePresentKHR", result));
+            }
         }
     }
 
@@ -458,7 +462,10 @@ impl Chain {
             return;
         }
         // Only an idle queue says that presents are over; this happens on a change of size, not in a frame.
-        idle(device, status, queue);
+        if !idle(device, status, queue) {
+            // Another time: the next change of size, or the end.
+            return;
+        }
         let (used, unused): (Vec<Live>, Vec<Live>) = std::mem::take(&mut self.old)
             .into_iter()
             .partition(|live| live.held > 0);
@@ -486,8 +493,9 @@ impl Chain {
 
     /// Destroys it. Where the host still holds images, it is leaked and counted.
     pub(crate) fn destroy(mut self, device: &Device, status: &Status, queue: vk::Queue) {
-        idle(device, status, queue);
-        if self.is_held() && !status.is_lost() {
+        // Twice, as the first try may have failed for want of memory.
+        let idle = idle(device, status, queue) || idle(device, status, queue);
+        if !idle || (self.is_held() && !status.is_lost()) {
             status.note_leak();
             return;
         }
@@ -505,10 +513,16 @@ impl Chain {
     }
 }
 
-fn idle(device: &Device, status: &Status, queue: vk::Queue) {
-    if !status.is_lost() {
-        if let Err(failed) = device.queue_wait_idle(queue) {
+/// Waits until the queue is idle; whether it is known to be, or the device is lost.
+fn idle(device: &Device, status: &Status, queue: vk::Queue) -> bool {
+    if status.is_lost() {
+        return true;
+    }
+    match device.queue_wait_idle(queue) {
+        Ok(()) => true,
+        Err(failed) => {
             status.note(failed);
+            status.is_lost()
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use agate::{
     AttachError, CompletionError, CompletionPool, Handler, Limits, Local, OwnerOptions, Pending,
@@ -433,5 +433,48 @@ fn ends_that_race_with_senders_leave_no_completion_open() {
             }
             stop.store(true, Ordering::Relaxed);
         });
+    }
+}
+
+/// Answers what it is asked when the time has come.
+#[derive(Default)]
+struct Alarm(Option<(Instant, Resolver<bool>)>);
+
+impl Handler for Alarm {
+    type Message = (Duration, Resolver<bool>);
+
+    fn handle(&mut self, (after, asker): Self::Message) {
+        self.0 = Some((Instant::now() + after, asker));
+    }
+
+    fn wake_at(&self) -> Option<Instant> {
+        self.0.as_ref().map(|(at, _)| *at)
+    }
+
+    fn wake(&mut self) {
+        let (at, asker) = self.0.take().expect("it is woken when it asked for it");
+        asker.resolve(Instant::now() >= at);
+    }
+}
+
+#[test]
+fn an_owner_wakes_at_the_time_that_it_names() {
+    for mode in [WaitMode::Wake, WaitMode::Poll(Duration::from_millis(1))] {
+        let options = OwnerOptions::named("alarm").wait_mode(mode);
+        let owner = Local.owner_with(options, Alarm::default).unwrap();
+        let port = owner.attach().unwrap();
+        for after in [0, 1, 30] {
+            let after = Duration::from_millis(after);
+            let mut answer = port.ask(|asker| (after, asker)).unwrap();
+            assert_eq!(answer.wait_timeout(LONG), Ok(true));
+        }
+        // One that waits for a far time ends when it is told to.
+        let mut never = port.ask(|asker| (10 * LONG, asker)).unwrap();
+        let report = owner.shutdown(Pending::Drain, LONG).unwrap();
+        assert_eq!(report.handled, 4);
+        assert_eq!(
+            never.wait_timeout(LONG),
+            Err(WaitError::Failed(CompletionError::Abandoned))
+        );
     }
 }

@@ -36,6 +36,8 @@ pub enum Rule {
     TimelineNotGrowing,
     /// The swapchain's image was not acquired.
     NotAcquired,
+    /// A present of the swapchain waited for a pending submission.
+    PresentPending,
     /// The swapchain had been retired by another.
     Retired,
     /// All images were acquired, and the call had no time-out.
@@ -63,6 +65,7 @@ impl fmt::Display for Rule {
             }
             Self::TimelineNotGrowing => f.write_str("the value of the timeline did not grow"),
             Self::NotAcquired => f.write_str("the image was not acquired"),
+            Self::PresentPending => f.write_str("a present was pending"),
             Self::Retired => f.write_str("the swapchain was retired"),
             Self::AcquiresForever => {
                 f.write_str("all images were acquired, and there was no time-out")

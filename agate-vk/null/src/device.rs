@@ -13,7 +13,8 @@ use crate::fault::{Hold, Plan};
 use crate::object::{Buffer, Call, List, Object, Pool, Semaphore};
 use crate::options::{Cost, NullOptions};
 use crate::queue::Timeline;
-use crate::{pool, queue, semaphore, simulate};
+use crate::swapchain::{Surface, Swapchain};
+use crate::{pool, queue, semaphore, simulate, swapchain};
 use ash::vk::{self, Handle};
 use std::ffi::{CStr, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,6 +32,7 @@ pub(crate) struct Objects {
     pub(crate) pools: List<Pool>,
     pub(crate) buffers: List<Buffer>,
     pub(crate) semaphores: List<Semaphore>,
+    pub(crate) swapchains: List<Swapchain>,
 }
 
 /// The one queue, of family 0.
@@ -67,6 +69,7 @@ pub(crate) struct Inner {
     pub(crate) timeline: Mutex<Timeline>,
     pub(crate) changed: Condvar,
     pub(crate) plan: Plan,
+    pub(crate) surface: Mutex<Surface>,
     lost: AtomicBool,
     violations: Mutex<Vec<Violation>>,
     log: Mutex<Vec<&'static str>>,
@@ -81,6 +84,17 @@ impl Inner {
     pub(crate) unsafe fn of<'a>(device: vk::Device) -> &'a Self {
         // SAFETY: D1.
         unsafe { &*std::ptr::with_exposed_provenance::<Self>(device.as_raw() as usize) }
+    }
+
+    /// The function of that name, or null.
+    pub(crate) fn function(&self, name: &CStr) -> *const c_void {
+        let name = name.to_bytes();
+        commands::find(name, self.form)
+            .or_else(|| pool::find(name))
+            .or_else(|| semaphore::find(name))
+            .or_else(|| queue::find(name))
+            .or_else(|| swapchain::find(name))
+            .unwrap_or(std::ptr::null())
     }
 
     pub(crate) fn violation(&self, call: &'static str, rule: Rule) {
@@ -133,6 +147,8 @@ pub struct Live {
     pub buffers: usize,
     /// Semaphores of both types.
     pub semaphores: usize,
+    /// Swapchains.
+    pub swapchains: usize,
 }
 
 /// A Vulkan device without a driver. It owns its objects, and must outlive everything that uses its functions.
@@ -161,11 +177,22 @@ impl NullDevice {
             timeline: Mutex::new(Timeline::new(options.manual)),
             changed: Condvar::new(),
             plan: Plan::default(),
+            surface: Mutex::new(Surface {
+                extent: vk::Extent2D {
+                    width: u32::MAX,
+                    height: u32::MAX,
+                },
+                images: 0,
+            }),
             lost: AtomicBool::new(false),
             violations: Mutex::default(),
             log: Mutex::default(),
         });
         Self { inner }
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
     }
 
     /// The device's handle.
@@ -181,12 +208,7 @@ impl NullDevice {
 
     /// The address of a device function by its core name (`KHR` for those of swapchains); null if it is not known.
     pub fn function(&self, name: &CStr) -> *const c_void {
-        let name = name.to_bytes();
-        commands::find(name, self.inner.form)
-            .or_else(|| pool::find(name))
-            .or_else(|| semaphore::find(name))
-            .or_else(|| queue::find(name))
-            .unwrap_or(std::ptr::null())
+        self.inner.function(name)
     }
 
     /// The functions as ash's table. Those that are not known panic when they are called.
@@ -233,6 +255,7 @@ impl NullDevice {
             pools: objects.pools.len(),
             buffers: objects.buffers.len(),
             semaphores: objects.semaphores.len(),
+            swapchains: objects.swapchains.len(),
         }
     }
 
@@ -240,6 +263,11 @@ impl NullDevice {
     /// `ERROR_DEVICE_LOST`, so do all that can.
     pub fn fail(&self, function: &'static str, nth: u32, result: vk::Result) {
         self.inner.plan.fail(function, nth.max(1), result);
+    }
+
+    /// As [`fail`](Self::fail), for every call from now until [`clear_plan`](Self::clear_plan).
+    pub fn fail_always(&self, function: &'static str, result: vk::Result) {
+        self.inner.plan.fail(function, 0, result);
     }
 
     /// The next call of a function stops inside it, until what is returned here is dropped.

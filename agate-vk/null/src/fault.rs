@@ -18,7 +18,7 @@ pub(crate) struct Plan {
 
 struct Entry {
     call: &'static str,
-    /// How many calls from now; 1 is the next.
+    /// How many calls from now; 1 is the next, 0 means each.
     nth: u32,
     what: What,
 }
@@ -106,7 +106,8 @@ impl Plan {
             if entry.call != call {
                 return true;
             }
-            entry.nth -= 1;
+            let always = entry.nth == 0;
+            entry.nth = entry.nth.saturating_sub(1);
             if entry.nth > 0 {
                 return true;
             }
@@ -114,7 +115,7 @@ impl Plan {
                 What::Result(result) => What::Result(*result),
                 What::Hold(gate) => What::Hold(Arc::clone(gate)),
             });
-            false
+            always
         });
         let mut result = None;
         for what in due {

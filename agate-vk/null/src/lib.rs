@@ -7,6 +7,7 @@ mod check;
 mod commands;
 mod device;
 mod fault;
+mod instance;
 mod object;
 mod options;
 mod pool;
@@ -14,6 +15,7 @@ mod queue;
 mod semaphore;
 mod simulate;
 mod sink;
+mod swapchain;
 
 pub use check::{Rule, Violation};
 pub use device::{Live, NullDevice};

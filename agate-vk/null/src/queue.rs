@@ -16,6 +16,7 @@ use crate::device::{Inner, Queue, lock};
 use crate::object::{Buffer, Object, Semaphore, Stage};
 use crate::pool::code;
 use crate::sink::items;
+use crate::swapchain::Swapchain;
 use ash::vk::{self, Handle};
 use std::collections::VecDeque;
 use std::ffi::c_void;
@@ -29,6 +30,8 @@ struct Submission {
     waits: Vec<(vk::Semaphore, u64)>,
     signals: Vec<(vk::Semaphore, u64)>,
     buffers: Vec<vk::CommandBuffer>,
+    /// It presents to these, and needs no release of its own.
+    presents: Vec<vk::SwapchainKHR>,
 }
 
 /// What was submitted and is not executed.
@@ -52,14 +55,15 @@ impl Timeline {
 
     /// Executes what can be.
     fn advance(&mut self) {
-        while self.released != Some(0) {
-            if !self.pending.front().is_some_and(Submission::is_ready) {
+        while let Some(first) = self.pending.front() {
+            let is_free = !first.presents.is_empty();
+            if !first.is_ready() || (self.released == Some(0) && !is_free) {
                 return;
             }
             if let Some(submission) = self.pending.pop_front() {
                 submission.execute();
             }
-            if let Some(released) = &mut self.released {
+            if let Some(released) = self.released.as_mut().filter(|_| !is_free) {
                 *released -= 1;
             }
         }
@@ -76,6 +80,11 @@ impl Submission {
     }
 
     fn execute(self) {
+        for swapchain in self.presents {
+            // SAFETY: L2.
+            let swapchain = unsafe { Swapchain::of(swapchain) };
+            swapchain.presents.fetch_sub(1, Ordering::AcqRel);
+        }
         for buffer in self.buffers {
             // SAFETY: L2.
             let buffer = unsafe { Buffer::of(buffer) };
@@ -132,6 +141,29 @@ impl Inner {
                 .0;
         }
         Ok(())
+    }
+
+    /// A present stands behind the submissions that signal what it waits for.
+    pub(crate) fn submit_present(&self, waits: &[vk::Semaphore], presents: &[vk::SwapchainKHR]) {
+        for semaphore in waits {
+            // SAFETY: L1.
+            let semaphore = unsafe { Semaphore::of(*semaphore) };
+            semaphore.uses.fetch_add(1, Ordering::AcqRel);
+        }
+        for swapchain in presents {
+            // SAFETY: L1.
+            let swapchain = unsafe { Swapchain::of(*swapchain) };
+            swapchain.presents.fetch_add(1, Ordering::AcqRel);
+        }
+        let mut timeline = lock(&self.timeline);
+        timeline.pending.push_back(Submission {
+            waits: waits.iter().map(|semaphore| (*semaphore, 0)).collect(),
+            signals: Vec::new(),
+            buffers: Vec::new(),
+            presents: presents.to_vec(),
+        });
+        timeline.advance();
+        self.changed.notify_all();
     }
 
     /// A binary semaphore is waited for.
@@ -212,6 +244,7 @@ unsafe extern "system" fn submit2(
             waits: waits.iter().map(operation).collect(),
             signals: signals.iter().map(operation).collect(),
             buffers: buffers.iter().map(|info| info.command_buffer).collect(),
+            presents: Vec::new(),
         });
     }
     timeline.advance();

@@ -1,4 +1,9 @@
 //! Where the arguments of a command go: words, and the arrays and structures behind pointers, copied deeply.
+//!
+//! # Invariants
+//!
+//! - V1: what the functions here are given is what a caller of Vulkan gives: structures of the type that they say, arrays
+//!   as long as their counts, chains that end.
 
 #![allow(unsafe_code, reason = "reads what a command's pointers lead to")]
 #![allow(

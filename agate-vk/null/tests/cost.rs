@@ -1,6 +1,10 @@
 //! What a command costs: nothing, or about what was promised.
 
 #![allow(unsafe_code, reason = "calls Vulkan functions")]
+#![allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "a sequence of Vulkan calls"
+)]
 
 use ash::vk;
 use null_device::{Cost, NullDevice, NullOptions};

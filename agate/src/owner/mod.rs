@@ -61,6 +61,18 @@ pub trait Handler: 'static {
     /// Called after each drained batch, before the owner may sleep: the place for work that is cheaper done once for many
     /// messages, such as a flush.
     fn batch_end(&mut self) {}
+
+    /// Asked before the owner sleeps: until when, at the longest. When that time has come and no message with it,
+    /// [`wake`](Self::wake) is called. By default it sleeps until a message comes.
+    ///
+    /// It is not asked while messages keep coming; a handler that must be in time then too looks at the clock in
+    /// [`batch_end`](Self::batch_end).
+    fn wake_at(&self) -> Option<Instant> {
+        None
+    }
+
+    /// The time of [`wake_at`](Self::wake_at) has come.
+    fn wake(&mut self) {}
 }
 
 /// How an owner is made; see [`Local::owner_with`](crate::Local::owner_with).

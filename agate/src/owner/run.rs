@@ -16,6 +16,7 @@ use crate::caught;
 use crate::completion::Resolver;
 use crate::owner::Handler;
 use crate::owner::inbox::Inbox;
+use crate::park::Woken;
 use crate::queue::intake::Rx;
 use crate::verdict::Verdict;
 
@@ -104,8 +105,12 @@ fn serve<H: Handler>(handler: &mut H, inbox: &Inbox<H::Message>, rx: &mut Rx, co
         } else if closed {
             return;
         } else {
+            let wake_at = handler.wake_at();
             // SAFETY: I1.
-            unsafe { rx.wait(&inbox.intake, None, || false) };
+            let woken = unsafe { rx.wait(&inbox.intake, wake_at, || false) };
+            if woken == Woken::TimedOut {
+                handler.wake();
+            }
         }
     }
 }

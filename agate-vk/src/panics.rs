@@ -1,0 +1,127 @@
+//! Owners that panic: a way to make them, for tests, and what becomes of everything that waits for them.
+
+#![allow(unsafe_code, reason = "makes services")]
+
+use crate::frame::lock;
+use crate::service::Status;
+use crate::{
+    AcquireError, BeginError, Device, FrameError, Recorder, Service, ServiceOptions, SubmitOptions,
+    SwapchainOptions, Ticket, TicketError, vk,
+};
+use null_device::{NullDevice, NullOptions};
+use std::time::{Duration, Instant};
+
+const LONG: Duration = Duration::from_secs(20);
+
+/// One of the owners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    Pool,
+    Queue,
+    Retire,
+}
+
+/// Panics if a test wants `who` to. Quietly: the hook that prints is for panics that nobody planned.
+pub(crate) fn panic_if_planted(status: &Status, who: Who) {
+    let mut planted = lock(status.panics());
+    if *planted == Some(who) {
+        *planted = None;
+        drop(planted);
+        std::panic::resume_unwind(Box::new("on purpose"));
+    }
+}
+
+fn service(null: &NullDevice) -> Service {
+    // SAFETY: the functions are those of the device, which outlives the service.
+    let device = unsafe { Device::load(null.handle(), |name| null.function(name)) };
+    let mut options = ServiceOptions::new(null.queue(), 0);
+    options.frames_in_flight = 3;
+    // SAFETY: the test leaves the queue to the service.
+    unsafe { Service::new(device.expect("all functions are there"), options) }
+        .expect("a service starts")
+}
+
+fn submit(service: &mut Service) -> Result<Ticket, BeginError> {
+    let mut frame = service.begin_frame_timeout(LONG)?;
+    let pass = frame.outside(1).expect("room");
+    if let Ok(slot) = pass.slot(0) {
+        if let Ok(mut recorder) = slot.stream() {
+            // SAFETY: the device takes any command.
+            unsafe { recorder.cmd_draw(3, 1, 0, 0) };
+            let _ = recorder.finish();
+        }
+    }
+    Ok(frame.submit(SubmitOptions::default()))
+}
+
+/// Waits for the end of a frame that an owner's panic has struck, or has not.
+fn ends(mut ticket: Ticket) -> bool {
+    match ticket.wait_timeout(LONG) {
+        Ok(_) => true,
+        Err(TicketError::Frame(FrameError::OwnerPanicked | FrameError::Aborted)) => false,
+        Err(other) => panic!("{other}"),
+    }
+}
+
+fn strikes(who: Who) {
+    let began = Instant::now();
+    let null = NullDevice::new(NullOptions::default().owner_only());
+    let mut service = service(&null);
+    let options = SwapchainOptions {
+        surface_fns: null.surface_fns(),
+        physical_device: null.physical_device(),
+        surface: null.surface(),
+        extent: vk::Extent2D {
+            width: 64,
+            height: 64,
+        },
+        format: vk::SurfaceFormatKHR::default(),
+        usage: vk::ImageUsageFlags::COLOR_ATTACHMENT,
+        present_mode: vk::PresentModeKHR::FIFO,
+        min_images: 3,
+    };
+    // SAFETY: the surface is the device's, which outlives the service.
+    let chain = unsafe { service.create_swapchain(options) }.expect("the owner is there");
+    assert!(ends(submit(&mut service).expect("a credit")));
+    *lock(service.status().panics()) = Some(who);
+    // The frame that meets the panic.
+    let struck = submit(&mut service).expect("a credit");
+    assert!(!ends(struck), "{who:?}");
+    // Sooner or later no frame begins any more, and none hangs meanwhile.
+    let mut after = 0;
+    let refused = loop {
+        match submit(&mut service) {
+            Ok(ticket) => assert!(!ends(ticket), "{who:?}"),
+            Err(error) => break error,
+        }
+        after += 1;
+        assert!(after < 100, "{who:?}: frames begin for ever");
+    };
+    assert_eq!(refused, BeginError::Closed, "{who:?}");
+    let mut acquire = chain.acquire(LONG);
+    match acquire.wait_timeout(LONG) {
+        Ok(Ok(image)) => assert!(who != Who::Queue, "{image:?}"),
+        Ok(Err(error)) => assert_eq!(error, AcquireError::Closed),
+        Err(error) => assert!(who == Who::Queue, "{error}"),
+    }
+    let report = service.shutdown(LONG);
+    assert!(report.panicked && report.leaked > 0, "{who:?}: {report:?}");
+    drop(chain);
+    assert_eq!(null.violations(), []);
+    assert!(began.elapsed() < LONG, "{:?}", began.elapsed());
+}
+
+#[test]
+fn the_pools_owner_panics() {
+    strikes(Who::Pool);
+}
+
+#[test]
+fn the_queues_owner_panics() {
+    strikes(Who::Queue);
+}
+
+#[test]
+fn the_retirements_owner_panics() {
+    strikes(Who::Retire);
+}
