@@ -35,6 +35,8 @@ pub(crate) enum Error {
     Write { path: PathBuf, why: String },
     /// Threads for the jobs could not be started.
     Jobs(String),
+    /// A job panicked.
+    JobPanicked { job: usize, why: String },
     /// The owner of the command pool failed a frame.
     Agate(String),
 }
@@ -93,6 +95,12 @@ impl fmt::Display for Error {
             }
             Self::Write { path, why } => write!(out, "cannot write {}: {why}", path.display()),
             Self::Jobs(why) => write!(out, "cannot start the job threads: {why}"),
+            Self::JobPanicked { job, why } => {
+                write!(
+                    out,
+                    "job {job} of a frame panicked: {why}; this is a fault in the program"
+                )
+            }
             Self::Agate(why) => write!(out, "the owner of the command pool: {why}"),
         }
     }

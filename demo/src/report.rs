@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::{Options, StrategyName};
 use crate::count::{self, Group};
 use crate::error::Error;
+use crate::files;
 use crate::gpu::device::kind_name;
 use crate::stage::Stage;
 use crate::strategy::{FRAMES_IN_FLIGHT, FrameSample, Objects};
@@ -193,10 +194,7 @@ impl Ledger {
     /// Writes the same as JSON.
     pub(crate) fn write_json(&self, path: &Path) -> Result<(), Error> {
         let text = format!("{:#}\n", self.json());
-        std::fs::write(path, text).map_err(|why| Error::Write {
-            path: path.to_owned(),
-            why: why.to_string(),
-        })
+        files::write(path, text.as_bytes())
     }
 
     fn json(&self) -> Value {
