@@ -85,6 +85,8 @@ struct InFlight {
     serial: u64,
     /// Whether `Begin` has come. Messages of jobs may overtake it: they come through other lanes.
     begun: bool,
+    /// Whether the pool could not be reset when its last frame was over, and has to be before the next.
+    unreset: bool,
     /// The newest frame here that is over: what still comes for it is for nobody.
     over: u64,
     parts: Vec<Part>,
@@ -180,7 +182,14 @@ impl PoolOwner {
             frame.error = Some(FrameError::DeviceLost);
         }
         if frame.error.is_none() {
-            match device.begin(frame.primary) {
+            // P2: nothing of this pool was submitted since its last frame was over.
+            let reset = if frame.unreset {
+                device.reset_pool(frame.pool)
+            } else {
+                Ok(())
+            };
+            frame.unreset = reset.is_err();
+            match reset.and_then(|()| device.begin(frame.primary)) {
                 Ok(()) => frame.stage = Stage::Recording,
                 Err(failed) => frame.error = Some(status.note(failed)),
             }
@@ -295,9 +304,8 @@ impl PoolOwner {
         frame.clear();
         if !status.is_lost() {
             // P2: the frame has retired or was never submitted.
-            if let Err(failed) = device.reset_pool(frame.pool) {
-                status.note(failed);
-            }
+            let reset = device.reset_pool(frame.pool);
+            frame.unreset = reset.map_err(|failed| status.note(failed)).is_err();
         }
         frame.stage = Stage::Idle;
         frame.begun = false;
@@ -385,6 +393,7 @@ impl InFlight {
             stage: Stage::Idle,
             serial: 0,
             begun: false,
+            unreset: false,
             over: 0,
             parts: Vec::with_capacity(max_parts as usize),
             current: 0,

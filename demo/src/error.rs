@@ -79,7 +79,7 @@ impl fmt::Display for Error {
                 "the window failed: {why} (--headless draws without one)"
             ),
             Self::Vulkan { doing, result } => {
-                write!(out, "{doing} failed: {result:?}; --doctor shows the driver")
+                write!(out, "{doing} failed: {result:?}; {}", advice(*result))
             }
             Self::Memory { what, why } => {
                 write!(
@@ -101,12 +101,29 @@ impl fmt::Display for Error {
                     "job {job} of a frame panicked: {why}; this is a fault in the program"
                 )
             }
-            Self::Agate(why) => write!(out, "the owner of the command pool: {why}"),
+            Self::Agate(why) => write!(
+                out,
+                "the owner of the command pool: {why} (try fewer --draws; --doctor shows the driver)"
+            ),
         }
     }
 }
 
 impl std::error::Error for Error {}
+
+/// What to do about a Vulkan call that failed so.
+fn advice(result: vk::Result) -> &'static str {
+    match result {
+        vk::Result::ERROR_OUT_OF_HOST_MEMORY | vk::Result::ERROR_OUT_OF_DEVICE_MEMORY => {
+            "try a smaller --size or fewer --draws"
+        }
+        vk::Result::ERROR_DEVICE_LOST => {
+            "the GPU or its driver stopped: try again, or another --gpu; --doctor shows the driver"
+        }
+        vk::Result::ERROR_SURFACE_LOST_KHR => "the window went away; --headless draws without one",
+        _ => "--doctor shows the driver",
+    }
+}
 
 /// Says what was being done when a Vulkan call failed.
 pub(crate) trait Doing<T> {

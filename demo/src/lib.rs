@@ -17,6 +17,7 @@ mod files;
 mod gpu;
 mod headless;
 mod jobs;
+mod leave;
 mod libraries;
 mod measure;
 mod report;

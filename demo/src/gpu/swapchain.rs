@@ -205,7 +205,10 @@ impl Swapchain {
 impl Drop for Swapchain {
     fn drop(&mut self) {
         // SAFETY: the queue is ours (W1).
-        if let Err(result) = unsafe { self.gpu.device.queue_wait_idle(self.gpu.queue) } {
+        if let Err(result) = unsafe { self.gpu.device.queue_wait_idle(self.gpu.queue) }
+            // A lost device does nothing any more, and has been told of.
+            && result != vk::Result::ERROR_DEVICE_LOST
+        {
             complain!("demo: waiting for the window failed: {result:?}");
         }
         self.destroy_images();
