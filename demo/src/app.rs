@@ -6,6 +6,7 @@
 
 mod keys;
 mod probe;
+mod server;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use winit::event::{ElementState, MouseButton, MouseScrollDelta, WindowEvent};
 use winit::event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopBuilder};
 use winit::platform::wayland::EventLoopBuilderExtWayland;
 use winit::platform::x11::EventLoopBuilderExtX11;
-use winit::raw_window_handle::{HasDisplayHandle, HasWindowHandle};
+use winit::raw_window_handle::{HasDisplayHandle, HasWindowHandle, RawDisplayHandle};
 use winit::window::{Window, WindowId};
 
 use crate::caught::caught;
@@ -59,18 +60,24 @@ pub(crate) fn run(options: &Options) -> Result<Ended, Error> {
         failed: None,
     };
     let ran = caught(|| event_loop.run_app(&mut app));
-    if let Some(error) = app.failed {
-        return Err(error);
-    }
-    match ran {
-        Ok(Ok(())) => {}
-        // winit's own text shows paths of the machine that built it.
-        Ok(Err(_)) => return Err(Error::Window("the display server went away".into())),
-        Err(panic) => {
-            return Err(Error::Window(format!(
-                "the display server went away, or: {panic}"
-            )));
+    if server::gone() || ran.is_err() || app.failed.is_some() {
+        if let Some(display) = app.running.as_ref().and_then(Running::display) {
+            server::ask(display);
         }
+        // With its server gone, the window library may panic here too.
+        let closed = caught(|| drop(app.running.take()));
+        return Err(match (app.failed, ran.err().or(closed.err())) {
+            _ if server::gone() => server::went_away(),
+            (Some(error), _) => error,
+            (None, panic) => Error::Window(format!(
+                "the window library panicked: {}",
+                panic.unwrap_or_default()
+            )),
+        });
+    }
+    if let Ok(Err(_)) = ran {
+        // winit's own text shows paths of the machine that built it.
+        return Err(server::went_away());
     }
     let mut running = app
         .running
@@ -122,6 +129,7 @@ impl App<'_> {
             .display_handle()
             .map_err(|_| no_handle())?
             .as_raw();
+        server::watch(display);
         let extensions = Gpu::window_extensions(display)?;
         let instance = Instance::new(extensions, self.options.validation)?;
         // The size of the window depends on the kind of device that will probably draw it.
@@ -196,12 +204,18 @@ impl ApplicationHandler for App<'_> {
         if event_loop.exiting() {
             return;
         }
+        if server::gone() {
+            return self.fail(event_loop, server::went_away());
+        }
         if let Err(error) = self.handle(event_loop, &event) {
             self.fail(event_loop, error);
         }
     }
 
     fn about_to_wait(&mut self, event_loop: &ActiveEventLoop) {
+        if server::gone() {
+            return self.fail(event_loop, server::went_away());
+        }
         if let Some(running) = &self.running {
             running.plan(event_loop);
         }
@@ -216,6 +230,11 @@ impl App<'_> {
 }
 
 impl Running {
+    /// The display that the window is on.
+    fn display(&self) -> Option<RawDisplayHandle> {
+        Some(self.window.display_handle().ok()?.as_raw())
+    }
+
     /// Draws the next frame; the last one that the command line allows goes to its file.
     fn redraw(&mut self, event_loop: &ActiveEventLoop, options: &Options) -> Result<(), Error> {
         let last = options
