@@ -22,6 +22,8 @@ struct Fault {
 }
 
 static COUNTS: Mutex<BTreeMap<&'static str, u64>> = Mutex::new(BTreeMap::new());
+/// Calls that failed as they were asked to.
+static STRUCK: AtomicU64 = AtomicU64::new(0);
 static LOST: AtomicBool = AtomicBool::new(false);
 static DEVICE: AtomicU64 = AtomicU64::new(0);
 /// Held during every call that uses a queue, and while the device is waited for.
@@ -61,6 +63,12 @@ pub(crate) fn faulty(name: &'static str, real: impl FnOnce() -> vk::Result) -> v
     let fault = faults()
         .iter()
         .find(|fault| fault.function == name && (fault.first..=fault.last).contains(&number));
+    if name == "vkQueuePresentKHR" && number == 3 {
+        mark();
+    }
+    if fault.is_some() {
+        STRUCK.fetch_add(1, SeqCst);
+    }
     match fault.map(|fault| fault.result) {
         None if LOST.load(SeqCst) && TELL_LOSS.contains(&name) => vk::Result::ERROR_DEVICE_LOST,
         None => real(),
@@ -97,14 +105,27 @@ fn lose() {
     }
 }
 
-/// Writes the counts to the file that `FAULT_COUNTS` names, a line for each function.
+/// Makes the file that `FAULT_MARK` names.
+fn mark() {
+    if let Some(file) = std::env::var_os("FAULT_MARK")
+        && let Err(why) = std::fs::write(&file, "")
+    {
+        eprintln!("the fault layer cannot write {}: {why}", file.display());
+    }
+}
+
+/// Writes the counts to the file that `FAULT_COUNTS` names, a line for each function, and a line `struck` with the number
+/// of faults.
 pub(crate) fn write_counts() {
     let Some(file) = std::env::var_os("FAULT_COUNTS") else {
         return;
     };
     let counts = COUNTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let struck = [("struck", STRUCK.load(SeqCst))];
     let lines: String = counts
         .iter()
+        .map(|(name, count)| (*name, *count))
+        .chain(struck)
         .map(|(name, count)| format!("{name} {count}\n"))
         .collect();
     if let Err(why) = std::fs::write(&file, lines) {

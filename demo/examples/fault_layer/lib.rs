@@ -6,7 +6,9 @@
 //! - `FAULT=vkQueueSubmit2:3:DEVICE_LOST` lets the third call of that function end with that result. `3-5` are calls
 //!   three to five, `3-` are all from the third; several faults stand between commas.
 //! - `FAULT_HIDE=timelineSemaphore` takes things away from the devices (`hidden.rs` lists them).
-//! - `FAULT_COUNTS=FILE` writes how often each function was called that can fail, when the instance is destroyed.
+//! - `FAULT_COUNTS=FILE` writes how often each function was called that can fail, and how many faults there were, when the
+//!   instance is destroyed.
+//! - `FAULT_MARK=FILE` makes that file when a picture is presented for the third time.
 //!
 //! # Invariants
 //!

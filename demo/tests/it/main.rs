@@ -2,6 +2,7 @@
 
 mod command_line;
 mod environment;
+mod faults;
 mod pictures;
 mod support;
 mod threads;

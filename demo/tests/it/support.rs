@@ -136,7 +136,7 @@ pub(crate) fn program(name: &str) -> bool {
 }
 
 /// Says why a test does nothing, past the harness, which would keep it to itself. Fails in CI.
-fn skip(reason: &str) -> bool {
+pub(crate) fn skip(reason: &str) -> bool {
     let _ = writeln!(std::io::stdout(), "SKIPPED: {reason}");
     assert!(
         env::var_os("CI").is_none(),

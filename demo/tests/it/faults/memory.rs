@@ -1,0 +1,106 @@
+//! Memory that runs out, in every call that may say so: the run ends with one line, or it goes on.
+
+use std::fs;
+use std::process::Command;
+
+use super::layer::{Layer, TINY};
+use super::servers::Xvfb;
+use crate::support::{Folder, STRATEGIES};
+
+/// What a run may survive, by strategy (empty for all), and why.
+const GOES_ON: [(&str, &str); 6] = [
+    // Not the demo's own question, if it is the first: the loader's parts ask too.
+    ("", "vkEnumerateDeviceExtensionProperties"),
+    // A block too large for the device is followed by a smaller one, or by one of another kind of memory.
+    ("", "vkAllocateMemory"),
+    ("", "vkMapMemory"),
+    // A submission of several frames that fails is followed by one for each.
+    ("agate", "vkQueueSubmit2"),
+    // A pool that could not be reset when its frame was over is reset before the next frame.
+    ("agate", "vkResetCommandPool"),
+    // Only asks; the answer comes with the next wait.
+    ("agate", "vkGetSemaphoreCounterValue"),
+];
+
+fn may_go_on(strategy: &str, function: &str) -> bool {
+    GOES_ON
+        .iter()
+        .any(|(who, what)| (who.is_empty() || *who == strategy) && *what == function)
+}
+
+/// Fails each function that the run calls, one run for each.
+fn fail_each(layer: &Layer, strategy: &str, mut demo: impl FnMut(&Folder) -> Command) {
+    let folder = Folder::new();
+    let whole = layer.run(&mut demo(&folder), "");
+    whole.ending.well();
+    assert!(whole.counts.len() > 15, "{:?}", whole.counts);
+    for (function, count) in &whole.counts {
+        let later = count.div_ceil(2).max(2).min(*count);
+        for (call, result) in [(1, "OUT_OF_DEVICE_MEMORY"), (later, "OUT_OF_HOST_MEMORY")] {
+            let folder = Folder::new();
+            let run = layer.run(&mut demo(&folder), &format!("{function}:{call}:{result}"));
+            let goes_on = run.ending.code == Some(0);
+            if goes_on && (!run.struck || may_go_on(strategy, function)) {
+                run.ending.well();
+            } else {
+                run.ending.failed(1, "");
+                let err = run.ending.err.to_lowercase().replace('_', " ");
+                let names_it = ["memory", "initialization failed", "no queue"];
+                assert!(names_it.iter().any(|part| err.contains(part)), "{err}");
+            }
+            let left = fs::read_dir(folder.path()).expect("the folder");
+            let whole = ["picture.png", "run.json"];
+            for file in left.map(|entry| entry.expect("an entry").file_name()) {
+                let ended_well = goes_on || file == "picture.png";
+                assert!(
+                    ended_well && whole.iter().any(|name| file == *name),
+                    "{}: {file:?} was left",
+                    run.ending.line()
+                );
+            }
+        }
+    }
+}
+
+const FILES: [&str; 4] = ["--screenshot", "picture.png", "--json", "run.json"];
+
+fn headless(strategy: &str, more: &[&str]) {
+    let Some(layer) = Layer::ready() else { return };
+    let flags = ["--headless", "--strategy", strategy];
+    fail_each(&layer, strategy, |folder| {
+        folder.demo(&[&TINY[..], &FILES, &flags, more].concat())
+    });
+}
+
+#[test]
+fn agate_without_a_window() {
+    headless("agate", &[]);
+}
+
+#[test]
+fn per_thread_without_a_window() {
+    headless("per-thread", &["--render-pass"]);
+}
+
+#[test]
+fn mutex_without_a_window() {
+    headless("mutex", &[]);
+}
+
+#[test]
+fn single_without_a_window() {
+    headless("single", &["--render-pass"]);
+}
+
+#[test]
+fn agate_and_single_in_a_window() {
+    let Some(layer) = Layer::ready() else { return };
+    let Some(server) = Xvfb::start() else { return };
+    for strategy in ["agate", "single"] {
+        assert!(STRATEGIES.contains(&strategy));
+        let flags = ["--strategy", strategy];
+        fail_each(&layer, strategy, |folder| {
+            server.demo(folder, &[&TINY[..], &FILES, &flags].concat())
+        });
+    }
+}
