@@ -505,11 +505,17 @@ impl Chain {
     }
 }
 
+/// Waits until presentation has ended. A wait that fails for want of memory is tried again: nothing may be destroyed before.
 fn idle(device: &Device, status: &Status, queue: vk::Queue) {
-    if !status.is_lost() {
-        if let Err(failed) = device.queue_wait_idle(queue) {
-            status.note(failed);
+    const TRIES: usize = 3;
+    for _ in 0..TRIES {
+        if status.is_lost() {
+            return;
         }
+        match device.queue_wait_idle(queue) {
+            Ok(()) => return,
+            Err(failed) => status.note(failed),
+        };
     }
 }
 

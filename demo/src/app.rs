@@ -27,6 +27,7 @@ use crate::cli::Options;
 use crate::error::Error;
 use crate::gpu::instance::Instance;
 use crate::gpu::{Gpu, WindowHandles, device};
+use crate::leave::leave;
 use crate::libraries::{self, Display};
 use crate::report::Ledger;
 use crate::say::{complain, say};
@@ -64,20 +65,17 @@ pub(crate) fn run(options: &Options) -> Result<Ended, Error> {
         if let Some(display) = app.running.as_ref().and_then(Running::display) {
             server::ask(display);
         }
-        // With its server gone, the window library may panic here too.
-        let closed = caught(|| drop(app.running.take()));
-        return Err(match (app.failed, ran.err().or(closed.err())) {
-            _ if server::gone() => server::went_away(),
-            (Some(error), _) => error,
-            (None, panic) => Error::Window(format!(
-                "the window library panicked: {}",
-                panic.unwrap_or_default()
-            )),
-        });
+        if server::gone() {
+            leave(&server::went_away());
+        }
+        let panic = |why| Error::Window(format!("the window library panicked: {why}"));
+        return Err(app
+            .failed
+            .unwrap_or_else(|| panic(ran.err().unwrap_or_default())));
     }
     if let Ok(Err(_)) = ran {
         // winit's own text shows paths of the machine that built it.
-        return Err(server::went_away());
+        leave(&server::went_away());
     }
     let mut running = app
         .running

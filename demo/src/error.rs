@@ -12,6 +12,8 @@ pub(crate) enum Error {
     NoLoader,
     /// The loader found no driver.
     NoDriver,
+    /// The loader made no instance, for another reason; a driver's file that is broken says "out of memory" for instance.
+    NoInstance(vk::Result),
     /// No device can do what the demo needs; why, device by device.
     NoDevice(String),
     /// `--gpu` names none of the devices.
@@ -52,6 +54,11 @@ impl fmt::Display for Error {
             Self::NoDriver => write!(
                 out,
                 "the Vulkan loader found no driver that works: {INSTALL_DRIVER}"
+            ),
+            Self::NoInstance(result) => write!(
+                out,
+                "the Vulkan loader made no instance: {result:?}; the file of a driver or layer may be broken, and \
+                 VK_LOADER_DEBUG=error tells which"
             ),
             Self::NoDevice(why) => {
                 write!(

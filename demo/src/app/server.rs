@@ -35,7 +35,8 @@ pub(super) fn gone() -> bool {
     GONE.load(SeqCst)
 }
 
-/// The error to end with then.
+/// The error to end with then. Neither the window library nor the driver can be relied on to take the window down without a
+/// server, so the program leaves at once.
 pub(super) fn went_away() -> Error {
     Error::Window("the display server went away, or closed the window".into())
 }

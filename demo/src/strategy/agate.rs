@@ -24,7 +24,7 @@ use crate::draw::{self, Commands, Shown};
 use crate::error::Error;
 use crate::gpu::pass::{PassKind, Rendering, render_pass_begin};
 use crate::jobs::JobResults;
-use crate::say::complain;
+use crate::leave::leave;
 use crate::scene::PUSH_STAGES;
 use crate::stage::Stage;
 
@@ -133,7 +133,14 @@ impl Strategy for Agate {
         if self.swapchain.is_some() && acquired.is_none() {
             return Ok(Outcome::NoImage);
         }
-        let mut frame = self.begin_frame()?;
+        let mut frame = match self.begin_frame() {
+            Ok(frame) => frame,
+            Err(error) => {
+                // What struck an earlier frame says more.
+                self.finish(sample)?;
+                return Err(error);
+            }
+        };
         let begin = Instant::now();
         let setup = frame.outside(1).map_err(told)?;
         let draws = stage.scene.len();
@@ -199,17 +206,17 @@ impl Strategy for Agate {
 impl Drop for Agate {
     fn drop(&mut self) {
         const GONE: Duration = Duration::from_secs(5);
-        if let Some(swapchain) = self.swapchain.take()
-            && swapchain.destroy().wait_timeout(GONE).is_err()
-        {
-            complain!("demo: the owner of the queue did not destroy the swapchain");
-        }
+        let destroyed = self
+            .swapchain
+            .take()
+            .is_none_or(|swapchain| swapchain.destroy().wait_timeout(GONE).is_ok());
         let Some(service) = self.service.take() else {
             return;
         };
         let report = service.shutdown(GONE);
-        if report.leaked > 0 || report.panicked {
-            complain!("demo: the service ended badly: {report:?}");
+        if report.leaked > 0 || report.panicked || !destroyed {
+            // What its owners may still use must not be destroyed.
+            leave(&Error::Agate(format!("it did not end well: {report:?}")));
         }
     }
 }

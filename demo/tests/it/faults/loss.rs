@@ -1,6 +1,6 @@
 //! A device that is lost, a GPU that hangs, a surface that is lost: at every call that can tell of it.
 
-use super::layer::{Layer, TINY};
+use super::layer::{Faulty, Layer, TINY};
 use super::servers::Xvfb;
 use crate::support::{Folder, STRATEGIES};
 
@@ -18,8 +18,7 @@ fn a_lost_device_is_one_line_without_a_window() {
                 let mut command = folder.demo(&[&TINY[..], &flags].concat());
                 let fault = format!("{function}:{call}:DEVICE_LOST");
                 let run = layer.run(&mut command, &fault);
-                run.ending.failed(1, "lost");
-                assert!(run.struck, "{}", run.ending.line());
+                lost(&run, "device");
                 assert!(!folder.path().join("run.json").exists());
             }
         }
@@ -43,8 +42,7 @@ fn a_lost_device_is_one_line_in_a_window() {
                 let mut command = server.demo(&folder, &[&TINY[..], &flags].concat());
                 let fault = format!("{function}:{call}:DEVICE_LOST");
                 let run = layer.run(&mut command, &fault);
-                run.ending.failed(1, "lost");
-                assert!(run.struck, "{}", run.ending.line());
+                lost(&run, "device");
             }
         }
     }
@@ -65,9 +63,7 @@ fn a_lost_surface_is_one_line() {
             let mut command =
                 server.demo(&folder, &[&TINY[..], &["--strategy", strategy]].concat());
             let run = layer.run(&mut command, &format!("{function}:1:SURFACE_LOST"));
-            run.ending.failed(1, "");
-            let err = run.ending.err.to_lowercase();
-            assert!(err.contains("surface") && err.contains("lost"), "{err}");
+            lost(&run, "surface");
         }
     }
 }
@@ -84,4 +80,12 @@ fn a_gpu_that_hangs_is_one_line_and_nothing_it_uses_is_destroyed() {
         // The counts are written where the instance is destroyed.
         assert!(run.counts.is_empty());
     }
+}
+
+/// The run has failed as it should, and says that this was lost.
+fn lost(run: &Faulty, what: &str) {
+    run.ending.failed(1, "");
+    let err = run.ending.err.to_lowercase();
+    assert!(err.contains(what) && err.contains("lost"), "{err}");
+    assert!(run.struck, "{}", run.ending.line());
 }
