@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::layer::{Layer, TINY};
 use super::servers::Xvfb;
-use crate::support::{Folder, STRATEGIES};
+use crate::support::{Folder, STRATEGIES, validation};
 
 /// What a run may survive, by strategy (empty for all), and why.
 const GOES_ON: [(&str, &str); 7] = [
@@ -108,5 +108,39 @@ fn agate_and_single_in_a_window() {
         fail_each(&layer, strategy, |folder| {
             server.demo(folder, &[&TINY[..], &FILES, &flags].concat())
         });
+    }
+}
+
+#[test]
+fn the_validation_layer_is_silent_about_what_is_done_after_a_failure() {
+    if !validation() {
+        return;
+    }
+    let Some(layer) = Layer::ready() else { return };
+    for strategy in STRATEGIES {
+        for fault in [
+            "vkCreateImageView:2:OUT_OF_DEVICE_MEMORY",
+            "vkCreateGraphicsPipelines:2:OUT_OF_HOST_MEMORY",
+            "vkAllocateMemory:2:OUT_OF_DEVICE_MEMORY",
+            "vkCreateCommandPool:2:OUT_OF_HOST_MEMORY",
+            "vkAllocateCommandBuffers:2:OUT_OF_DEVICE_MEMORY",
+            "vkResetCommandPool:2:OUT_OF_DEVICE_MEMORY",
+            "vkBeginCommandBuffer:3:OUT_OF_HOST_MEMORY",
+            "vkEndCommandBuffer:3:OUT_OF_DEVICE_MEMORY",
+            "vkQueueSubmit2:2:OUT_OF_HOST_MEMORY",
+            "vkWaitSemaphores:2:OUT_OF_HOST_MEMORY",
+            "vkWaitSemaphores:2:DEVICE_LOST",
+        ] {
+            let folder = Folder::new();
+            let flags = ["--headless", "--validation", "--strategy", strategy];
+            let mut command = folder.demo(&[&TINY[..], &flags, &FILES].concat());
+            let run = layer.run(&mut command, fault);
+            // Code 3 would say that the layer had a message.
+            match run.ending.code {
+                Some(0) => run.ending.well(),
+                _ => run.ending.failed(1, ""),
+            }
+            assert!(run.struck, "{}", run.ending.line());
+        }
     }
 }
