@@ -99,7 +99,11 @@ fn event_loop(display: Display) -> Result<Result<EventLoop<()>, ()>, Error> {
         Display::X11 => builder.with_x11(),
         Display::Wayland => builder.with_wayland(),
     };
-    Ok(builder.build().map_err(|_| ()))
+    // It panics where the server lacks an extension, and then says which.
+    let built = caught(|| builder.build());
+    let built = built
+        .map_err(|why| Error::Window(format!("this display server does not do for one: {why}")))?;
+    Ok(built.map_err(|_| ()))
 }
 
 struct App<'a> {

@@ -36,12 +36,17 @@ impl Drop for Server {
 impl Xvfb {
     /// Starts it on a display that is free.
     pub(super) fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    fn start_with(more: &[&str]) -> Option<Self> {
         if !program("Xvfb") {
             return None;
         }
         let mut server = Command::new("Xvfb")
             .args(["-displayfd", "1", "-noreset", "-nolisten", "tcp"])
             .args(["-screen", "0", "640x480x24"])
+            .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -167,4 +172,24 @@ fn private(folder: &Path) -> &Path {
     let mode = std::fs::Permissions::from_mode(0o700);
     std::fs::set_permissions(folder, mode).expect("a private folder");
     folder
+}
+
+#[test]
+fn an_x_server_that_lacks_what_a_window_needs_is_one_line() {
+    if !device() {
+        return;
+    }
+    let Some(server) = Xvfb::start_with(&["-extension", "RANDR"]) else {
+        return;
+    };
+    let folder = Folder::new();
+    start(&mut server.demo(&folder, &TINY)).end().failed(
+        1,
+        "this display server does not do for one: failed to request XRandR",
+    );
+    // The doctor says so, and that the demo could draw without a window.
+    let doctor = start(&mut server.demo(&folder, &["--doctor"])).end();
+    doctor.well();
+    let said = "display: X11, but the window failed: this display server does not do for one";
+    assert!(doctor.out.contains(said), "{}", doctor.out);
 }
