@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::layer::{Layer, TINY};
 use super::servers::Xvfb;
-use crate::support::{Folder, STRATEGIES, validation};
+use crate::support::{Folder, PASSES, STRATEGIES, validation};
 
 /// What a run may survive, by strategy (empty for all), and why.
 const GOES_ON: [(&str, &str); 7] = [
@@ -30,13 +30,19 @@ fn may_go_on(strategy: &str, function: &str) -> bool {
         .any(|(who, what)| (who.is_empty() || *who == strategy) && *what == function)
 }
 
-/// Fails each function that the run calls, one run for each.
-fn fail_each(layer: &Layer, strategy: &str, mut demo: impl FnMut(&Folder) -> Command) {
+/// Fails each of these functions that the run calls, in a run of its own: the first call, and a later one.
+fn fail_each(
+    layer: &Layer,
+    strategy: &str,
+    functions: impl Fn(&str) -> bool,
+    mut demo: impl FnMut(&Folder) -> Command,
+) {
     let folder = Folder::new();
     let whole = layer.run(&mut demo(&folder), "");
     whole.ending.well();
     assert!(whole.counts.len() > 15, "{:?}", whole.counts);
-    for (function, count) in &whole.counts {
+    let chosen = whole.counts.iter().filter(|(name, _)| functions(name));
+    for (function, count) in chosen {
         let later = count.div_ceil(2).max(2).min(*count);
         for (call, result) in [(1, "OUT_OF_DEVICE_MEMORY"), (later, "OUT_OF_HOST_MEMORY")] {
             let folder = Folder::new();
@@ -70,32 +76,48 @@ fn fail_each(layer: &Layer, strategy: &str, mut demo: impl FnMut(&Folder) -> Com
 
 const FILES: [&str; 4] = ["--screenshot", "picture.png", "--json", "run.json"];
 
-fn headless(strategy: &str, more: &[&str]) {
-    let Some(layer) = Layer::ready() else { return };
+/// What is called before there is a strategy, and fails alike under all.
+const SETUP: [&str; 15] = [
+    "vkAllocateMemory",
+    "vkBindBufferMemory",
+    "vkBindImageMemory",
+    "vkCreateBuffer",
+    "vkCreateDevice",
+    "vkCreateFramebuffer",
+    "vkCreateGraphicsPipelines",
+    "vkCreateImage",
+    "vkCreateImageView",
+    "vkCreateInstance",
+    "vkCreatePipelineLayout",
+    "vkCreateRenderPass",
+    "vkCreateShaderModule",
+    "vkEnumerateDeviceExtensionProperties",
+    "vkMapMemory",
+];
+
+fn headless(layer: &Layer, strategy: &str, pass: &[&str], functions: impl Fn(&str) -> bool) {
     let flags = ["--headless", "--strategy", strategy];
-    fail_each(&layer, strategy, |folder| {
-        folder.demo(&[&TINY[..], &FILES, &flags, more].concat())
+    fail_each(layer, strategy, functions, |folder| {
+        folder.demo(&[&TINY[..], &FILES, &flags, pass].concat())
     });
 }
 
 #[test]
-fn agate_without_a_window() {
-    headless("agate", &[]);
+fn setting_up_without_a_window() {
+    let Some(layer) = Layer::ready() else { return };
+    let setup = |function: &str| SETUP.contains(&function);
+    headless(&layer, "agate", &[], setup);
+    headless(&layer, "single", &["--render-pass"], setup);
 }
 
 #[test]
-fn per_thread_without_a_window() {
-    headless("per-thread", &["--render-pass"]);
-}
-
-#[test]
-fn mutex_without_a_window() {
-    headless("mutex", &[]);
-}
-
-#[test]
-fn single_without_a_window() {
-    headless("single", &["--render-pass"]);
+fn every_strategy_without_a_window() {
+    let Some(layer) = Layer::ready() else { return };
+    for (strategy, pass) in STRATEGIES.iter().zip(PASSES.iter().cycle()) {
+        headless(&layer, strategy, pass, |function| {
+            !SETUP.contains(&function)
+        });
+    }
 }
 
 #[test]
@@ -103,9 +125,10 @@ fn agate_and_single_in_a_window() {
     let Some(layer) = Layer::ready() else { return };
     let Some(server) = Xvfb::start() else { return };
     for strategy in ["agate", "single"] {
-        assert!(STRATEGIES.contains(&strategy));
         let flags = ["--strategy", strategy];
-        fail_each(&layer, strategy, |folder| {
+        // What a window makes, and what waits for it.
+        let functions = |function: &str| !SETUP.contains(&function);
+        fail_each(&layer, strategy, functions, |folder| {
             server.demo(folder, &[&TINY[..], &FILES, &flags].concat())
         });
     }
