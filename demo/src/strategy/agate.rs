@@ -135,6 +135,7 @@ impl Strategy for Agate {
         }
         let mut frame = match self.begin_frame() {
             Ok(frame) => frame,
+            Err(error @ Error::Stalled { .. }) => return Err(error),
             Err(error) => {
                 // What struck an earlier frame says more.
                 self.finish(sample)?;
