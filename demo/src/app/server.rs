@@ -19,6 +19,7 @@ use winit::raw_window_handle::RawDisplayHandle;
 
 use crate::error::Error;
 use crate::leave::leave;
+use crate::libraries;
 
 static GONE: AtomicBool = AtomicBool::new(false);
 /// Whether this Xlib can go on after its connection broke (1.7, of 2020, can).
@@ -44,6 +45,7 @@ pub(super) fn went_away() -> Error {
 /// Looks whether the server is gone, which others may have noticed before Xlib.
 pub(super) fn ask(display: RawDisplayHandle) {
     let RawDisplayHandle::Xlib(handle) = display else {
+        GONE.fetch_or(!libraries::wayland_answers(), SeqCst);
         return;
     };
     if let (Some(display), Some(xlib)) = (handle.display, xlib())
@@ -63,7 +65,8 @@ fn xlib() -> Option<&'static Library> {
         .as_ref()
 }
 
-/// Watches the connection to an X server (X1). A Wayland connection needs no watch: losing it ends the event loop.
+/// Watches the connection to an X server (X1). A Wayland connection needs no watch: losing it ends the event loop, unless
+/// the driver notices first.
 pub(super) fn watch(display: RawDisplayHandle) {
     let RawDisplayHandle::Xlib(handle) = display else {
         return;
