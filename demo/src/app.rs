@@ -6,7 +6,7 @@
 
 mod keys;
 mod probe;
-mod server;
+pub(crate) mod server;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::leave::leave;
 use crate::libraries;
 
+static ON_WAYLAND: AtomicBool = AtomicBool::new(false);
 static GONE: AtomicBool = AtomicBool::new(false);
 /// Whether this Xlib can go on after its connection broke (1.7, of 2020, can).
 static GOES_ON: AtomicBool = AtomicBool::new(false);
@@ -36,9 +37,14 @@ pub(super) fn gone() -> bool {
     GONE.load(SeqCst)
 }
 
+/// Whether the window's compositor does not answer any more. A driver may wait for one that is gone until its deadline.
+pub(crate) fn compositor_gone() -> bool {
+    ON_WAYLAND.load(SeqCst) && !libraries::wayland_answers()
+}
+
 /// The error to end with then. Neither the window library nor the driver can be relied on to take the window down without a
 /// server, so the program leaves at once.
-pub(super) fn went_away() -> Error {
+pub(crate) fn went_away() -> Error {
     Error::Window("the display server went away, or closed the window".into())
 }
 
@@ -69,6 +75,7 @@ fn xlib() -> Option<&'static Library> {
 /// the driver notices first.
 pub(super) fn watch(display: RawDisplayHandle) {
     let RawDisplayHandle::Xlib(handle) = display else {
+        ON_WAYLAND.store(true, SeqCst);
         return;
     };
     let (Some(display), Some(xlib)) = (handle.display, xlib()) else {

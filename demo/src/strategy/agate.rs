@@ -13,6 +13,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use ::agate::WaitError;
 use agate_vk::{
     AcquireError, Acquired, BeginError, Frame, Pass, Recorder, Service, ServiceOptions,
     SubmitOptions, Swapchain, SwapchainOptions, Ticket, TicketError,
@@ -20,6 +21,7 @@ use agate_vk::{
 use ash::vk;
 
 use super::{DEADLINE, FRAMES_IN_FLIGHT, FrameSample, Objects, Order, Outcome, Strategy};
+use crate::app::server;
 use crate::draw::{self, Commands, Shown};
 use crate::error::Error;
 use crate::gpu::pass::{PassKind, Rendering, render_pass_begin};
@@ -82,7 +84,18 @@ impl Agate {
         };
         // The owner answers by its own deadline, so the second one only guards against its end.
         let mut acquired = swapchain.acquire(DEADLINE);
-        match acquired.wait_timeout(2 * DEADLINE) {
+        let begin = Instant::now();
+        let answer = loop {
+            let answer = acquired.wait_timeout(Duration::from_secs(1));
+            let timed_out = matches!(answer, Err(WaitError::TimedOut));
+            if !timed_out || begin.elapsed() > 2 * DEADLINE {
+                break answer;
+            }
+            if server::compositor_gone() {
+                return Err(server::went_away());
+            }
+        };
+        match answer {
             Ok(Ok(acquired)) => Ok(Some(acquired)),
             Ok(Err(AcquireError::ZeroArea)) => Ok(None),
             Ok(Err(AcquireError::TimedOut)) => Err(stalled("an image of the window")),
