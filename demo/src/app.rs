@@ -6,6 +6,7 @@
 
 mod keys;
 mod probe;
+pub(crate) mod server;
 mod title;
 
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use winit::event::{ElementState, InnerSizeWriter, MouseButton, MouseScrollDelta,
 use winit::event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopBuilder};
 use winit::platform::wayland::EventLoopBuilderExtWayland;
 use winit::platform::x11::EventLoopBuilderExtX11;
-use winit::raw_window_handle::{HasDisplayHandle, HasWindowHandle};
+use winit::raw_window_handle::{HasDisplayHandle, HasWindowHandle, RawDisplayHandle};
 use winit::window::{Window, WindowId};
 
 use crate::caught::caught;
@@ -27,6 +28,7 @@ use crate::cli::Options;
 use crate::error::Error;
 use crate::gpu::instance::Instance;
 use crate::gpu::{Gpu, WindowHandles, device};
+use crate::leave::leave;
 use crate::libraries::{self, Display};
 use crate::report::Ledger;
 use crate::say::{complain, say};
@@ -61,18 +63,21 @@ pub(crate) fn run(options: &Options) -> Result<Ended, Error> {
         failed: None,
     };
     let ran = caught(|| event_loop.run_app(&mut app));
-    if let Some(error) = app.failed {
-        return Err(error);
-    }
-    match ran {
-        Ok(Ok(())) => {}
-        // winit's own text shows paths of the machine that built it.
-        Ok(Err(_)) => return Err(Error::Window("the display server went away".into())),
-        Err(panic) => {
-            return Err(Error::Window(format!(
-                "the display server went away, or: {panic}"
-            )));
+    if server::gone() || ran.is_err() || app.failed.is_some() {
+        if let Some(display) = app.running.as_ref().and_then(Running::display) {
+            server::ask(display);
         }
+        if server::gone() {
+            leave(&server::went_away());
+        }
+        let panic = |why| Error::Window(format!("the window library panicked: {why}"));
+        return Err(app
+            .failed
+            .unwrap_or_else(|| panic(ran.err().unwrap_or_default())));
+    }
+    if let Ok(Err(_)) = ran {
+        // winit's own text shows paths of the machine that built it.
+        leave(&server::went_away());
     }
     let mut running = app
         .running
@@ -96,7 +101,11 @@ fn event_loop(display: Display) -> Result<Result<EventLoop<()>, ()>, Error> {
         Display::X11 => builder.with_x11(),
         Display::Wayland => builder.with_wayland(),
     };
-    Ok(builder.build().map_err(|_| ()))
+    // It panics where the server lacks an extension, and then says which.
+    let built = caught(|| builder.build());
+    let built = built
+        .map_err(|why| Error::Window(format!("this display server does not do for one: {why}")))?;
+    Ok(built.map_err(|_| ()))
 }
 
 struct App<'a> {
@@ -126,6 +135,7 @@ impl App<'_> {
             .display_handle()
             .map_err(|_| no_handle())?
             .as_raw();
+        server::watch(display);
         let extensions = Gpu::window_extensions(display)?;
         let instance = Instance::new(extensions, self.options.validation)?;
         // The size of the window depends on the kind of device that will probably draw it.
@@ -204,12 +214,18 @@ impl ApplicationHandler for App<'_> {
         if event_loop.exiting() {
             return;
         }
+        if server::gone() {
+            return self.fail(event_loop, server::went_away());
+        }
         if let Err(error) = self.handle(event_loop, &event) {
             self.fail(event_loop, error);
         }
     }
 
     fn about_to_wait(&mut self, event_loop: &ActiveEventLoop) {
+        if server::gone() {
+            return self.fail(event_loop, server::went_away());
+        }
         if let Some(running) = &self.running {
             running.plan(event_loop);
         }
@@ -224,6 +240,11 @@ impl App<'_> {
 }
 
 impl Running {
+    /// The display that the window is on.
+    fn display(&self) -> Option<RawDisplayHandle> {
+        Some(self.window.display_handle().ok()?.as_raw())
+    }
+
     /// Draws the next frame; the last one that the command line allows goes to its file.
     ///
     /// A redraw that was asked for before the window was hidden comes after, and draws nothing.

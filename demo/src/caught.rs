@@ -1,23 +1,58 @@
-//! Panics of a dependency as errors: the window library panics where its display server goes away, and its text speaks of
-//! the machine that built it. The program says one line instead.
+//! Panics as errors of one line: of a job, of a dependency, and, as the last resort, of the program itself.
 
 use std::any::Any;
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
-use std::thread;
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::sync::Once;
 
-/// Calls `run`; a panic of this thread comes back as its message and prints nothing. Other threads' panics print as ever.
+use crate::say::complain;
+
+thread_local! {
+    /// Calls of [`caught`] that this thread is in.
+    static CATCHING: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Calls `run`; a panic in it comes back as its message and prints nothing.
 pub(crate) fn caught<R>(run: impl FnOnce() -> R) -> Result<R, String> {
-    let (loud, here) = (Arc::new(panic::take_hook()), thread::current().id());
-    let others = Arc::clone(&loud);
-    panic::set_hook(Box::new(move |info| {
-        if thread::current().id() != here {
-            others(info);
-        }
-    }));
+    one_line_panics();
+    CATCHING.set(CATCHING.get() + 1);
     let result = panic::catch_unwind(AssertUnwindSafe(run));
-    panic::set_hook(Box::new(move |info| loud(info)));
+    CATCHING.set(CATCHING.get() - 1);
     result.map_err(|payload| message(payload.as_ref()))
+}
+
+/// From now on a panic prints one line, or nothing where [`caught`] waits for it. Whoever sets `RUST_BACKTRACE` gets the
+/// usual text of those that nobody catches.
+pub(crate) fn one_line_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = panic::take_hook();
+        let asked = std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0");
+        panic::set_hook(Box::new(move |info| {
+            if CATCHING.get() > 0 {
+                return;
+            }
+            if asked || cfg!(test) {
+                usual(info);
+            } else {
+                complain!("demo: {}", fault(info));
+            }
+        }));
+    });
+}
+
+/// What a panic that nobody expected says.
+fn fault(info: &PanicHookInfo<'_>) -> String {
+    let thread = std::thread::current();
+    let place = info
+        .location()
+        .map(|place| format!(" at {}:{}", place.file(), place.line()));
+    format!(
+        "a fault in the program, thread {}{}: {}",
+        thread.name().unwrap_or("without name"),
+        place.unwrap_or_default(),
+        message(info.payload())
+    )
 }
 
 fn message(payload: &(dyn Any + Send)) -> String {
@@ -37,5 +72,14 @@ mod tests {
         assert_eq!(caught(|| 3), Ok(3));
         let text = caught(|| panic!("went {}\nand more", "away"));
         assert_eq!(text, Err::<(), _>("went away".to_owned()));
+    }
+
+    #[test]
+    fn one_panic_may_be_caught_within_another() {
+        let outer = caught(|| {
+            assert_eq!(caught(|| panic!("inner")), Err::<(), _>("inner".to_owned()));
+            panic!("outer")
+        });
+        assert_eq!(outer, Err::<(), _>("outer".to_owned()));
     }
 }

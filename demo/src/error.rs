@@ -12,6 +12,8 @@ pub(crate) enum Error {
     NoLoader,
     /// The loader found no driver.
     NoDriver,
+    /// The loader made no instance, for another reason; a driver's file that is broken says "out of memory" for instance.
+    NoInstance(vk::Result),
     /// No device can do what the demo needs; why, device by device.
     NoDevice(String),
     /// `--gpu` names none of the devices.
@@ -35,6 +37,8 @@ pub(crate) enum Error {
     Write { path: PathBuf, why: String },
     /// Threads for the jobs could not be started.
     Jobs(String),
+    /// A job panicked.
+    JobPanicked { job: usize, why: String },
     /// The owner of the command pool failed a frame.
     Agate(String),
 }
@@ -50,6 +54,11 @@ impl fmt::Display for Error {
             Self::NoDriver => write!(
                 out,
                 "the Vulkan loader found no driver that works: {INSTALL_DRIVER}"
+            ),
+            Self::NoInstance(result) => write!(
+                out,
+                "the Vulkan loader made no instance: {result:?}; the file of a driver or layer may be broken, and \
+                 VK_LOADER_DEBUG=error tells which"
             ),
             Self::NoDevice(why) => {
                 write!(
@@ -77,7 +86,7 @@ impl fmt::Display for Error {
                 "the window failed: {why} (--headless draws without one)"
             ),
             Self::Vulkan { doing, result } => {
-                write!(out, "{doing} failed: {result:?}; --doctor shows the driver")
+                write!(out, "{doing} failed: {result:?}; {}", advice(*result))
             }
             Self::Memory { what, why } => {
                 write!(
@@ -93,12 +102,35 @@ impl fmt::Display for Error {
             }
             Self::Write { path, why } => write!(out, "cannot write {}: {why}", path.display()),
             Self::Jobs(why) => write!(out, "cannot start the job threads: {why}"),
-            Self::Agate(why) => write!(out, "the owner of the command pool: {why}"),
+            Self::JobPanicked { job, why } => {
+                write!(
+                    out,
+                    "job {job} of a frame panicked: {why}; this is a fault in the program"
+                )
+            }
+            Self::Agate(why) => write!(
+                out,
+                "the owner of the command pool: {why} (try fewer --draws; --doctor shows the driver)"
+            ),
         }
     }
 }
 
 impl std::error::Error for Error {}
+
+/// What to do about a Vulkan call that failed so.
+fn advice(result: vk::Result) -> &'static str {
+    match result {
+        vk::Result::ERROR_OUT_OF_HOST_MEMORY | vk::Result::ERROR_OUT_OF_DEVICE_MEMORY => {
+            "try a smaller --size or fewer --draws"
+        }
+        vk::Result::ERROR_DEVICE_LOST => {
+            "the GPU or its driver stopped: try again, or another --gpu; --doctor shows the driver"
+        }
+        vk::Result::ERROR_SURFACE_LOST_KHR => "the window went away; --headless draws without one",
+        _ => "--doctor shows the driver",
+    }
+}
 
 /// Says what was being done when a Vulkan call failed.
 pub(crate) trait Doing<T> {

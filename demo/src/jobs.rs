@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::caught::{caught, one_line_panics};
 use crate::error::Error;
 use crate::measure::{self, JobSample};
 
@@ -22,6 +23,7 @@ pub(crate) struct JobResults<T> {
 impl Jobs {
     /// A thread for each processor; `per_frame` jobs, or four for each thread.
     pub(crate) fn new(per_frame: Option<usize>) -> Result<Self, Error> {
+        one_line_panics();
         let pool = rayon::ThreadPoolBuilder::new()
             .thread_name(|index| format!("job-{index}"))
             // A job that would wait is told so instead.
@@ -48,7 +50,7 @@ impl Jobs {
         draws * job / jobs..draws * (job + 1) / jobs
     }
 
-    /// Runs `record` for every job on the pool, and returns when the last has ended.
+    /// Runs `record` for every job on the pool, and returns when the last has ended. A panic is an error of its job.
     pub(crate) fn run<T: Send>(
         &self,
         draws: usize,
@@ -67,7 +69,9 @@ impl Jobs {
                 .enumerate()
                 .for_each(|(job, slot)| {
                     let range = self.range(job, draws);
-                    let (result, sample) = measure::job(range.len(), || record(job, range.clone()));
+                    let (result, sample) =
+                        measure::job(range.len(), || caught(|| record(job, range.clone())));
+                    let result = result.unwrap_or_else(|why| Err(Error::JobPanicked { job, why }));
                     *slot = (sample, Some(result));
                 });
         });
@@ -128,5 +132,32 @@ mod tests {
             samples.iter().map(|sample| sample.draws).sum::<usize>(),
             100
         );
+    }
+
+    #[test]
+    fn a_job_that_panics_is_an_error_of_one_line_and_the_others_are_done() {
+        let jobs = Jobs::new(Some(4)).expect("threads");
+        let mut results = JobResults::default();
+        jobs.run(100, &mut results, |job, range| {
+            assert!(job != 2, "no {job}\nat all");
+            Ok(range.len())
+        });
+        let (mut samples, mut made) = (Vec::new(), Vec::new());
+        let error = results
+            .take(&mut samples, |draws| made.push(draws))
+            .expect_err("a job panicked");
+        assert_eq!(
+            error.to_string(),
+            "job 2 of a frame panicked: no 2; this is a fault in the program"
+        );
+        assert_eq!((made, samples.len()), (vec![25, 25, 25], 4));
+        assert_eq!(crate::ended(Err(error), None), crate::FAILED);
+        // The pool is as good as before.
+        jobs.run(4, &mut results, |job, _| Ok(job));
+        let mut made = Vec::new();
+        results
+            .take(&mut samples, |job| made.push(job))
+            .expect("all jobs are well");
+        assert_eq!(made, [0, 1, 2, 3]);
     }
 }

@@ -13,9 +13,11 @@ mod count;
 mod doctor;
 mod draw;
 mod error;
+mod files;
 mod gpu;
 mod headless;
 mod jobs;
+mod leave;
 mod libraries;
 mod measure;
 mod presentation;
@@ -55,12 +57,24 @@ pub fn run(arguments: impl IntoIterator<Item = String>) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    match act(&options) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            complain!("demo: {error}");
-            ExitCode::from(FAILED)
+    caught::one_line_panics();
+    // A panic that gets here has been told.
+    let acted = std::panic::catch_unwind(|| act(&options)).unwrap_or(Ok(FAILED));
+    ExitCode::from(ended(acted, say::lost()))
+}
+
+/// Says what went wrong, if anything did.
+fn ended(acted: Result<u8, Error>, lost: Option<String>) -> u8 {
+    let code = acted.unwrap_or_else(|error| {
+        complain!("demo: {error}");
+        FAILED
+    });
+    match lost {
+        Some(why) => {
+            complain!("demo: cannot write standard output: {why}");
+            code.max(FAILED)
         }
+        None => code,
     }
 }
 
@@ -76,6 +90,9 @@ fn act(options: &Options) -> Result<u8, Error> {
     if options.list_gpus {
         doctor::list_gpus()?;
         return Ok(WELL);
+    }
+    for file in [&options.screenshot, &options.json].into_iter().flatten() {
+        files::check(file)?;
     }
     let ledger = if options.headless {
         headless::run(options, options.screenshot.as_deref())?
@@ -95,6 +112,7 @@ fn windowed(options: &Options) -> Result<Ledger, Error> {
                 "no display ({why}): drawing headless, into {}",
                 file.display()
             );
+            files::check(file)?;
             headless::run(options, Some(file))
         }
     }

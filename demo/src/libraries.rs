@@ -138,7 +138,8 @@ pub(crate) fn display() -> Option<Display> {
     set("DISPLAY").then_some(Display::X11)
 }
 
-fn wayland_answers() -> bool {
+/// Whether there is a compositor behind `WAYLAND_DISPLAY`.
+pub(crate) fn wayland_answers() -> bool {
     let name = PathBuf::from(env::var_os("WAYLAND_DISPLAY").unwrap_or_default());
     // An absolute name replaces the folder, as Wayland has it.
     let socket = env::var_os("XDG_RUNTIME_DIR")

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::cli::{Options, StrategyName};
 use crate::count::{self, Group};
 use crate::error::Error;
+use crate::files;
 use crate::gpu::device::{Driver, kind_name};
 use crate::presentation;
 use crate::stage::Stage;
@@ -233,10 +234,7 @@ impl Ledger {
     /// Writes the same as JSON.
     pub(crate) fn write_json(&self, path: &Path) -> Result<(), Error> {
         let text = format!("{:#}\n", self.json());
-        std::fs::write(path, text).map_err(|why| Error::Write {
-            path: path.to_owned(),
-            why: why.to_string(),
-        })
+        files::write(path, text.as_bytes())
     }
 
     fn json(&self) -> Value {

@@ -10,6 +10,7 @@ use crate::cli::{Options, StrategyName};
 use crate::error::Error;
 use crate::gpu::Gpu;
 use crate::gpu::readback::Readback;
+use crate::leave::leave;
 use crate::report::Ledger;
 use crate::scene::Camera;
 use crate::stage::{Stage, StageOptions};
@@ -97,9 +98,15 @@ impl Session {
         self.sample.clear();
         let strategy = self.strategy.as_mut().ok_or_else(no_strategy)?;
         let outcome = strategy.frame(&self.stage, &order, &mut self.sample);
+        if let Err(error @ Error::Stalled { .. }) = &outcome {
+            leave(error);
+        }
         if copy.is_some() || outcome.is_err() {
             // The copy must not be dropped or read while a frame may write to it.
             if let Err(error) = strategy.finish(&mut self.sample) {
+                if matches!(error, Error::Stalled { .. }) {
+                    leave(&error);
+                }
                 std::mem::forget(copy);
                 return Err(outcome.err().unwrap_or(error));
             }
@@ -177,6 +184,10 @@ impl Session {
         };
         self.sample.clear();
         let finished = strategy.finish(&mut self.sample);
+        if let Err(error @ Error::Stalled { .. }) = &finished {
+            // The GPU may still use what would be destroyed now.
+            leave(error);
+        }
         self.ledger.add_ended(self.name, &self.sample.until_ended);
         finished
     }

@@ -8,6 +8,7 @@ use winit::raw_window_handle::{HasDisplayHandle, HasWindowHandle};
 use winit::window::{Window, WindowId};
 
 use super::{event_loop, no_handle};
+use crate::caught::caught;
 use crate::error::Error;
 use crate::gpu::instance::Instance;
 use crate::gpu::surface::Surface;
@@ -20,9 +21,10 @@ pub(crate) fn present_modes(display: Display) -> Result<Vec<vk::PresentModeKHR>,
         return Err(Error::Window("the display does not answer".into()));
     };
     let mut probe = Probe { modes: None };
-    event_loop
-        .run_app(&mut probe)
-        .map_err(|_| Error::Window("the display server went away".into()))?;
+    let ran = caught(|| event_loop.run_app(&mut probe));
+    if !matches!(ran, Ok(Ok(()))) {
+        return Err(Error::Window("the display server went away".into()));
+    }
     probe
         .modes
         .unwrap_or_else(|| Err(Error::Window("it was never opened".into())))

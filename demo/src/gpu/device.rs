@@ -222,21 +222,27 @@ fn suits(instance: &Instance, surface: Option<&Surface>, found: &Found) -> Resul
     let Some(surface) = surface else {
         return queue_family(instance, None, found).ok_or_else(|| "has no graphics queue".into());
     };
-    if !has_extension(instance, found, khr::swapchain::NAME) {
+    let can_present = has_extension(instance, found, khr::swapchain::NAME)
+        .map_err(|result| format!("does not list its extensions: {result:?}"))?;
+    if !can_present {
         return Err("cannot present (no VK_KHR_swapchain)".into());
     }
     queue_family(instance, Some(surface), found)
         .ok_or_else(|| "has no queue that draws and presents here".into())
 }
 
-fn has_extension(instance: &Instance, found: &Found, name: &std::ffi::CStr) -> bool {
+fn has_extension(
+    instance: &Instance,
+    found: &Found,
+    name: &std::ffi::CStr,
+) -> Result<bool, vk::Result> {
     // SAFETY: the device came from this instance.
     let extensions = unsafe {
         instance
             .raw
             .enumerate_device_extension_properties(found.handle)
     };
-    extensions.is_ok_and(|list| {
+    extensions.map(|list| {
         list.iter()
             .any(|extension| extension.extension_name_as_c_str() == Ok(name))
     })

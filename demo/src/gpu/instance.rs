@@ -156,10 +156,7 @@ fn create(
         .map(|instance| instance.handle())
         .map_err(|result| match result {
             vk::Result::ERROR_INCOMPATIBLE_DRIVER => Error::NoDriver,
-            result => Error::Vulkan {
-                doing: "creating the Vulkan instance",
-                result,
-            },
+            result => Error::NoInstance(result),
         })
 }
 

@@ -1,7 +1,5 @@
 //! From an image on the device to a PNG file.
 
-use std::fs::File;
-use std::io::BufWriter;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,6 +7,7 @@ use super::Gpu;
 use super::memory::Buffer;
 use super::target::Target;
 use crate::error::Error;
+use crate::files;
 
 /// Where a frame leaves a copy of its picture.
 pub(crate) struct Readback {
@@ -44,17 +43,22 @@ impl Readback {
         for pixel in opaque.as_chunks_mut::<4>().0 {
             pixel[3] = u8::MAX;
         }
-        let file = File::create(path).map_err(|why| fail(why.to_string()))?;
-        let mut encoder = png::Encoder::new(BufWriter::new(file), self.width, self.height);
+        files::write(
+            path,
+            &self.png(&opaque).map_err(|why| fail(why.to_string()))?,
+        )
+    }
+
+    /// These pixels as a PNG file.
+    fn png(&self, pixels: &[u8]) -> Result<Vec<u8>, png::EncodingError> {
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::new(&mut file, self.width, self.height);
         encoder.set_color(png::ColorType::Rgba);
         encoder.set_depth(png::BitDepth::Eight);
         encoder.set_source_srgb(png::SrgbRenderingIntent::Perceptual);
-        let mut writer = encoder
-            .write_header()
-            .map_err(|why| fail(why.to_string()))?;
-        writer
-            .write_image_data(&opaque)
-            .map_err(|why| fail(why.to_string()))?;
-        writer.finish().map_err(|why| fail(why.to_string()))
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(pixels)?;
+        writer.finish()?;
+        Ok(file)
     }
 }

@@ -143,8 +143,7 @@ impl Swapchain {
         if extent.width == 0 || extent.height == 0 {
             return Ok(false);
         }
-        // SAFETY: the queue is ours (W1).
-        unsafe { gpu.device.queue_wait_idle(gpu.queue) }.doing("waiting for the window")?;
+        self.wait_idle()?;
         let old = self.handle;
         let made = self.build(surface, &capabilities, extent, old);
         self.destroy_images();
@@ -166,6 +165,17 @@ impl Swapchain {
         self.extent = extent;
         self.stale = false;
         Ok(true)
+    }
+
+    /// Waits until presentation has ended, as it has on a device that is lost. A wait that fails for want of memory is tried
+    /// once more.
+    fn wait_idle(&self) -> Result<(), Error> {
+        // SAFETY: the queue is ours (W1).
+        let wait = || unsafe { self.gpu.device.queue_wait_idle(self.gpu.queue) };
+        match wait().or_else(|_| wait()) {
+            Err(vk::Result::ERROR_DEVICE_LOST) => Ok(()),
+            other => other.doing("waiting for the window"),
+        }
     }
 
     fn build(
@@ -204,9 +214,8 @@ impl Swapchain {
 
 impl Drop for Swapchain {
     fn drop(&mut self) {
-        // SAFETY: the queue is ours (W1).
-        if let Err(result) = unsafe { self.gpu.device.queue_wait_idle(self.gpu.queue) } {
-            complain!("demo: waiting for the window failed: {result:?}");
+        if let Err(error) = self.wait_idle() {
+            complain!("demo: {error}");
         }
         self.destroy_images();
         // SAFETY: nothing uses its images any more (W2); null is allowed.

@@ -13,6 +13,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use ::agate::WaitError;
 use agate_vk::{
     AcquireError, Acquired, BeginError, Frame, Pass, Recorder, Service, ServiceOptions,
     SubmitOptions, Swapchain, SwapchainOptions, Ticket, TicketError,
@@ -20,11 +21,12 @@ use agate_vk::{
 use ash::vk;
 
 use super::{DEADLINE, FRAMES_IN_FLIGHT, FrameSample, Objects, Order, Outcome, Strategy};
+use crate::app::server;
 use crate::draw::{self, Commands, Shown};
 use crate::error::Error;
 use crate::gpu::pass::{PassKind, Rendering, render_pass_begin};
 use crate::jobs::JobResults;
-use crate::say::complain;
+use crate::leave::leave;
 use crate::scene::PUSH_STAGES;
 use crate::stage::Stage;
 
@@ -82,7 +84,18 @@ impl Agate {
         };
         // The owner answers by its own deadline, so the second one only guards against its end.
         let mut acquired = swapchain.acquire(DEADLINE);
-        match acquired.wait_timeout(2 * DEADLINE) {
+        let begin = Instant::now();
+        let answer = loop {
+            let answer = acquired.wait_timeout(Duration::from_secs(1));
+            let timed_out = matches!(answer, Err(WaitError::TimedOut));
+            if !timed_out || begin.elapsed() > 2 * DEADLINE {
+                break answer;
+            }
+            if server::compositor_gone() {
+                return Err(server::went_away());
+            }
+        };
+        match answer {
             Ok(Ok(acquired)) => Ok(Some(acquired)),
             Ok(Err(AcquireError::ZeroArea)) => Ok(None),
             Ok(Err(AcquireError::TimedOut)) => Err(stalled("an image of the window")),
@@ -133,7 +146,15 @@ impl Strategy for Agate {
         if self.swapchain.is_some() && acquired.is_none() {
             return Ok(Outcome::NoImage);
         }
-        let mut frame = self.begin_frame()?;
+        let mut frame = match self.begin_frame() {
+            Ok(frame) => frame,
+            Err(error @ Error::Stalled { .. }) => return Err(error),
+            Err(error) => {
+                // What struck an earlier frame says more.
+                self.finish(sample)?;
+                return Err(error);
+            }
+        };
         let begin = Instant::now();
         let setup = frame.outside(1).map_err(told)?;
         let draws = stage.scene.len();
@@ -203,17 +224,17 @@ impl Strategy for Agate {
 impl Drop for Agate {
     fn drop(&mut self) {
         const GONE: Duration = Duration::from_secs(5);
-        if let Some(swapchain) = self.swapchain.take()
-            && swapchain.destroy().wait_timeout(GONE).is_err()
-        {
-            complain!("demo: the owner of the queue did not destroy the swapchain");
-        }
+        let destroyed = self
+            .swapchain
+            .take()
+            .is_none_or(|swapchain| swapchain.destroy().wait_timeout(GONE).is_ok());
         let Some(service) = self.service.take() else {
             return;
         };
         let report = service.shutdown(GONE);
-        if report.leaked > 0 || report.panicked {
-            complain!("demo: the service ended badly: {report:?}");
+        if report.leaked > 0 || report.panicked || !destroyed {
+            // What its owners may still use must not be destroyed.
+            leave(&Error::Agate(format!("it did not end well: {report:?}")));
         }
     }
 }

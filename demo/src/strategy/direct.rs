@@ -25,6 +25,12 @@ pub(crate) struct Direct {
     frames: u64,
     /// The timeline's value once all frames have retired.
     submitted: u64,
+    /// The frames that are known to have retired.
+    retired: u64,
+    /// The device is lost, and does nothing any more.
+    lost: bool,
+    /// A wait has failed, of which whoever waited has told.
+    told: bool,
     slots: [Slot; FRAMES_IN_FLIGHT],
     swapchain: Option<Swapchain>,
     gpu: Arc<Gpu>,
@@ -65,6 +71,9 @@ impl Direct {
             timeline,
             frames: 0,
             submitted: 0,
+            retired: 0,
+            lost: false,
+            told: false,
             slots: Default::default(),
             swapchain: window.map(|extent| Swapchain::new(gpu, extent)),
             gpu: Arc::clone(gpu),
@@ -160,31 +169,51 @@ impl Direct {
     }
 
     /// Waits until every frame has retired.
-    pub(crate) fn finish(&self) -> Result<(), Error> {
+    pub(crate) fn finish(&mut self) -> Result<(), Error> {
         self.wait_for(self.submitted)
     }
 
-    fn wait_for(&self, value: u64) -> Result<(), Error> {
+    fn wait_for(&mut self, value: u64) -> Result<(), Error> {
+        const DOING: &str = "waiting for a frame";
+        if self.lost {
+            return Err(vk::Result::ERROR_DEVICE_LOST).doing(DOING);
+        }
+        if value <= self.retired {
+            return Ok(());
+        }
         let (semaphores, values) = ([self.timeline], [value]);
         let info = vk::SemaphoreWaitInfo::default()
             .semaphores(&semaphores)
             .values(&values);
         let deadline_ns = u64::try_from(DEADLINE.as_nanos()).unwrap_or(u64::MAX);
         // SAFETY: the semaphore is a timeline of this device.
-        match unsafe { self.gpu.device.wait_semaphores(&info, deadline_ns) } {
+        let waited = unsafe { self.gpu.device.wait_semaphores(&info, deadline_ns) };
+        match waited {
+            Ok(()) => self.retired = value,
+            Err(result) => {
+                self.told = true;
+                self.lost = result == vk::Result::ERROR_DEVICE_LOST;
+            }
+        }
+        match waited {
             Err(vk::Result::TIMEOUT) => Err(Error::Stalled {
                 what: "a frame",
                 seconds: DEADLINE.as_secs(),
             }),
-            other => other.doing("waiting for a frame"),
+            other => other.doing(DOING),
         }
     }
 }
 
 impl Drop for Direct {
     fn drop(&mut self) {
-        if let Err(error) = self.finish() {
-            complain!("demo: {error}");
+        let told = self.told;
+        if let Err(error) = self.finish()
+            && !self.lost
+        {
+            if !told {
+                complain!("demo: {error}");
+            }
             // What the GPU may still use is not destroyed.
             std::mem::forget(self.swapchain.take());
             return;

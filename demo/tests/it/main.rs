@@ -2,6 +2,7 @@
 
 mod command_line;
 mod environment;
+mod faults;
 mod golden;
 mod pictures;
 mod support;
