@@ -513,20 +513,18 @@ impl Chain {
     }
 }
 
-/// Waits until the queue is idle; whether it is known to be, or the device is lost. A wait that fails for want of memory is
-/// tried again: nothing may be destroyed before.
+/// Waits until the queue is idle; whether it is known to be, or the device is lost.
 fn idle(device: &Device, status: &Status, queue: vk::Queue) -> bool {
-    const TRIES: usize = 3;
-    for _ in 0..TRIES {
-        if status.is_lost() {
-            return true;
-        }
-        match device.queue_wait_idle(queue) {
-            Ok(()) => return true,
-            Err(failed) => status.note(failed),
-        };
+    if status.is_lost() {
+        return true;
     }
-    status.is_lost()
+    match device.queue_wait_idle(queue) {
+        Ok(()) => true,
+        Err(failed) => {
+            status.note(failed);
+            status.is_lost()
+        }
+    }
 }
 
 fn settle(capabilities: &vk::SurfaceCapabilitiesKHR, asked: vk::Extent2D) -> vk::Extent2D {

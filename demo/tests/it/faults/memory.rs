@@ -8,7 +8,7 @@ use super::servers::Xvfb;
 use crate::support::{Folder, PASSES, STRATEGIES, validation};
 
 /// What a run may survive, by strategy (empty for all), and why.
-const GOES_ON: [(&str, &str); 7] = [
+const GOES_ON: [(&str, &str); 8] = [
     // Not the demo's own question, if it is the first: the loader's parts ask too.
     ("", "vkEnumerateDeviceExtensionProperties"),
     // A block too large for the device is followed by a smaller one, or by one of another kind of memory.
@@ -20,6 +20,8 @@ const GOES_ON: [(&str, &str); 7] = [
     ("agate", "vkResetCommandPool"),
     // Tried again.
     ("", "vkQueueWaitIdle"),
+    // The owner of retirement waits again.
+    ("agate", "vkWaitSemaphores"),
     // Only asks; the answer comes with the next wait.
     ("agate", "vkGetSemaphoreCounterValue"),
 ];
