@@ -6,6 +6,7 @@
 //! The tables come from [`rounds`]: all candidates take turns in one process, so that what disturbs the machine disturbs
 //! all of them, and medians are compared.
 
+pub mod affinity;
 pub mod clock;
 pub mod commands;
 pub mod machine;

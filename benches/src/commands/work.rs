@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use ash::vk;
 
+use crate::affinity;
 use crate::clock::{self, ticks};
 
 /// The push constants of one draw: 64 bytes.
@@ -194,7 +195,7 @@ struct Times {
     each: std::sync::Mutex<Vec<u32>>,
 }
 
-/// Threads that take the slots of a frame in turn: rayon's, one for each processor.
+/// Threads that take the slots of a frame in turn: rayon's, one for each processor, and bound to it.
 pub struct Jobs {
     pool: rayon::ThreadPool,
     times: Vec<Times>,
@@ -211,7 +212,10 @@ impl Jobs {
     pub fn new() -> Result<Self, rayon::ThreadPoolBuildError> {
         let pool = rayon::ThreadPoolBuilder::new()
             .thread_name(|index| format!("job-{index}"))
-            .start_handler(|_| agate::forbid_wait())
+            .start_handler(|index| {
+                agate::forbid_wait();
+                affinity::pin(index);
+            })
             .build()?;
         Ok(Self {
             pool,
