@@ -47,7 +47,8 @@ pub struct ServiceOptions {
     pub missing_slot: MissingSlot,
     /// The most slots in one frame, those of the service's own commands included. By default 4096.
     pub max_slots: u32,
-    /// The size of a block of messages in bytes: 4 KiB to 256 KiB. By default 32 KiB.
+    /// The size of a block of messages in bytes: 4 KiB to 256 KiB. By default 60 KiB: a power of two would put the starts
+    /// of all blocks into the same few sets of the cache.
     pub block_bytes: usize,
     /// The most block memory in bytes, a hard limit. By default 64 MiB.
     pub max_block_bytes: usize,
@@ -67,7 +68,7 @@ impl ServiceOptions {
             frames_in_flight: 2,
             missing_slot: MissingSlot::Fail,
             max_slots: 4096,
-            block_bytes: 32 << 10,
+            block_bytes: 60 << 10,
             max_block_bytes: 64 << 20,
             slot_deadline: Duration::from_secs(10),
             name: "agate".to_owned(),
