@@ -87,6 +87,7 @@ fn until_executed(options: &Options, device: &Arc<Device>) -> Result<(), String>
         device.kind.name(),
         report::executed(&rows)
     );
+    println!("{}", claims::executed(&rows));
     Ok(())
 }
 

@@ -31,16 +31,28 @@ fn judged(rows: &[Row]) -> Vec<Judged> {
             Row::job_cpu,
         ),
         compare(
-            "so does one message per command (boxed, lock-free queue)",
+            "so does one message for every command (boxed, lock-free queue)",
             find(rows, Way::Boxed, false),
             Way::MutexPerCommand,
             Row::job_cpu,
         ),
         compare(
-            "so does one message per command (by value, channel)",
+            "so does one message for every command (by value, channel)",
             find(rows, Way::ByValue, false),
             Way::MutexPerCommand,
             Row::job_cpu,
+        ),
+        compare(
+            "one message for every command (boxed) is as cheap for a job as blocks of them",
+            find(rows, Way::Boxed, false),
+            Way::Agate,
+            Row::job_cpu,
+        ),
+        compare(
+            "one message for every command (boxed) readies the frame before a mutex around every command",
+            find(rows, Way::Boxed, false),
+            Way::MutexPerCommand,
+            Row::wall,
         ),
         compare(
             "messages cost a job less than a mutex around the whole job",
@@ -101,6 +113,25 @@ fn judged(rows: &[Row]) -> Vec<Judged> {
         ));
     }
     judged
+}
+
+/// The claim about delay, judged by frames that are executed.
+pub fn executed(rows: &[Row]) -> String {
+    let mut table = Table::new(["claim", "measured (less than 1 is better)", "verdict"]);
+    for (claim, eliminate) in [
+        (
+            "the delay from written to queued does not matter: begin to executed, of pools per thread",
+            false,
+        ),
+        ("the same, both eliminating", true),
+    ] {
+        let frames = |way| find(rows, way, eliminate).map(Row::frame_us);
+        if let (Some(ours), Some(theirs)) = (frames(Way::Agate), frames(Way::PerThread)) {
+            let (claim, measured, verdict) = less(claim, &ours, &theirs);
+            table.row([claim.to_owned(), measured, verdict.to_owned()]);
+        }
+    }
+    table.text()
 }
 
 /// A claim that `ours` is less than `theirs`.

@@ -83,24 +83,16 @@ pub fn executed(rows: &[Row]) -> String {
         "frame, from begin",
         "of per thread",
     ]);
-    let frame = |row: &Row| -> Vec<f64> {
-        let frames = row.frames.iter();
-        frames
-            .map(|frame| {
-                (frame.wall_ns - frame.tail_ns + frame.queued_ns + frame.executed_ns) / 1e3
-            })
-            .collect()
-    };
-    let base = find(rows, Way::PerThread, false).map(frame);
+    let base = find(rows, Way::PerThread, false).map(Row::frame_us);
     for row in rows {
-        let of_base = base
-            .as_ref()
-            .map_or(String::new(), |base| times(ratio(&frame(row), base).median));
+        let of_base = base.as_ref().map_or(String::new(), |base| {
+            times(ratio(&row.frame_us(), base).median)
+        });
         table.row([
             row.name(),
             spread(Summary::of(&row.queued_us())),
             spread(Summary::of(&row.executed_us())),
-            spread(Summary::of(&frame(row))),
+            spread(Summary::of(&row.frame_us())),
             of_base,
         ]);
     }

@@ -97,6 +97,14 @@ impl Row {
             .collect()
     }
 
+    /// From the frame's begin until it had been executed, in microseconds.
+    pub fn frame_us(&self) -> Vec<f64> {
+        let whole = |frame: &FrameTimes| {
+            frame.wall_ns - frame.tail_ns + frame.queued_ns + frame.executed_ns
+        };
+        self.frames.iter().map(|frame| whole(frame) / 1e3).collect()
+    }
+
     /// A quantile of the time of one draw's calls over all frames, in nanoseconds.
     pub fn draw_quantiles<const N: usize>(&self, quantiles: [f64; N]) -> [f64; N] {
         let mut all: Vec<f64> = self
