@@ -2,11 +2,13 @@
 
 use crate::stats::Summary;
 
-/// A ratio that is to be reached: what must be, and what would be best.
+/// A number that is to be reached, where less is better: what must be, and what would be best.
 #[derive(Clone, Copy, Debug)]
 pub struct Goal {
     /// What is compared with what.
     pub what: &'static str,
+    /// What the numbers count; `x` for ratios.
+    pub unit: &'static str,
     /// At the most this.
     pub must: f64,
     /// Better this.
@@ -25,7 +27,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Of a ratio where less is better.
+    /// Of a number where less is better.
     ///
     /// # Examples
     ///

@@ -3,7 +3,7 @@
 use crate::commands::encode::names;
 use crate::commands::goals::{Goal, Verdict};
 use crate::commands::run::Row;
-use crate::commands::strategy::Way;
+use crate::commands::strategy::{FRAMES_IN_FLIGHT, Way};
 use crate::rounds::Series;
 use crate::stats::{Summary, ratio};
 use crate::table::{Table, number, percent, spread, times};
@@ -130,7 +130,12 @@ pub type Judged = (Goal, Summary);
 pub fn encoding_goals(series: &[Series<f64>]) -> Vec<Judged> {
     let copy = named(series, names::COPY);
     let judge = |what, name, must, aim| {
-        let goal = Goal { what, must, aim };
+        let goal = Goal {
+            what,
+            unit: "x",
+            must,
+            aim,
+        };
         (goal, ratio(named(series, name), copy))
     };
     vec![
@@ -165,7 +170,15 @@ pub fn frame_goals(rows: &[Row], software: bool) -> Vec<Judged> {
         return Vec::new();
     };
     let mut judged = Vec::new();
-    let mut add = |what, must, aim, measured| judged.push((Goal { what, must, aim }, measured));
+    let mut add = |what, must, aim, measured| {
+        let goal = Goal {
+            what,
+            unit: "x",
+            must,
+            aim,
+        };
+        judged.push((goal, measured));
+    };
     let (must, aim) = if software {
         (0.02, 0.005)
     } else {
@@ -208,7 +221,45 @@ pub fn frame_goals(rows: &[Row], software: bool) -> Vec<Judged> {
         1.03,
         ratio(&agate.owner(), &single.job_wall()),
     );
+    judged.extend(object_goals(agate));
     judged
+}
+
+/// The goals for what the owner holds.
+fn object_goals(agate: &Row) -> Vec<Judged> {
+    let objects = agate.objects;
+    let goal = |what, unit, must, aim| Goal {
+        what,
+        unit,
+        must,
+        aim,
+    };
+    let frames = FRAMES_IN_FLIGHT as f64;
+    let mut judged = vec![
+        (
+            goal("command pools for each frame in flight", "", 1.0, 1.0),
+            exact(objects.pools as f64 / frames),
+        ),
+        (
+            goal("command buffers for each frame in flight", "", 1.0, 1.0),
+            exact(objects.buffers as f64 / frames),
+        ),
+    ];
+    if agate.draws == 100_000 {
+        let mebibytes = objects.message_bytes as f64 / f64::from(1 << 20);
+        let what = "block memory at 100,000 draws, in order";
+        judged.push((goal(what, " MiB", 16.0, 8.0), exact(mebibytes)));
+    }
+    judged
+}
+
+/// A number that is counted, or has no spread.
+fn exact(number: f64) -> Summary {
+    Summary {
+        median: number,
+        low: number,
+        high: number,
+    }
 }
 
 /// The goals for the slowest draws of jobs.
@@ -221,12 +272,12 @@ pub fn latency_goals(rows: &[Row]) -> Vec<Judged> {
     ) else {
         return Vec::new();
     };
-    let exact = |ratio| Summary {
-        median: ratio,
-        low: ratio,
-        high: ratio,
+    let goal = |what, must, aim| Goal {
+        what,
+        unit: "x",
+        must,
+        aim,
     };
-    let goal = |what, must, aim| Goal { what, must, aim };
     vec![
         (
             goal("p99.9 of one draw's calls: of direct", 0.5, 0.17),
@@ -250,13 +301,17 @@ pub fn verdicts(judged: &[Judged]) -> String {
         table.row([
             goal.what.to_owned(),
             spread(*measured),
-            times(goal.must),
+            with_unit(goal.must, goal.unit),
             Verdict::of(*measured, goal.must).word().to_owned(),
-            times(goal.aim),
+            with_unit(goal.aim, goal.unit),
             Verdict::of(*measured, goal.aim).word().to_owned(),
         ]);
     }
     table.text()
+}
+
+fn with_unit(value: f64, unit: &str) -> String {
+    format!("{}{unit}", number(value))
 }
 
 /// The row of a way of recording.
