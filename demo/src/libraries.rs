@@ -5,8 +5,13 @@
 #![allow(unsafe_code, reason = "loads shared libraries")]
 
 use std::env;
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long a compositor may take to answer before it counts as slow.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// A library, and the packages that it comes in.
 pub(crate) struct Library {
@@ -139,12 +144,33 @@ pub(crate) fn display() -> Option<Display> {
 }
 
 /// Whether there is a compositor behind `WAYLAND_DISPLAY`.
-pub(crate) fn wayland_answers() -> bool {
+fn wayland_answers() -> bool {
+    wayland_socket().is_ok()
+}
+
+/// Whether the compositor behind `WAYLAND_DISPLAY` is gone or going. One that ends may lose its clients before it stops
+/// listening, so it is asked something; one that is slow to answer is there.
+pub(crate) fn wayland_hangs_up() -> bool {
+    // `wl_display.sync`: for object 1, twelve bytes with request 0, which makes object 2 to answer.
+    let request = [1_u32, 12 << 16, 2].map(u32::to_ne_bytes).concat();
+    let ask = || {
+        let mut socket = wayland_socket()?;
+        socket.set_read_timeout(Some(SLOW))?;
+        socket.write_all(&request)?;
+        socket.read(&mut [0])
+    };
+    match ask() {
+        Ok(bytes) => bytes == 0,
+        Err(why) => !matches!(why.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+    }
+}
+
+fn wayland_socket() -> io::Result<UnixStream> {
     let name = PathBuf::from(env::var_os("WAYLAND_DISPLAY").unwrap_or_default());
     // An absolute name replaces the folder, as Wayland has it.
     let socket = env::var_os("XDG_RUNTIME_DIR")
         .map_or(name.clone(), |folder| PathBuf::from(folder).join(name));
-    UnixStream::connect(socket).is_ok()
+    UnixStream::connect(socket)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "calls the driver once a device is lost")]
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -16,9 +17,23 @@ use crate::below::below;
 /// One fault of the list in `FAULT`.
 struct Fault {
     function: String,
-    first: u64,
-    last: u64,
+    calls: Calls,
     result: vk::Result,
+}
+
+/// Which calls of a function fail; the first has number 1.
+enum Calls {
+    Between(u64, u64),
+    Every(NonZeroU64),
+}
+
+impl Calls {
+    fn has(&self, number: u64) -> bool {
+        match *self {
+            Self::Between(first, last) => (first..=last).contains(&number),
+            Self::Every(step) => number.is_multiple_of(step.get()),
+        }
+    }
 }
 
 static COUNTS: Mutex<BTreeMap<&'static str, u64>> = Mutex::new(BTreeMap::new());
@@ -62,7 +77,7 @@ pub(crate) fn faulty(name: &'static str, real: impl FnOnce() -> vk::Result) -> v
     let held = uses_queue.then(turn);
     let fault = faults()
         .iter()
-        .find(|fault| fault.function == name && (fault.first..=fault.last).contains(&number));
+        .find(|fault| fault.function == name && fault.calls.has(number));
     if name == "vkQueuePresentKHR" && number == 3 {
         mark();
     }
@@ -153,10 +168,11 @@ fn faults() -> &'static [Fault] {
 fn parse(fault: &str) -> Option<Fault> {
     let mut parts = fault.split(':');
     let (function, calls, result) = (parts.next()?, parts.next()?, parts.next()?);
-    let (first, last) = match calls.split_once('-') {
-        Some((first, "")) => (first.parse().ok()?, u64::MAX),
-        Some((first, last)) => (first.parse().ok()?, last.parse().ok()?),
-        None => (calls.parse().ok()?, calls.parse().ok()?),
+    let calls = match (calls.strip_prefix('*'), calls.split_once('-')) {
+        (Some(step), _) => Calls::Every(step.parse().ok()?),
+        (None, Some((first, ""))) => Calls::Between(first.parse().ok()?, u64::MAX),
+        (None, Some((first, last))) => Calls::Between(first.parse().ok()?, last.parse().ok()?),
+        (None, None) => Calls::Between(calls.parse().ok()?, calls.parse().ok()?),
     };
     let result = match result {
         "OUT_OF_HOST_MEMORY" => vk::Result::ERROR_OUT_OF_HOST_MEMORY,
@@ -171,8 +187,7 @@ fn parse(fault: &str) -> Option<Fault> {
     };
     Some(Fault {
         function: function.to_owned(),
-        first,
-        last,
+        calls,
         result,
     })
 }

@@ -4,7 +4,8 @@
 //! `VK_INSTANCE_LAYERS`. What it does is up to these variables; without them it does nothing but pass calls on:
 //!
 //! - `FAULT=vkQueueSubmit2:3:DEVICE_LOST` lets the third call of that function end with that result. `3-5` are calls
-//!   three to five, `3-` are all from the third; several faults stand between commas.
+//!   three to five, `3-` are all from the third, `*3` is every third; several faults stand between commas, and of two for
+//!   one call the first counts.
 //! - `FAULT_HIDE=timelineSemaphore` takes things away from the devices (`hidden.rs` lists them).
 //! - `FAULT_COUNTS=FILE` writes how often each function was called that can fail, and how many faults there were, when the
 //!   instance is destroyed.

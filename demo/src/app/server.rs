@@ -39,7 +39,7 @@ pub(super) fn gone() -> bool {
 
 /// Whether the window's compositor does not answer any more. A driver may wait for one that is gone until its deadline.
 pub(crate) fn compositor_gone() -> bool {
-    ON_WAYLAND.load(SeqCst) && !libraries::wayland_answers()
+    ON_WAYLAND.load(SeqCst) && libraries::wayland_hangs_up()
 }
 
 /// The error to end with then. Neither the window library nor the driver can be relied on to take the window down without a
@@ -51,7 +51,7 @@ pub(crate) fn went_away() -> Error {
 /// Looks whether the server is gone, which others may have noticed before Xlib.
 pub(super) fn ask(display: RawDisplayHandle) {
     let RawDisplayHandle::Xlib(handle) = display else {
-        GONE.fetch_or(!libraries::wayland_answers(), SeqCst);
+        GONE.fetch_or(libraries::wayland_hangs_up(), SeqCst);
         return;
     };
     if let (Some(display), Some(xlib)) = (handle.display, xlib())

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::ending::end;
+use crate::support::running::end;
 use crate::support::{Folder, SMALL, device, small, stderr};
 
 /// The flags that name a file.

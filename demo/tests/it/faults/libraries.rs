@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 
-use super::ending::end;
+use crate::support::running::end;
 use crate::support::{Folder, device};
 
 const X11: [&str; 6] = [

@@ -1,7 +1,8 @@
 //! A device that is lost, a GPU that hangs, a surface that is lost: at every call that can tell of it.
 
-use super::layer::{Faulty, Layer, TINY};
-use super::servers::Xvfb;
+use super::TINY;
+use crate::support::display::Xvfb;
+use crate::support::layer::{Faulty, Layer};
 use crate::support::{Folder, STRATEGIES};
 
 /// The first call, and one in the midst of the run.

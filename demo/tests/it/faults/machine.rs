@@ -1,8 +1,9 @@
 //! Machines whose devices lack something: one line that says what, and what to do.
 
-use super::layer::{Layer, TINY};
-use super::servers::Xvfb;
+use super::TINY;
 use crate::support::Folder;
+use crate::support::display::Xvfb;
+use crate::support::layer::Layer;
 
 #[test]
 fn a_device_without_what_the_demo_needs_is_named_with_what_it_lacks() {

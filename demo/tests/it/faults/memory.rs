@@ -3,8 +3,9 @@
 use std::fs;
 use std::process::Command;
 
-use super::layer::{Layer, TINY};
-use super::servers::Xvfb;
+use super::TINY;
+use crate::support::display::Xvfb;
+use crate::support::layer::Layer;
 use crate::support::{Folder, PASSES, STRATEGIES, validation};
 
 /// What a run may survive, by strategy (empty for all), and why.

@@ -1,7 +1,8 @@
 //! A swapchain that does not fit its window any more, or fits it badly: the demo goes on, however often it is told.
 
-use super::layer::{Layer, TINY};
-use super::servers::Xvfb;
+use super::TINY;
+use crate::support::display::Xvfb;
+use crate::support::layer::Layer;
 use crate::support::{Folder, STRATEGIES, validation};
 
 #[test]

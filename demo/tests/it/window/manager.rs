@@ -1,7 +1,8 @@
 //! A window under a window manager: minimised, restored, closed, and on a display of high resolution.
 
-use super::harness::Xvfb;
 use super::{ended_well, png_size, small, sum, swapchain_size};
+use crate::support::display::Xvfb;
+use crate::support::running::end;
 use crate::support::{Folder, STRATEGIES, device, validation};
 
 #[test]
@@ -56,8 +57,7 @@ fn a_window_that_is_closed_in_the_middle_of_much_work_ends_well() {
             if waits {
                 demo.until_it_draws();
             }
-            let output = demo.press_until_it_ends("alt+F4");
-            ended_well(&output);
+            ended_well(&demo.press_until_it_ends("alt+F4"));
             let numbers = folder.json("run.json");
             assert_eq!(numbers["validation_messages"], 0, "{strategy}");
             if waits {
@@ -85,11 +85,8 @@ fn pixels_are_pixels_whatever_their_scale() {
     ]));
     let fine = Folder::new();
     let flags = ["--frames", "3", "--screenshot", "picture.png"];
-    let output = server
-        .demo(&fine, &small(&flags))
-        .env("WINIT_X11_SCALE_FACTOR", "2")
-        .output();
-    ended_well(&output.expect("the demo starts"));
+    let mut command = server.demo(&fine, &small(&flags));
+    ended_well(&end(command.env("WINIT_X11_SCALE_FACTOR", "2")));
     // The same stones from the same place: neither size nor camera know the scale.
     assert!(fine.read("picture.png") == headless.read("picture.png"));
 

@@ -7,11 +7,9 @@ mod storm;
 mod wayland;
 mod x11;
 
-use std::process::Output;
-
 use serde_json::Value;
 
-use crate::support::stderr;
+use crate::support::running::Ending;
 
 /// Flags of a small window whose pictures can be repeated.
 const SMALL: [&str; 8] = [
@@ -31,13 +29,10 @@ fn small<'a>(more: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// The run was well and silent, and told its numbers.
-fn ended_well(output: &Output) {
-    assert_eq!(
-        (output.status.code(), stderr(output).as_str()),
-        (Some(0), ""),
-        "{output:?}"
-    );
-    let said = String::from_utf8_lossy(&output.stdout);
+#[track_caller]
+fn ended_well(ending: &Ending) {
+    ending.well();
+    let said = &ending.out;
     assert!(said.contains("who called Vulkan"), "{said}");
 }
 

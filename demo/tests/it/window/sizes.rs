@@ -2,20 +2,22 @@
 //!
 //! Two things make a driver say so. Mesa calls an image suboptimal when the X server has told it another size than the
 //! swapchain's, where the demo acquires or presents before winit has told the demo: in these storms that is so most
-//! times. Out of date it never says on X11. So a Vulkan layer of the tests, `tests/layer`, says both, by count.
+//! times. Out of date it never says on X11. So the layer that makes
+//! calls fail says both, by count.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
-use super::harness::Xvfb;
 use super::{ended_well, png_size, small, sum, swapchain_size};
-use crate::support::{Folder, STRATEGIES, skip, validation};
+use crate::support::display::Xvfb;
+use crate::support::layer::Layer;
+use crate::support::running::end;
+use crate::support::{Folder, STRATEGIES, validation};
 
 /// Sizes down to one pixel and back up, each asked for before the one before is drawn, and then a last one. The picture
 /// and the swapchain have that one in the end, and the layer is silent.
-fn storm(server: &Xvfb, strategy: &str, prepare: impl Fn(&mut Command, &Folder)) -> Value {
+fn storm(server: &Xvfb, strategy: &str, prepare: impl Fn(&mut Command)) -> Value {
     let last = (401, 303);
     let folder = Folder::new();
     let flags = [
@@ -28,7 +30,7 @@ fn storm(server: &Xvfb, strategy: &str, prepare: impl Fn(&mut Command, &Folder))
         "run.json",
     ];
     let mut command = server.demo(&folder, &small(&flags));
-    prepare(&mut command, &folder);
+    prepare(&mut command);
     let mut demo = server.open_command(&mut command);
     demo.until_it_draws();
     for round in 0..5 {
@@ -53,9 +55,11 @@ fn a_storm_of_sizes_ends_in_a_picture_of_the_last() {
     if !validation() {
         return;
     }
-    let Some(server) = Xvfb::start() else { return };
+    let Some(server) = Xvfb::start_with_keys() else {
+        return;
+    };
     for strategy in STRATEGIES {
-        storm(&server, strategy, |_, _| ());
+        storm(&server, strategy, |_| ());
     }
 }
 
@@ -68,49 +72,30 @@ fn a_storm_of_sizes_under_a_window_manager_too() {
         return;
     };
     for strategy in STRATEGIES {
-        storm(&server, strategy, |_, _| ());
+        storm(&server, strategy, |_| ());
     }
 }
 
-/// The layer's library, which cargo builds as an example beside the program.
-fn library() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_BIN_EXE_demo")).parent()?;
-    let file = folder.join("examples/libout_of_date_layer.so");
-    let there = file.exists()
-        || skip("the layer is not built: cargo build --package demo --examples does that");
-    there.then_some(file)
-}
-
-/// Has Vulkan's loader put the layer between the demo and the driver.
-fn load(library: &Path, command: &mut Command, folder: &Folder) {
-    let manifest = serde_json::json!({
-        "file_format_version": "1.1.2",
-        "layer": {
-            "name": "VK_LAYER_AGATE_out_of_date",
-            "type": "GLOBAL",
-            "library_path": library,
-            "api_version": "1.3.0",
-            "implementation_version": "1",
-            "description": "calls a swapchain out of date now and then",
-        },
-    });
-    std::fs::write(folder.path().join("layer.json"), manifest.to_string()).expect("a manifest");
-    command
-        .env("VK_ADD_LAYER_PATH", folder.path())
-        .env("VK_INSTANCE_LAYERS", "VK_LAYER_AGATE_out_of_date");
-}
+/// Every third acquire is out of date, and gives no image; every fifth present is done, and answered so all the same,
+/// which is what the specification allows for a window that changed meanwhile. Every fourth acquire and every seventh
+/// present is well, and suboptimal.
+const NOW_AND_THEN: (&str, &str) = (
+    "FAULT",
+    "vkAcquireNextImageKHR:*3:OUT_OF_DATE,vkAcquireNextImageKHR:*4:SUBOPTIMAL,\
+     vkQueuePresentKHR:*5:OUT_OF_DATE,vkQueuePresentKHR:*7:SUBOPTIMAL",
+);
 
 #[test]
 fn a_storm_of_sizes_with_swapchains_out_of_date_and_suboptimal() {
     if !validation() {
         return;
     }
-    let (Some(server), Some(library)) = (Xvfb::start(), library()) else {
+    let (Some(server), Some(layer)) = (Xvfb::start_with_keys(), Layer::ready()) else {
         return;
     };
     for strategy in STRATEGIES {
-        let numbers = storm(&server, strategy, |command, folder| {
-            load(&library, command, folder);
+        let numbers = storm(&server, strategy, |command| {
+            layer.under(command, &[NOW_AND_THEN]);
         });
         assert!(sum(&numbers, "out_of_date") > 0, "{strategy}: {numbers}");
         assert!(sum(&numbers, "suboptimal") > 0, "{strategy}: {numbers}");
@@ -122,7 +107,7 @@ fn a_swapchain_that_is_out_of_date_is_made_anew_and_no_frame_is_lost() {
     if !validation() {
         return;
     }
-    let (Some(server), Some(library)) = (Xvfb::start(), library()) else {
+    let (Some(server), Some(layer)) = (Xvfb::start(), Layer::ready()) else {
         return;
     };
     let picture = ["--frames", "20", "--screenshot", "picture.png"];
@@ -132,8 +117,7 @@ fn a_swapchain_that_is_out_of_date_is_made_anew_and_no_frame_is_lost() {
         let folder = Folder::new();
         let flags = ["--validation", "--strategy", strategy, "--json", "run.json"];
         let mut command = server.demo(&folder, &small(&[&picture[..], &flags].concat()));
-        load(&library, &mut command, &folder);
-        ended_well(&command.output().expect("the demo starts"));
+        ended_well(&end(layer.under(&mut command, &[NOW_AND_THEN])));
         let numbers = folder.json("run.json");
         assert_eq!(numbers["validation_messages"], 0, "{strategy}");
         // Twenty images take at least 29 acquires, of which 9 fail; of twenty presents 4 do.

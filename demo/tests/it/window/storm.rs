@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::harness::Xvfb;
 use super::{ended_well, png_size, small, sum, swapchain_size};
+use crate::support::display::Xvfb;
 use crate::support::{Folder, STRATEGIES, validation};
 
 /// How long it lasts; `AGATE_STORM_SECONDS` says otherwise.

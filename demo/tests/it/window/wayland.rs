@@ -1,7 +1,8 @@
 //! A window on Wayland, under a compositor without a screen.
 
-use super::harness::Weston;
 use super::{ended_well, small, swapchain_size};
+use crate::support::display::Weston;
+use crate::support::running::end;
 use crate::support::{Folder, PASSES, STRATEGIES, validation};
 
 /// Draws some frames with every strategy; the last picture is, byte for byte, the headless one of this size.
@@ -27,8 +28,7 @@ fn draws_as_headless(display: &Weston, frames: &str, size: (u64, u64)) {
                 pass,
             ]
             .concat();
-            let output = display.demo(&folder, &small(&flags)).output();
-            ended_well(&output.expect("the demo starts"));
+            ended_well(&end(&mut display.demo(&folder, &small(&flags))));
             let numbers = folder.json("run.json");
             assert_eq!(numbers["window"], true);
             assert_eq!(numbers["validation_messages"], 0, "{strategy} {pass:?}");

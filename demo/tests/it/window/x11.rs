@@ -1,7 +1,8 @@
 //! A window on a bare X server, which nobody manages.
 
-use super::harness::Xvfb;
 use super::{ended_well, small};
+use crate::support::display::Xvfb;
+use crate::support::running::end;
 use crate::support::{Folder, PASSES, STRATEGIES, device, only_strategy, validation};
 
 #[test]
@@ -32,11 +33,8 @@ fn every_strategy_draws_presents_and_closes_and_the_layer_is_silent() {
                 "--json",
                 "run.json",
             ];
-            let output = server
-                .demo(&folder, &[small(&flags), pass.to_vec()].concat())
-                .output()
-                .expect("the demo starts");
-            ended_well(&output);
+            let flags = [small(&flags), pass.to_vec()].concat();
+            ended_well(&end(&mut server.demo(&folder, &flags)));
             let numbers = folder.json("run.json");
             assert_eq!(numbers["validation_messages"], 0, "{strategy} {pass:?}");
             assert_eq!(numbers["window"], true);
@@ -58,7 +56,9 @@ fn keys_resizes_and_escape() {
     if !device() {
         return;
     }
-    let Some(server) = Xvfb::start() else { return };
+    let Some(server) = Xvfb::start_with_keys() else {
+        return;
+    };
     let folder = Folder::new();
     let mut demo = server.open(
         &folder,
@@ -80,9 +80,9 @@ fn keys_resizes_and_escape() {
     demo.press("space");
     demo.xdotool(&["mousemove", "500", "300", "mousedown", "1"]);
     demo.xdotool(&["mousemove", "540", "320", "mouseup", "1", "click", "4"]);
-    let output = demo.press_until_it_ends("Escape");
-    ended_well(&output);
-    assert!(String::from_utf8_lossy(&output.stdout).contains("screenshot: agate-demo-001.png"));
+    let ending = demo.press_until_it_ends("Escape");
+    ended_well(&ending);
+    assert!(ending.out.contains("screenshot: agate-demo-001.png"));
     let numbers = folder.json("run.json");
     let used = numbers["strategies"].as_array().expect("a list").len();
     assert_eq!(used, STRATEGIES.len());

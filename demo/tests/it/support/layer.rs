@@ -1,28 +1,14 @@
-//! Runs of the demo over the layer that makes calls fail, which cargo builds as an example of this package.
+//! The layer that makes calls fail, which cargo builds as an example of this package, and runs of the demo over it.
 
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::ending::{Ending, end};
-use crate::support::{Folder, device, skip};
-
-/// Flags of a picture that is drawn at once.
-pub(super) const TINY: [&str; 10] = [
-    "--size",
-    "64x36",
-    "--draws",
-    "8",
-    "--time-step",
-    "0.5",
-    "--jobs",
-    "3",
-    "--frames",
-    "8",
-];
+use super::running::{Ending, end};
+use super::{Folder, device, skip};
 
 /// Where the loader looks for the layers of the system.
 const SYSTEM: [&str; 3] = [
@@ -32,22 +18,22 @@ const SYSTEM: [&str; 3] = [
 ];
 
 /// The layer, ready to be put under a run.
-pub(super) struct Layer {
+pub(crate) struct Layer {
     folder: Folder,
 }
 
 /// A run over the layer.
-pub(super) struct Faulty {
-    pub(super) ending: Ending,
+pub(crate) struct Faulty {
+    pub(crate) ending: Ending,
     /// How often each function was called that can fail; nothing where the instance was never destroyed.
-    pub(super) counts: BTreeMap<String, u64>,
+    pub(crate) counts: BTreeMap<String, u64>,
     /// Whether a call failed as it was asked to.
-    pub(super) struck: bool,
+    pub(crate) struck: bool,
 }
 
 impl Layer {
     /// The layer, if there are a device and the library.
-    pub(super) fn ready() -> Option<Self> {
+    pub(crate) fn ready() -> Option<Self> {
         if !device() {
             return None;
         }
@@ -72,7 +58,7 @@ impl Layer {
     }
 
     /// Puts the layer under a run, with these of its variables.
-    pub(super) fn under<'a>(
+    pub(crate) fn under<'a>(
         &self,
         command: &'a mut Command,
         variables: &[(&str, &str)],
@@ -91,9 +77,9 @@ impl Layer {
     }
 
     /// Runs the demo over the layer.
-    pub(super) fn run(&self, command: &mut Command, fault: &str) -> Faulty {
-        static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    pub(crate) fn run(&self, command: &mut Command, fault: &str) -> Faulty {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let counts = self.folder.path().join(format!("counts-{number}"));
         let file = counts.to_string_lossy();
         let variables = [("FAULT", fault), ("FAULT_COUNTS", file.as_ref())];
@@ -112,13 +98,9 @@ impl Layer {
     }
 }
 
-/// The library, beside the folder of this test's executable.
+/// The library, beside the program that is tested.
 fn library() -> Option<PathBuf> {
-    static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let find = || {
-        let test = env::current_exe().ok()?;
-        let built = test.parent()?.parent()?.join("examples/libfault_layer.so");
-        built.is_file().then_some(built)
-    };
-    FOUND.get_or_init(find).clone()
+    let folder = Path::new(env!("CARGO_BIN_EXE_demo")).parent()?;
+    let file = folder.join("examples/libfault_layer.so");
+    file.is_file().then_some(file)
 }

@@ -1,5 +1,9 @@
 //! Running the demo, and what a test needs around it.
 
+pub(crate) mod display;
+pub(crate) mod layer;
+pub(crate) mod running;
+
 use std::env;
 use std::fs;
 use std::io::Write;
