@@ -38,7 +38,6 @@
 //! ```
 
 mod commands;
-mod cooling;
 mod error;
 mod frame;
 #[cfg(test)]
