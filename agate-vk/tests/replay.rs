@@ -62,6 +62,7 @@ fn rendering<'a>(
         .layer_count(index)
         .color_attachments(attachments)
         .depth_attachment(&attachments[1])
+        .stencil_attachment(&attachments[0])
 }
 
 fn render_pass(clears: &[vk::ClearValue], index: u32) -> vk::RenderPassBeginInfo<'_> {

@@ -36,12 +36,33 @@ pub(crate) enum Command {
     BlitImage(vk::Image, vk::Image, Vec<vk::ImageBlit>, vk::Filter),
 }
 
-const STAGES: vk::ShaderStageFlags = vk::ShaderStageFlags::ALL_GRAPHICS;
 const FROM: vk::ImageLayout = vk::ImageLayout::TRANSFER_SRC_OPTIMAL;
 const TO: vk::ImageLayout = vk::ImageLayout::TRANSFER_DST_OPTIMAL;
 
+/// Often one of a few: what is said again has forms of its own.
 fn handle<H: Handle>(random: &mut Random) -> H {
-    H::from_raw(random.next())
+    H::from_raw(match random.below(4) {
+        0 => random.next(),
+        _ => random.below(2),
+    })
+}
+
+/// Often the start of a buffer, for the same reason.
+fn place(random: &mut Random) -> u64 {
+    match random.below(2) {
+        0 => 0,
+        _ => random.next(),
+    }
+}
+
+/// Where pushes go: few places, again.
+fn push_offset(random: &mut Random) -> u32 {
+    random.below(3) as u32 * 4
+}
+
+/// The stages of a push, which differ from place to place.
+fn stages(offset: u32) -> vk::ShaderStageFlags {
+    vk::ShaderStageFlags::from_raw(1 + offset)
 }
 
 fn word(random: &mut Random) -> u32 {
@@ -103,7 +124,7 @@ impl Command {
             ),
             1 => {
                 let buffers = list(r, 1, handle);
-                let offsets = buffers.iter().map(|_| r.next()).collect();
+                let offsets = buffers.iter().map(|_| place(r)).collect();
                 Self::BindVertexBuffers(word(r), buffers, offsets)
             }
             2 => Self::BindIndexBuffer(
@@ -121,18 +142,10 @@ impl Command {
             4 => {
                 let words = r.below(33) as usize;
                 let bytes = (0..4 * words).map(|_| r.next() as u8).collect();
-                Self::PushConstants(handle(r), r.below(64) as u32 * 4, bytes)
+                Self::PushConstants(handle(r), push_offset(r), bytes)
             }
-            5 => Self::PushTyped(
-                handle(r),
-                r.below(64) as u32 * 4,
-                std::array::from_fn(|_| word(r)),
-            ),
-            6 => Self::PushWith(
-                handle(r),
-                r.below(64) as u32 * 4,
-                std::array::from_fn(|_| r.next()),
-            ),
+            5 => Self::PushTyped(handle(r), push_offset(r), std::array::from_fn(|_| word(r))),
+            6 => Self::PushWith(handle(r), push_offset(r), std::array::from_fn(|_| r.next())),
             7 => Self::SetViewport(
                 word(r),
                 list(r, 1, |r| vk::Viewport {
@@ -219,16 +232,16 @@ impl Command {
                     to.cmd_bind_descriptor_sets(*point, *layout, *first, sets, offsets);
                 }
                 Self::PushConstants(layout, offset, bytes) => {
-                    to.cmd_push_constants(*layout, STAGES, *offset, bytes);
+                    to.cmd_push_constants(*layout, stages(*offset), *offset, bytes);
                 }
                 Self::PushTyped(layout, offset, words) => {
-                    to.push_constants(*layout, STAGES, *offset, words);
+                    to.push_constants(*layout, stages(*offset), *offset, words);
                 }
                 Self::PushWith(layout, offset, words) => {
                     let write = |to: &mut MaybeUninit<[u64; 8]>| {
                         to.write(*words);
                     };
-                    to.push_constants_with(*layout, STAGES, *offset, write);
+                    to.push_constants_with(*layout, stages(*offset), *offset, write);
                 }
                 Self::SetViewport(first, viewports) => to.cmd_set_viewport(*first, viewports),
                 Self::SetScissor(first, scissors) => to.cmd_set_scissor(*first, scissors),
@@ -274,15 +287,15 @@ impl Command {
                     to.cmd_bind_descriptor_sets(at, *point, *layout, *first, sets, offsets);
                 }
                 Self::PushConstants(layout, offset, bytes) => {
-                    to.cmd_push_constants(at, *layout, STAGES, *offset, bytes);
+                    to.cmd_push_constants(at, *layout, stages(*offset), *offset, bytes);
                 }
                 Self::PushTyped(layout, offset, words) => {
                     let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_ne_bytes()).collect();
-                    to.cmd_push_constants(at, *layout, STAGES, *offset, &bytes);
+                    to.cmd_push_constants(at, *layout, stages(*offset), *offset, &bytes);
                 }
                 Self::PushWith(layout, offset, words) => {
                     let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_ne_bytes()).collect();
-                    to.cmd_push_constants(at, *layout, STAGES, *offset, &bytes);
+                    to.cmd_push_constants(at, *layout, stages(*offset), *offset, &bytes);
                 }
                 Self::SetViewport(first, viewports) => to.cmd_set_viewport(at, *first, viewports),
                 Self::SetScissor(first, scissors) => to.cmd_set_scissor(at, *first, scissors),
