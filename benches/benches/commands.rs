@@ -37,14 +37,23 @@ fn run(options: &Options) -> Result<(), String> {
     let series = encode::measure(options.rounds);
     println!("Encoding\n\n{}", report::encoding(&series));
     println!("{}", report::verdicts(&report::encoding_goals(&series)));
+    let mut missing = Vec::new();
     for kind in &options.devices {
-        let device = Arc::new(Device::open(*kind)?);
+        let device = match Device::open(*kind) {
+            Ok(device) => Arc::new(device),
+            Err(why) => {
+                println!("Device: {} is not there: {why}\n", kind.name());
+                missing.push(kind.name());
+                continue;
+            }
+        };
         println!("Device: {} ({})\n", kind.name(), device.name);
         for draws in &options.draws {
             of_size(options, &device, *draws, threads)?;
         }
         let work = work(options, 10_000, Order::Forward, true);
         let ways = [
+            Way::Single,
             Way::PerThread,
             Way::MutexPerJob,
             Way::MutexPerCommand,
@@ -65,7 +74,14 @@ fn run(options: &Options) -> Result<(), String> {
             until_executed(options, &device)?;
         }
     }
-    Ok(())
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(format!(
+            "without {} (Debian: apt install libvulkan1 mesa-vulkan-drivers)",
+            missing.join(", ")
+        ))
+    }
 }
 
 /// Frames that are executed: what the owner's delay is beside that.

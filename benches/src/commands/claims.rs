@@ -97,7 +97,11 @@ fn judged(rows: &[Row]) -> Vec<Judged> {
     judged.extend(agate.map(|row| {
         (
             "jobs are never blocked",
-            format!("{} of agate's jobs slept", percent(row.blocked())),
+            format!(
+                "{} of agate's jobs slept, {} where the kernel gave them memory",
+                percent(row.blocked()),
+                percent(row.paged())
+            ),
             word(row.blocked() == 0.0),
         )
     }));

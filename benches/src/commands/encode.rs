@@ -14,7 +14,7 @@ use agate_vk::{Frame, Pass, Service, ServiceOptions, StreamRecorder};
 use null_device::{NullDevice, NullOptions};
 
 use crate::clock::{floor_ticks, ns_per_tick, ticks};
-use crate::commands::strategy::{BYTES_PER_DRAW, Encoded};
+use crate::commands::strategy::{BYTES_PER_DRAW, Encoded, RECORDS};
 use crate::commands::work::{Calls, Matrices, Matrix, Scene};
 use crate::rounds::{self, Candidate, Series};
 use crate::stats::Summary;
@@ -201,15 +201,14 @@ fn in_place(recorder: &mut StreamRecorder, scene: &Scene, matrices: &Matrices) {
 
 /// The limit: as many bytes as a draw's messages have, copied from a small table into hot memory.
 struct Copy {
-    from: Vec<[u8; BYTES_PER_DRAW]>,
+    from: Box<[[u8; BYTES_PER_DRAW]; RECORDS]>,
     to: Vec<[u8; BYTES_PER_DRAW]>,
 }
 
 impl Default for Copy {
     fn default() -> Self {
         Self {
-            // As many matrices as there are, so that both sides read as much.
-            from: (0..64).map(|byte| [byte; BYTES_PER_DRAW]).collect(),
+            from: Box::new(std::array::from_fn(|byte| [byte as u8; BYTES_PER_DRAW])),
             to: vec![[0; BYTES_PER_DRAW]; DRAWS],
         }
     }
@@ -223,7 +222,7 @@ impl Copy {
                 let begin = ticks();
                 let from = black_box(&self.from);
                 for (index, to) in self.to.iter_mut().enumerate() {
-                    *to = from[index % from.len()];
+                    *to = from[index % RECORDS];
                 }
                 black_box(&mut self.to);
                 per_draw(ticks().wrapping_sub(begin), floor)

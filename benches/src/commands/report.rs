@@ -15,7 +15,7 @@ pub fn frames(rows: &[Row], threads: usize) -> String {
         "job, CPU",
         "of per thread",
         "job, wall",
-        "jobs blocked",
+        "jobs blocked (paged)",
         "until ended",
         "of per thread",
         "until recycled",
@@ -45,7 +45,7 @@ pub fn frames(rows: &[Row], threads: usize) -> String {
             spread(summary(row.job_cpu())),
             of_base(row.job_cpu(), base.map(Row::job_cpu)),
             number(summary(row.job_wall()).median),
-            percent(row.blocked()),
+            format!("{} ({})", percent(row.blocked()), percent(row.paged())),
             spread(summary(row.wall())),
             of_base(row.wall(), base.map(Row::wall)),
             number(summary(row.recycled()).median),
@@ -264,7 +264,7 @@ fn exact(number: f64) -> Summary {
 
 /// The goals for the slowest draws of jobs.
 pub fn latency_goals(rows: &[Row]) -> Vec<Judged> {
-    let tail = |way| find(rows, way, false).map(|row| row.draw_quantiles([0.999])[0]);
+    let tail = |way| find(rows, way, false).map(|row| row.draw_quantile(0.999));
     let (Some(agate), Some(direct), Some(mutex)) = (
         tail(Way::Agate),
         tail(Way::PerThread),
@@ -281,7 +281,7 @@ pub fn latency_goals(rows: &[Row]) -> Vec<Judged> {
     vec![
         (
             goal("p99.9 of one draw's calls: of direct", 0.5, 0.17),
-            exact(agate / direct),
+            ratio(&agate, &direct),
         ),
         (
             goal(
@@ -289,7 +289,7 @@ pub fn latency_goals(rows: &[Row]) -> Vec<Judged> {
                 0.02,
                 0.01,
             ),
-            exact(agate / mutex),
+            ratio(&agate, &mutex),
         ),
     ]
 }

@@ -7,7 +7,7 @@ use crate::clock::ns_per_tick;
 use crate::commands::device::Device;
 use crate::commands::frame::{FrameTimes, Objects, Stage, Strategy};
 use crate::commands::strategy::Way;
-use crate::commands::work::{Jobs, Matrices, Work};
+use crate::commands::work::{JobTimes, Jobs, Matrices, Work};
 use crate::rounds::{self, Candidate};
 use crate::stats::quantile;
 
@@ -68,9 +68,18 @@ impl Row {
 
     /// The share of jobs that slept of their own accord: on a lock, for a message, or in the driver.
     pub fn blocked(&self) -> f64 {
-        let blocked: u64 = self.frames.iter().map(|frame| frame.jobs.blocked).sum();
+        self.share(|jobs| jobs.blocked)
+    }
+
+    /// The share of jobs that slept and touched new memory meanwhile: why, cannot be told.
+    pub fn paged(&self) -> f64 {
+        self.share(|jobs| jobs.paged)
+    }
+
+    fn share(&self, some: impl Fn(&JobTimes) -> u64) -> f64 {
+        let some: u64 = self.frames.iter().map(|frame| some(&frame.jobs)).sum();
         let jobs: u64 = self.frames.iter().map(|frame| frame.jobs.count).sum();
-        blocked as f64 / jobs.max(1) as f64
+        some as f64 / jobs.max(1) as f64
     }
 
     /// From the end of the last job to the end of the primary, in microseconds.
@@ -103,6 +112,17 @@ impl Row {
             frame.wall_ns - frame.tail_ns + frame.queued_ns + frame.executed_ns
         };
         self.frames.iter().map(|frame| whole(frame) / 1e3).collect()
+    }
+
+    /// A quantile of the time of one draw's calls in each frame, in nanoseconds.
+    pub fn draw_quantile(&self, q: f64) -> Vec<f64> {
+        let of = |frame: &FrameTimes| {
+            let ticks = frame.jobs.each.iter();
+            let mut each: Vec<f64> = ticks.map(|ticks| f64::from(*ticks)).collect();
+            each.sort_by(f64::total_cmp);
+            quantile(&each, q) * ns_per_tick()
+        };
+        self.frames.iter().map(of).collect()
     }
 
     /// A quantile of the time of one draw's calls over all frames, in nanoseconds.

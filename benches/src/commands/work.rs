@@ -178,6 +178,8 @@ pub struct JobTimes {
     pub count: u64,
     /// Jobs that slept, on a lock, for a message or in the driver.
     pub blocked: u64,
+    /// Jobs that slept and touched new memory meanwhile, so that the kernel's own locks may be why.
+    pub paged: u64,
     /// When the last job had ended, as a time stamp.
     pub ended: u64,
     /// The ticks of each draw, where that is noted.
@@ -191,6 +193,7 @@ struct Times {
     wall: AtomicU64,
     cpu: AtomicU64,
     blocked: AtomicU64,
+    paged: AtomicU64,
     ended: AtomicU64,
     each: std::sync::Mutex<Vec<u32>>,
 }
@@ -293,8 +296,10 @@ impl Jobs {
         let end = ticks();
         let cpu = (clock::thread_cpu_ns() - cpu).saturating_sub(self.clock_floor);
         let (slept, faulted) = clock::thread_sleeps_and_faults();
-        let blocked = slept > sleeps && faulted == faults;
+        let (has_slept, has_faulted) = (slept > sleeps, faulted > faults);
+        let (blocked, paged) = (has_slept && !has_faulted, has_slept && has_faulted);
         times.blocked.store(u64::from(blocked), Ordering::Relaxed);
+        times.paged.store(u64::from(paged), Ordering::Relaxed);
         times.wall.store(end.wrapping_sub(begin), Ordering::Relaxed);
         times.cpu.store(cpu, Ordering::Relaxed);
         times.ended.store(end, Ordering::Relaxed);
@@ -308,6 +313,7 @@ impl Jobs {
         for times in &self.times[..work.jobs] {
             sum.wall_ticks += times.wall.load(Ordering::Relaxed);
             sum.blocked += times.blocked.load(Ordering::Relaxed);
+            sum.paged += times.paged.load(Ordering::Relaxed);
             sum.cpu_ns += times.cpu.load(Ordering::Relaxed);
             sum.ended = sum.ended.max(times.ended.load(Ordering::Relaxed));
             let mut each = times.each.lock().expect("no job has panicked");

@@ -15,6 +15,7 @@ pub use agate::Agate;
 pub(crate) use agate::Encoded;
 pub use boxed::Boxed;
 pub use by_value::ByValue;
+pub(crate) use limit::RECORDS;
 pub use limit::{BYTES_PER_DRAW, CopyLimit};
 pub use mutex_per_command::MutexPerCommand;
 pub use mutex_per_job::MutexPerJob;
@@ -79,7 +80,14 @@ impl Way {
 
     /// Whether it is also measured with bindings left out that are there already.
     pub fn has_elimination(self) -> bool {
-        matches!(self, Self::Single | Self::PerThread | Self::Agate)
+        matches!(
+            self,
+            Self::Single
+                | Self::PerThread
+                | Self::MutexPerJob
+                | Self::MutexPerCommand
+                | Self::Agate
+        )
     }
 
     /// Makes what it records with, for a device with `threads` job threads.
