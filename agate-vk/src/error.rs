@@ -241,7 +241,7 @@ impl fmt::Display for RecordError {
             Self::OutOfBlocks { max_blocks } => {
                 write!(
                     f,
-                    "all {max_blocks} blocks are in use: record less per frame or raise ServiceOptions::max_block_bytes"
+                    "all {max_blocks} blocks are in use: record less per frame or in fewer slots, or raise ServiceOptions::max_block_bytes"
                 )
             }
             Self::NotLoaded { command } => {

@@ -322,6 +322,7 @@ impl PoolOwner {
         else {
             return;
         };
+        frame.expires = None;
         if gone {
             resolve(ticket, Err(FrameError::OwnerPanicked));
             return self.recycle(index, serial);
@@ -333,7 +334,6 @@ impl PoolOwner {
                 frame.error.get_or_insert(error);
             }
         }
-        frame.expires = None;
         frame.report.ended = Instant::now();
         if record_only {
             let report = FrameReport {
@@ -585,6 +585,7 @@ impl InFlight {
         }
         self.current = 0;
         self.error = None;
+        self.expires = None;
     }
 }
 

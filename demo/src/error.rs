@@ -110,7 +110,7 @@ impl fmt::Display for Error {
             }
             Self::Agate(why) => write!(
                 out,
-                "the owner of the command pool: {why} (try fewer --draws; --doctor shows the driver)"
+                "the owner of the command pool: {why} (try fewer --draws or --jobs; --doctor shows the driver)"
             ),
         }
     }

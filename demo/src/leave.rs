@@ -11,6 +11,11 @@ pub(crate) fn leave(error: &Error) -> ! {
     // A driver that waits for a compositor waits in vain for one that is gone.
     let gone = server::compositor_gone().then(server::went_away);
     complain!("demo: {}", gone.as_ref().unwrap_or(error));
+    leave_told()
+}
+
+/// The same, where somebody has said why.
+pub(crate) fn leave_told() -> ! {
     // SAFETY: ends the process, and runs nothing of what would run at exit.
     unsafe { libc::_exit(i32::from(FAILED)) }
 }

@@ -26,7 +26,7 @@ use crate::draw::{self, Commands, Shown};
 use crate::error::Error;
 use crate::gpu::pass::{PassKind, Rendering, render_pass_begin};
 use crate::jobs::JobResults;
-use crate::leave::leave;
+use crate::leave::{leave, leave_told};
 use crate::scene::PUSH_STAGES;
 use crate::stage::Stage;
 
@@ -51,6 +51,9 @@ struct Pending {
 /// whole frames of them wait for it.
 const MESSAGE_BYTES_PER_DRAW: usize = 256;
 
+/// The smallest block that the service takes, in bytes.
+const SMALLEST_BLOCK: usize = 4 << 10;
+
 impl Agate {
     pub(crate) fn new(stage: &Stage, window: Option<vk::Extent2D>) -> Result<Self, Error> {
         let gpu = &stage.gpu;
@@ -59,11 +62,16 @@ impl Agate {
             unsafe { agate_vk::Device::from_ash(&gpu.instance.raw, &gpu.device) }.map_err(told)?;
         let mut options = ServiceOptions::new(gpu.queue, gpu.queue_family);
         options.frames_in_flight = FRAMES_IN_FLIGHT as u32;
-        options.max_slots =
-            u32::try_from(stage.jobs.count(stage.scene.len()) + OTHER_SLOTS).unwrap_or(u32::MAX);
-        options.max_block_bytes = options
-            .max_block_bytes
-            .max(FRAMES_IN_FLIGHT * stage.scene.len() * MESSAGE_BYTES_PER_DRAW);
+        let draws = stage.scene.len();
+        let jobs = stage.jobs.count(draws);
+        options.max_slots = u32::try_from(jobs + OTHER_SLOTS).unwrap_or(u32::MAX);
+        // Each slot takes whole blocks: small ones where there are many slots with little in them.
+        let bytes_per_job = (draws.div_ceil(jobs.max(1)) + 1) * MESSAGE_BYTES_PER_DRAW;
+        options.block_bytes = bytes_per_job
+            .next_multiple_of(SMALLEST_BLOCK)
+            .clamp(SMALLEST_BLOCK, options.block_bytes);
+        let bytes = draws * MESSAGE_BYTES_PER_DRAW + (jobs + OTHER_SLOTS) * options.block_bytes;
+        options.max_block_bytes = options.max_block_bytes.max(FRAMES_IN_FLIGHT * bytes);
         // SAFETY: the device was opened with what the service needs, and leaves it the queue (O1).
         let mut service = unsafe { Service::new(device, options) }.map_err(told)?;
         let swapchain = window
@@ -233,8 +241,14 @@ impl Drop for Agate {
         };
         let report = service.shutdown(GONE);
         if report.leaked > 0 || report.panicked || !destroyed {
-            // What its owners may still use must not be destroyed.
-            leave(&Error::Agate(format!("it did not end well: {report:?}")));
+            // What its owners may still use must not be destroyed. Of a panic its own line has told.
+            if report.panicked {
+                leave_told();
+            }
+            leave(&Error::Agate(format!(
+                "{} object(s) could not be destroyed, as the GPU may still use them",
+                report.leaked.max(1)
+            )));
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::draw::Shown;
 use crate::error::{Doing, Error};
 use crate::gpu::Gpu;
 use crate::gpu::swapchain::{Acquired, Swapchain};
-use crate::say::complain;
+use crate::leave::{leave, leave_told};
 
 /// Submission, presentation and retirement on the main thread.
 pub(crate) struct Direct {
@@ -211,12 +211,11 @@ impl Drop for Direct {
         if let Err(error) = self.finish()
             && !self.lost
         {
-            if !told {
-                complain!("demo: {error}");
+            // What the GPU may still use is not destroyed, and the pools of whoever holds this neither.
+            if told {
+                leave_told();
             }
-            // What the GPU may still use is not destroyed.
-            std::mem::forget(self.swapchain.take());
-            return;
+            leave(&error);
         }
         drop(self.swapchain.take());
         for slot in self.slots {
