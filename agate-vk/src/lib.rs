@@ -38,6 +38,7 @@
 //! ```
 
 mod commands;
+mod cooling;
 mod error;
 mod frame;
 #[cfg(test)]

@@ -13,6 +13,7 @@
 #![allow(unsafe_code, reason = "reads blocks and replays them")]
 
 use crate::commands::replay::replay;
+use crate::cooling::Cooling;
 use crate::error::{FrameError, SlotLoss};
 use crate::frame::{Layout, SlotPlace, resolve};
 use crate::raw::{Device, Failed};
@@ -111,6 +112,8 @@ struct InFlight {
     error: Option<FrameError>,
     credit: Option<Resolver<()>>,
     report: FrameReport,
+    /// Blocks that were replayed a moment ago.
+    cooling: Cooling,
 }
 
 /// See the module.
@@ -153,10 +156,8 @@ impl PoolOwner {
 
     fn make_frames(&mut self, options: &ServiceOptions) -> Result<(), Failed> {
         for _ in 0..options.frames_in_flight {
-            let mut frame = InFlight::new(
-                self.device.create_pool(options.queue_family)?,
-                options.max_slots,
-            );
+            let pool = self.device.create_pool(options.queue_family)?;
+            let mut frame = InFlight::new(pool, options);
             let primary = self.device.allocate_primary(frame.pool);
             frame.primary = primary.unwrap_or_default();
             // From here on `Drop` destroys the pool, whatever fails.
@@ -335,6 +336,7 @@ impl PoolOwner {
             }
         }
         frame.report.ended = Instant::now();
+        frame.cooling.release();
         if record_only {
             let report = FrameReport {
                 submitted: frame.report.ended,
@@ -511,7 +513,7 @@ impl Drop for PoolOwner {
 }
 
 impl InFlight {
-    fn new(pool: vk::CommandPool, max_parts: u32) -> Self {
+    fn new(pool: vk::CommandPool, options: &ServiceOptions) -> Self {
         Self {
             pool,
             primary: vk::CommandBuffer::null(),
@@ -519,13 +521,14 @@ impl InFlight {
             serial: 0,
             begun: false,
             over: 0,
-            parts: Vec::with_capacity(max_parts as usize),
+            parts: Vec::with_capacity(options.max_slots as usize),
             current: 0,
             submission: None,
             expires: None,
             error: None,
             credit: None,
             report: empty_report(),
+            cooling: Cooling::new(options.max_block_bytes / options.block_bytes),
         }
     }
 
@@ -568,6 +571,7 @@ impl InFlight {
                 if recording {
                     self.report.replay_block(device, self.primary, &block);
                 }
+                self.cooling.add(block);
             }
             if !part.complete {
                 return;
@@ -579,6 +583,7 @@ impl InFlight {
 
     /// Forgets what was recorded; keeps the memory.
     fn clear(&mut self) {
+        self.cooling.release();
         for part in &mut self.parts {
             part.blocks.clear();
             part.complete = false;

@@ -3,8 +3,8 @@
 //! # Invariants
 //!
 //! - H1: a block has exactly one user: the recorder that took it, then the message that carries it, then the owner.
-//! - H2: while a recorder uses the block, [`Slow`] stands at its start; before the block is sent, `Slow` is moved out and a
-//!   [`BlockHeader`] is written in its place.
+//! - H2: while a recorder uses the block, [`Slow`] stands at its start, and a `Said` at the end of these words; before the
+//!   block is sent, `Slow` is moved out and a [`BlockHeader`] is written in its place.
 //! - H3: commands start at [`HEADER_WORDS`] and end at `BlockHeader::end`.
 
 #![allow(

@@ -65,7 +65,8 @@ pub trait Handler: 'static {
     /// Asked before the owner sleeps: until when, at the longest. When that time has come and no message with it,
     /// [`wake`](Self::wake) is called. By default it sleeps until a message comes.
     ///
-    /// It is not asked while messages keep coming; a handler that must be in time then too looks at the clock in
+    /// A time in the past has it called at once, and again as long as the time stays there: [`wake`](Self::wake) is to move
+    /// it. It is not asked while messages keep coming; a handler that must be in time then too looks at the clock in
     /// [`batch_end`](Self::batch_end).
     fn wake_at(&self) -> Option<Instant> {
         None
