@@ -51,25 +51,6 @@ fn run(options: &Options) -> Result<(), String> {
         for draws in &options.draws {
             of_size(options, &device, *draws, threads)?;
         }
-        let work = work(options, 10_000, Order::Forward, true);
-        let ways = [
-            Way::Single,
-            Way::PerThread,
-            Way::MutexPerJob,
-            Way::MutexPerCommand,
-            Way::Agate,
-            Way::Boxed,
-            Way::ByValue,
-        ];
-        let rows = measure(&device, &work, options.rounds, &ways)?;
-        println!(
-            "{}: 10,000 draws, each timed\n\n{}",
-            kind.name(),
-            report::latencies(&rows)
-        );
-        if *kind != Kind::Null {
-            println!("{}", report::verdicts(&report::latency_goals(&rows)));
-        }
         if *kind == Kind::Software {
             until_executed(options, &device)?;
         }
@@ -107,6 +88,43 @@ fn until_executed(options: &Options, device: &Arc<Device>) -> Result<(), String>
     Ok(())
 }
 
+/// The time of one draw's calls, in frames of their own: reading the clock for each draw disturbs everything else.
+fn each_draw(
+    options: &Options,
+    device: &Arc<Device>,
+    draws: usize,
+    order: Order,
+) -> Result<(), String> {
+    const WAYS: [Way; 7] = [
+        Way::Single,
+        Way::PerThread,
+        Way::MutexPerJob,
+        Way::MutexPerCommand,
+        Way::Agate,
+        Way::Boxed,
+        Way::ByValue,
+    ];
+    let work = work(options, draws, order, true);
+    let rows = measure(device, &work, options.rounds, &WAYS)?;
+    println!(
+        "{}: {draws} draws, slots finished {}, each draw timed\n\n{}",
+        device.kind.name(),
+        slots(order),
+        report::latencies(&rows)
+    );
+    if order == Order::Forward && device.kind != Kind::Null {
+        println!("{}", report::verdicts(&report::latency_goals(&rows)));
+    }
+    Ok(())
+}
+
+fn slots(order: Order) -> &'static str {
+    match order {
+        Order::Forward => "in order",
+        Order::Reverse => "in reverse",
+    }
+}
+
 fn of_size(
     options: &Options,
     device: &Arc<Device>,
@@ -116,13 +134,7 @@ fn of_size(
     for order in [Order::Forward, Order::Reverse] {
         let work = work(options, draws, order, false);
         let rows = measure(device, &work, options.rounds, &Way::ALL)?;
-        let (name, slots) = (
-            device.kind.name(),
-            match order {
-                Order::Forward => "in order",
-                Order::Reverse => "in reverse",
-            },
-        );
+        let (name, slots) = (device.kind.name(), slots(order));
         println!(
             "{name}: {draws} draws, slots finished {slots}\n\n{}",
             report::frames(&rows, threads)
@@ -135,6 +147,7 @@ fn of_size(
             }
             println!("{}", claims::table(&rows));
         }
+        each_draw(options, device, draws, order)?;
     }
     Ok(())
 }
