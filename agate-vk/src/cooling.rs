@@ -43,3 +43,39 @@ impl Cooling {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use agate::{BlockOptions, BlockPool};
+
+    fn pool(max_blocks: usize) -> BlockPool {
+        let options = BlockOptions {
+            block_bytes: 4096,
+            max_blocks,
+        };
+        BlockPool::new(options).expect("memory for a pool")
+    }
+
+    #[test]
+    fn the_last_few_blocks_wait_and_the_oldest_is_given_out_first() {
+        let pool = pool(64);
+        let mut cooling = Cooling::new(64);
+        let blocks: Vec<Block> = (0..6).map(|_| pool.try_take().expect("a block")).collect();
+        let addresses: Vec<_> = blocks.iter().map(Block::as_ptr).collect();
+        blocks.into_iter().for_each(|block| cooling.add(block));
+        assert_eq!(pool.stats().in_use, 4, "two of six are back");
+        cooling.release();
+        assert_eq!(pool.stats().in_use, 0);
+        let next = pool.try_take().expect("a block");
+        assert_eq!(next.as_ptr(), addresses[2], "the oldest that waited");
+    }
+
+    #[test]
+    fn nothing_waits_where_blocks_are_few() {
+        let pool = pool(8);
+        let mut cooling = Cooling::new(8);
+        cooling.add(pool.try_take().expect("a block"));
+        assert_eq!(pool.stats().in_use, 0);
+    }
+}

@@ -9,6 +9,7 @@ use crate::{
     SwapchainOptions, Ticket, TicketError, vk,
 };
 use null_device::{NullDevice, NullOptions};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -31,11 +32,12 @@ pub(crate) fn panic_if_planted(status: &Status, who: Who) {
     }
 }
 
-fn service(null: &NullDevice) -> Service {
+fn service(null: &NullDevice, slot_deadline: Duration) -> Service {
     // SAFETY: the functions are those of the device, which outlives the service.
     let device = unsafe { Device::load(null.handle(), |name| null.function(name)) };
     let mut options = ServiceOptions::new(null.queue(), 0);
     options.frames_in_flight = 3;
+    options.slot_deadline = slot_deadline;
     // SAFETY: the test leaves the queue to the service.
     unsafe { Service::new(device.expect("all functions are there"), options) }
         .expect("a service starts")
@@ -66,7 +68,7 @@ fn ends(mut ticket: Ticket) -> bool {
 fn strikes(who: Who) {
     let began = Instant::now();
     let null = NullDevice::new(NullOptions::default().owner_only());
-    let mut service = service(&null);
+    let mut service = service(&null, LONG);
     let options = SwapchainOptions {
         surface_fns: null.surface_fns(),
         physical_device: null.physical_device(),
@@ -124,4 +126,34 @@ fn the_queues_owner_panics() {
 #[test]
 fn the_retirements_owner_panics() {
     strikes(Who::Retire);
+}
+
+/// A frame that waits for a slot when another owner panics ends with the slot, and its deadline wakes nobody any more.
+#[test]
+fn a_deadline_of_a_frame_that_is_over_does_not_keep_the_owner_awake() {
+    let slot_deadline = Duration::from_millis(500);
+    let null = NullDevice::new(NullOptions::default());
+    let mut service = service(&null, slot_deadline);
+    let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+    let pass = frame.outside(1).expect("room");
+    let slot = pass.slot(0).expect("nobody else took it");
+    let waits = frame.submit(SubmitOptions::default());
+    *lock(service.status().panics()) = Some(Who::Retire);
+    assert!(!ends(submit(&mut service).expect("a credit")));
+    // The pools' owner knows of the panic when it lets no more frames begin.
+    let begun = Instant::now();
+    while let Ok(ticket) = submit(&mut service) {
+        assert!(!ends(ticket) && begun.elapsed() < LONG);
+    }
+    slot.stream()
+        .expect("a block")
+        .finish()
+        .expect("the owner is there");
+    assert!(!ends(waits));
+    // An owner that were kept awake would wake thousands of times now.
+    while begun.elapsed() < 2 * slot_deadline {
+        std::thread::yield_now();
+    }
+    assert!(service.status().wakes.load(Ordering::Relaxed) <= 2);
+    drop(service.shutdown(LONG));
 }

@@ -490,6 +490,10 @@ impl Handler for PoolOwner {
     }
 
     fn wake(&mut self) {
+        #[cfg(test)]
+        self.status
+            .wakes
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.expire();
     }
 }

@@ -109,6 +109,9 @@ pub(crate) struct Status {
     /// The owner that is to panic at its next message.
     #[cfg(test)]
     panics: std::sync::Mutex<Option<crate::panics::Who>>,
+    /// How often the pools' owner woke because a time had come.
+    #[cfg(test)]
+    pub(crate) wakes: AtomicU32,
 }
 
 impl Status {
@@ -122,6 +125,8 @@ impl Status {
             gone: AtomicBool::new(false),
             #[cfg(test)]
             panics: std::sync::Mutex::default(),
+            #[cfg(test)]
+            wakes: AtomicU32::new(0),
         }
     }
 

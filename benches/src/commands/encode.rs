@@ -86,7 +86,7 @@ fn per_draw(ticks: u64, floor: u64) -> f64 {
 /// The names of the measurements of [`measure`].
 pub mod names {
     /// The limit: a copy of the same bytes, draw by draw.
-    pub const COPY: &str = "limit: copy of 88 B per draw, in pieces";
+    pub const COPY: &str = "limit: copy of as many bytes, draw by draw";
     /// Four calls in a loop that is inlined.
     pub const INLINED: &str = "four calls, loop inlined";
     /// Four calls in a loop in a function that gets the recorder.

@@ -7,10 +7,10 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam_queue::SegQueue;
 
-use super::naive::{Answer, Command, Message, Owner, Sent};
+use super::naive::{self, Answer, Message, Owner};
 use crate::commands::device::Device;
-use crate::commands::frame::{FrameTimes, Objects, Stage, Stamps, Strategy};
-use crate::commands::work::{Work, record};
+use crate::commands::frame::{FrameTimes, Objects, Stage, Strategy};
+use crate::commands::work::Work;
 
 /// See the module.
 pub struct Boxed {
@@ -51,26 +51,9 @@ impl Boxed {
 
 impl Strategy for Boxed {
     fn frame(&mut self, stage: &Stage, work: &Work) -> FrameTimes {
-        let scene = stage.device.scene;
         let queue = &*self.queue;
-        let mut stamps = Stamps::begin();
-        queue.push(Box::new(Message::Begin { slots: work.jobs }));
-        let jobs = stage.jobs.run(work, |_, slot, range, each| {
-            let mut calls = Sent {
-                slot,
-                send: |message| queue.push(Box::new(message)),
-            };
-            calls.command(Command::Begin);
-            record(&mut calls, &scene, &stage.matrices, range, work, each);
-            calls.command(Command::End);
-        });
-        queue.push(Box::new(Message::End));
-        let answer = self.answers.recv().expect("the owner lives");
-        stamps.ended(answer.ended);
-        let mut times = stamps.recycled(jobs);
-        times.owner_ns = answer.busy.as_nanos() as f64;
-        self.objects = answer.objects;
-        times
+        let send = |message| queue.push(Box::new(message));
+        naive::frame(stage, work, send, &self.answers, &mut self.objects)
     }
 
     fn objects(&self) -> Objects {

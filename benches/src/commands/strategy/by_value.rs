@@ -7,10 +7,10 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Sender, unbounded};
 
-use super::naive::{Answer, Command, Message, Owner, Sent};
+use super::naive::{self, Answer, Message, Owner};
 use crate::commands::device::Device;
-use crate::commands::frame::{FrameTimes, Objects, Stage, Stamps, Strategy};
-use crate::commands::work::{Work, record};
+use crate::commands::frame::{FrameTimes, Objects, Stage, Strategy};
+use crate::commands::work::Work;
 
 /// See the module.
 pub struct ByValue {
@@ -43,34 +43,13 @@ impl ByValue {
             objects: Objects::default(),
         }
     }
-
-    fn send(messages: &Sender<Message>, message: Message) {
-        messages.send(message).expect("the owner lives");
-    }
 }
 
 impl Strategy for ByValue {
     fn frame(&mut self, stage: &Stage, work: &Work) -> FrameTimes {
-        let scene = stage.device.scene;
         let messages = &self.messages;
-        let mut stamps = Stamps::begin();
-        Self::send(messages, Message::Begin { slots: work.jobs });
-        let jobs = stage.jobs.run(work, |_, slot, range, each| {
-            let mut calls = Sent {
-                slot,
-                send: |message| Self::send(messages, message),
-            };
-            calls.command(Command::Begin);
-            record(&mut calls, &scene, &stage.matrices, range, work, each);
-            calls.command(Command::End);
-        });
-        Self::send(messages, Message::End);
-        let answer = self.answers.recv().expect("the owner lives");
-        stamps.ended(answer.ended);
-        let mut times = stamps.recycled(jobs);
-        times.owner_ns = answer.busy.as_nanos() as f64;
-        self.objects = answer.objects;
-        times
+        let send = |message| messages.send(message).expect("the owner lives");
+        naive::frame(stage, work, send, &self.answers, &mut self.objects)
     }
 
     fn objects(&self) -> Objects {

@@ -5,11 +5,10 @@ use std::sync::{Arc, Mutex};
 use ash::vk;
 
 use super::FRAMES_IN_FLIGHT;
-use super::direct::{Direct, Pool, begin_secondary, end_secondary, execute, finish};
+use super::direct::{Direct, Pool, begin_secondary, end_secondary};
 use super::mutex_per_job::Shared;
-use super::per_thread::Secondaries;
 use crate::commands::device::Device;
-use crate::commands::frame::{FrameTimes, Objects, Stage, Stamps, Strategy};
+use crate::commands::frame::{FrameTimes, Objects, Stage, Strategy};
 use crate::commands::work::{Calls, Matrix, Work, record};
 
 /// See the module.
@@ -70,10 +69,7 @@ impl Strategy for MutexPerCommand {
         let set = &mut self.sets[self.frame % FRAMES_IN_FLIGHT];
         let table = &stage.device.table;
         let scene = stage.device.scene;
-        let secondaries = Secondaries::new(work.jobs);
-        let mut stamps = Stamps::begin();
-        let lock = &set.secondaries;
-        let jobs = stage.jobs.run(work, |_, slot, range, each| {
+        set.frame(stage, work, |lock, range, each| {
             let buffer = {
                 let mut pool = lock.lock().expect("no job has panicked");
                 let buffer = pool.next();
@@ -85,13 +81,8 @@ impl Strategy for MutexPerCommand {
             record(&mut calls, &scene, &stage.matrices, range, work, each);
             let _held = lock.lock().expect("no job has panicked");
             end_secondary(table, buffer);
-            secondaries.set(slot, buffer);
-        });
-        let buffer = set.primary.next();
-        execute(table, buffer, &secondaries.all());
-        finish(&stage.device, buffer, work, &mut stamps);
-        set.reset();
-        stamps.recycled(jobs)
+            buffer
+        })
     }
 
     fn objects(&self) -> Objects {

@@ -1,5 +1,6 @@
 //! One pool for all, locked by a job for as long as it records its secondary: the jobs run one after the other.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use ash::vk;
@@ -19,8 +20,8 @@ pub struct MutexPerJob {
 
 /// What a frame in flight records with.
 pub(super) struct Shared {
-    pub(super) primary: Pool,
-    pub(super) secondaries: Mutex<Pool>,
+    primary: Pool,
+    secondaries: Mutex<Pool>,
 }
 
 impl Shared {
@@ -31,10 +32,30 @@ impl Shared {
         }
     }
 
-    pub(super) fn reset(&mut self) {
+    fn reset(&mut self) {
         self.primary.reset();
         let secondaries = self.secondaries.get_mut().expect("no job has panicked");
         secondaries.reset();
+    }
+
+    /// A frame of a secondary for each job, which `job` records and returns.
+    pub(super) fn frame(
+        &mut self,
+        stage: &Stage,
+        work: &Work,
+        job: impl Fn(&Mutex<Pool>, Range<usize>, &mut Vec<u32>) -> vk::CommandBuffer + Sync,
+    ) -> FrameTimes {
+        let secondaries = Secondaries::new(work.jobs);
+        let mut stamps = Stamps::begin();
+        let shared = &self.secondaries;
+        let jobs = stage.jobs.run(work, |_, slot, range, each| {
+            secondaries.set(slot, job(shared, range, each));
+        });
+        let primary = self.primary.next();
+        execute(&stage.device.table, primary, &secondaries.all());
+        finish(&stage.device, primary, work, &mut stamps);
+        self.reset();
+        stamps.recycled(jobs)
     }
 
     pub(super) fn objects(sets: &[Self]) -> Objects {
@@ -66,23 +87,15 @@ impl Strategy for MutexPerJob {
         let set = &mut self.sets[self.frame % FRAMES_IN_FLIGHT];
         let table = &stage.device.table;
         let scene = stage.device.scene;
-        let secondaries = Secondaries::new(work.jobs);
-        let mut stamps = Stamps::begin();
-        let shared = &set.secondaries;
-        let jobs = stage.jobs.run(work, |_, slot, range, each| {
+        set.frame(stage, work, |shared, range, each| {
             let mut pool = shared.lock().expect("no job has panicked");
             let buffer = pool.next();
             begin_secondary(table, buffer);
             let mut calls = Direct { table, buffer };
             record(&mut calls, &scene, &stage.matrices, range, work, each);
             end_secondary(table, buffer);
-            secondaries.set(slot, buffer);
-        });
-        let buffer = set.primary.next();
-        execute(table, buffer, &secondaries.all());
-        finish(&stage.device, buffer, work, &mut stamps);
-        set.reset();
-        stamps.recycled(jobs)
+            buffer
+        })
     }
 
     fn objects(&self) -> Objects {

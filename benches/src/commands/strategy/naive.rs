@@ -2,6 +2,7 @@
 //! records into a secondary for each slot. `boxed` and `by_value` differ in how messages travel.
 
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use ash::vk;
@@ -9,8 +10,8 @@ use ash::vk;
 use super::FRAMES_IN_FLIGHT;
 use super::direct::{Direct, Pool, begin_secondary, end_secondary, execute};
 use crate::commands::device::Device;
-use crate::commands::frame::Objects;
-use crate::commands::work::{Calls, Matrix};
+use crate::commands::frame::{FrameTimes, Objects, Stage, Stamps};
+use crate::commands::work::{Calls, Matrix, Work, record};
 
 /// One message: a command for one buffer, or a word of the main thread.
 pub(super) enum Message {
@@ -119,15 +120,42 @@ impl Owner {
     }
 }
 
-/// Calls as messages, one each.
-pub(super) struct Sent<F> {
-    pub(super) slot: usize,
-    pub(super) send: F,
+/// A frame whose jobs send their commands one by one. Both ways of sending share it.
+pub(super) fn frame(
+    stage: &Stage,
+    work: &Work,
+    send: impl Fn(Message) + Sync,
+    answers: &Receiver<Answer>,
+    objects: &mut Objects,
+) -> FrameTimes {
+    let scene = stage.device.scene;
+    let mut stamps = Stamps::begin();
+    send(Message::Begin { slots: work.jobs });
+    let jobs = stage.jobs.run(work, |_, slot, range, each| {
+        let mut calls = Sent { slot, send: &send };
+        calls.command(Command::Begin);
+        record(&mut calls, &scene, &stage.matrices, range, work, each);
+        calls.command(Command::End);
+    });
+    send(Message::End);
+    let answer = answers.recv().expect("the owner lives");
+    stamps.ended(answer.ended);
+    *objects = answer.objects;
+    FrameTimes {
+        owner_ns: answer.busy.as_nanos() as f64,
+        ..stamps.recycled(jobs)
+    }
 }
 
-impl<F: FnMut(Message)> Sent<F> {
+/// Calls as messages, one each.
+struct Sent<F> {
+    slot: usize,
+    send: F,
+}
+
+impl<F: Fn(Message)> Sent<F> {
     #[inline(always)]
-    pub(super) fn command(&mut self, command: Command) {
+    fn command(&mut self, command: Command) {
         (self.send)(Message::Command {
             slot: self.slot,
             command,
@@ -135,7 +163,7 @@ impl<F: FnMut(Message)> Sent<F> {
     }
 }
 
-impl<F: FnMut(Message)> Calls for Sent<F> {
+impl<F: Fn(Message)> Calls for Sent<F> {
     #[inline(always)]
     fn bind_pipeline(&mut self, pipeline: vk::Pipeline) {
         self.command(Command::BindPipeline(pipeline));
