@@ -16,7 +16,7 @@ use crate::draw::Shown;
 use crate::error::{Doing, Error};
 use crate::gpu::Gpu;
 use crate::gpu::swapchain::{Acquired, Swapchain};
-use crate::leave::{leave, leave_told};
+use crate::leave::leave;
 
 /// Submission, presentation and retirement on the main thread.
 pub(crate) struct Direct {
@@ -29,8 +29,6 @@ pub(crate) struct Direct {
     retired: u64,
     /// The device is lost, and does nothing any more.
     lost: bool,
-    /// A wait has failed, of which whoever waited has told.
-    told: bool,
     slots: [Slot; FRAMES_IN_FLIGHT],
     swapchain: Option<Swapchain>,
     gpu: Arc<Gpu>,
@@ -73,7 +71,6 @@ impl Direct {
             submitted: 0,
             retired: 0,
             lost: false,
-            told: false,
             slots: Default::default(),
             swapchain: window.map(|extent| Swapchain::new(gpu, extent)),
             gpu: Arc::clone(gpu),
@@ -190,10 +187,7 @@ impl Direct {
         let waited = unsafe { self.gpu.device.wait_semaphores(&info, deadline_ns) };
         match waited {
             Ok(()) => self.retired = value,
-            Err(result) => {
-                self.told = true;
-                self.lost = result == vk::Result::ERROR_DEVICE_LOST;
-            }
+            Err(result) => self.lost = result == vk::Result::ERROR_DEVICE_LOST,
         }
         match waited {
             Err(vk::Result::TIMEOUT) => Err(Error::Stalled {
@@ -207,14 +201,10 @@ impl Direct {
 
 impl Drop for Direct {
     fn drop(&mut self) {
-        let told = self.told;
         if let Err(error) = self.finish()
             && !self.lost
         {
             // What the GPU may still use is not destroyed, and the pools of whoever holds this neither.
-            if told {
-                leave_told();
-            }
             leave(&error);
         }
         drop(self.swapchain.take());

@@ -170,3 +170,19 @@ fn the_validation_layer_is_silent_about_what_is_done_after_a_failure() {
         }
     }
 }
+
+#[test]
+fn a_wait_that_fails_for_ever_leaves_what_the_gpu_may_use() {
+    if !validation() {
+        return;
+    }
+    let Some(layer) = Layer::ready() else { return };
+    // The strategy agate waits again, see `GOES_ON`.
+    for strategy in STRATEGIES.into_iter().filter(|name| *name != "agate") {
+        let folder = Folder::new();
+        let flags = ["--headless", "--validation", "--strategy", strategy];
+        let mut command = folder.demo(&[&TINY[..], &flags].concat());
+        let run = layer.run(&mut command, "vkWaitSemaphores:2-:OUT_OF_HOST_MEMORY");
+        run.ending.failed(1, "waiting for a frame failed");
+    }
+}
