@@ -1,36 +1,65 @@
 //! The same for loom, whose `unpark` disturbs a thread that is about to join another. Time does not pass there.
 
+use std::sync::Arc;
+use std::task::{Wake, Waker};
 use std::time::Instant;
 
-use crate::sync::{Arc, Condvar, Mutex};
-
-pub(super) struct Parker(Arc<(Mutex<bool>, Condvar)>);
+use crate::sync::{Condvar, Mutex};
 
 #[derive(Debug)]
-pub(crate) struct Unparker(Arc<(Mutex<bool>, Condvar)>);
+struct Parked {
+    woken: Mutex<bool>,
+    bell: Condvar,
+}
+
+pub(crate) struct Parker(Unparker);
+
+#[derive(Clone, Debug)]
+pub(crate) struct Unparker(Arc<Parked>);
 
 impl Parker {
-    pub(super) fn new() -> Self {
-        Self(Arc::new((Mutex::new(false), Condvar::new())))
+    pub(crate) fn new() -> Self {
+        Self(Unparker(Arc::new(Parked {
+            woken: Mutex::new(false),
+            bell: Condvar::new(),
+        })))
     }
 
-    pub(super) fn unparker(&self) -> Unparker {
-        Unparker(Arc::clone(&self.0))
+    pub(crate) fn unparker(&self) -> Unparker {
+        self.0.clone()
     }
 
-    pub(super) fn park(&self, _: Option<Instant>) {
-        let (woken, bell) = &*self.0;
+    pub(crate) fn waker(&self) -> Waker {
+        Waker::from(Arc::clone(&self.0.0))
+    }
+
+    pub(crate) fn park(&self, _: Option<Instant>) {
+        let Parked { woken, bell } = &*self.0.0;
         let mut woken = woken.lock().unwrap();
         while !*woken {
             woken = bell.wait(woken).unwrap();
         }
+        *woken = false;
+    }
+
+    pub(crate) fn latency(&self) -> Option<u64> {
+        None
     }
 }
 
 impl Unparker {
     pub(crate) fn wake(&self) {
-        let (woken, bell) = &*self.0;
-        *woken.lock().unwrap() = true;
-        bell.notify_one();
+        self.0.wake_by_ref();
+    }
+}
+
+impl Wake for Parked {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        *self.woken.lock().unwrap() = true;
+        self.bell.notify_one();
     }
 }
