@@ -8,7 +8,7 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
 use super::check;
-use crate::park::{Doorbell, Gate, Parker, WaitMode, Woken};
+use crate::park::{Bell, Doorbell, Gate, Parker, WaitMode, Woken};
 
 /// Two senders publish and ring; the receiver waits until it has both.
 fn two_rings(new_bell: fn() -> Doorbell) {

@@ -2,13 +2,14 @@
 
 use crate::freelist::{FreeList, Links};
 use crate::park::task::TaskCell;
+use crate::scope::Local;
 use crate::sync::atomic::AtomicU32;
 use crate::table::Table;
 
 /// The seats of all receivers that were ever there at a time.
 pub(super) struct Crowd {
-    seats: Table<Seat>,
-    free: FreeList,
+    seats: Table<Seat, Local>,
+    free: FreeList<Local>,
 }
 
 struct Seat {
@@ -16,7 +17,7 @@ struct Seat {
     task: TaskCell,
 }
 
-impl Links for Table<Seat> {
+impl Links<Local> for Table<Seat, Local> {
     fn link(&self, index: u32) -> &AtomicU32 {
         &self
             .get(index as usize)

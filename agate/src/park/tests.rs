@@ -3,7 +3,8 @@
 use std::task::Wake;
 use std::time::{Duration, Instant};
 
-use crate::park::{Barrier, Doorbell, SLEEPING, WaitMode};
+use crate::park::barrier::Barrier;
+use crate::park::{Bell, Doorbell, SLEEPING, WaitMode};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Arc, thread};
 

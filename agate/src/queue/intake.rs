@@ -22,23 +22,25 @@ use std::time::Instant;
 
 use crate::caught;
 use crate::error::AttachError;
-use crate::park::{Doorbell, Gate, WaitMode, Woken};
+use crate::park::{Bell, Gate, WaitMode, Woken};
 use crate::queue::lane::{Lane, Store};
 use crate::queue::lanes::Lanes;
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::scope::Scope;
+use crate::sync::atomic::Ordering;
 use crate::verdict::Verdict;
+use crate::words::Word;
 
 /// So many messages of one lane in a row, then the next lane has its turn.
 const RUN: usize = if cfg!(loom) { 2 } else { 256 };
 
 /// Lanes and doorbell.
-pub(crate) struct Intake<T, L: Store<T>> {
-    lanes: Lanes<T, L>,
-    bell: Doorbell,
+pub(crate) struct Intake<T, L: Store<T>, S: Scope> {
+    lanes: Lanes<T, L, S>,
+    bell: S::Bell,
     /// Whether the receiver left for good.
-    retired: AtomicBool,
+    retired: S::Bool,
     /// Whether what is discarded from now on is so because the owner panicked.
-    panicked: AtomicBool,
+    panicked: S::Bool,
 }
 
 /// Why a message was not accepted.
@@ -47,13 +49,13 @@ pub(crate) enum Refused<T> {
     Closed(T),
 }
 
-impl<T, L: Store<T>> Intake<T, L> {
+impl<T, L: Store<T>, S: Scope> Intake<T, L, S> {
     pub(crate) fn new(config: L::Config, mode: WaitMode) -> Self {
         Self {
             lanes: Lanes::new(config),
-            bell: Doorbell::new(mode),
-            retired: AtomicBool::new(false),
-            panicked: AtomicBool::new(false),
+            bell: S::Bell::new(mode),
+            retired: S::Bool::new(false),
+            panicked: S::Bool::new(false),
         }
     }
 
@@ -82,7 +84,7 @@ impl<T, L: Store<T>> Intake<T, L> {
     }
 
     /// Takes a lane for a new sender.
-    pub(crate) fn attach(&self) -> Result<&Lane<L>, AttachError> {
+    pub(crate) fn attach(&self) -> Result<&Lane<L, S>, AttachError> {
         if self.bell.is_closed() {
             return Err(AttachError::Closed);
         }
@@ -97,7 +99,7 @@ impl<T, L: Store<T>> Intake<T, L> {
     }
 
     /// Gives a sender's lane back.
-    pub(crate) fn detach(&self, lane: &Lane<L>) {
+    pub(crate) fn detach(&self, lane: &Lane<L, S>) {
         self.lanes.detach(lane);
     }
 
@@ -107,7 +109,7 @@ impl<T, L: Store<T>> Intake<T, L> {
     ///
     /// `lane` is of this intake, and the caller is its only sender.
     #[inline(always)]
-    pub(crate) unsafe fn send(&self, lane: &Lane<L>, message: T) -> Result<(), Refused<T>> {
+    pub(crate) unsafe fn send(&self, lane: &Lane<L, S>, message: T) -> Result<(), Refused<T>> {
         if self.bell.is_closed() {
             return Err(Refused::Closed(message));
         }
@@ -126,7 +128,7 @@ impl<T, L: Store<T>> Intake<T, L> {
     ///
     /// `lane` is of this intake, and the caller is its only sender.
     #[inline(always)]
-    pub(crate) unsafe fn publish(&self, lane: &Lane<L>) {
+    pub(crate) unsafe fn publish(&self, lane: &Lane<L, S>) {
         // SAFETY: the caller is the lane's only sender.
         unsafe { lane.store.publish() };
         let word = self.bell.after_publish();
@@ -144,7 +146,7 @@ impl<T, L: Store<T>> Intake<T, L> {
     /// `lane` is of this intake, and the caller is its only sender.
     #[cold]
     #[inline(never)]
-    unsafe fn answer(&self, lane: &Lane<L>, word: u32) {
+    unsafe fn answer(&self, lane: &Lane<L, S>, word: u32) {
         if self.bell.answer(word) && lane.was_late() {
             // SAFETY: the receiver has left, so the reading end is the sender's (`lane` I2).
             unsafe { self.discard(lane) };
@@ -156,7 +158,7 @@ impl<T, L: Store<T>> Intake<T, L> {
     /// # Safety
     ///
     /// The caller owns the lane's reading end.
-    unsafe fn discard(&self, lane: &Lane<L>) -> u64 {
+    unsafe fn discard(&self, lane: &Lane<L, S>) -> u64 {
         let _verdict = Verdict::discarding(self.panicked.load(Ordering::Acquire));
         let mut count = 0;
         // SAFETY: the caller owns the reading end.
@@ -191,7 +193,10 @@ impl Rx {
     /// # Safety
     ///
     /// The caller is the intake's only receiver, and has not retired.
-    pub(crate) unsafe fn take<T, L: Store<T>>(&mut self, intake: &Intake<T, L>) -> Option<T> {
+    pub(crate) unsafe fn take<T, L: Store<T>, S: Scope>(
+        &mut self,
+        intake: &Intake<T, L, S>,
+    ) -> Option<T> {
         let lanes = intake.lanes.len();
         for _ in 0..=lanes {
             if self.run < RUN {
@@ -212,10 +217,10 @@ impl Rx {
     }
 
     /// Begins a round over all lanes that there are now.
-    pub(crate) fn round<'a, T, L: Store<T>>(
+    pub(crate) fn round<'a, T, L: Store<T>, S: Scope>(
         &mut self,
-        intake: &'a Intake<T, L>,
-    ) -> Round<'a, T, L> {
+        intake: &'a Intake<T, L, S>,
+    ) -> Round<'a, T, L, S> {
         let lanes = intake.lanes.len();
         self.turn(lanes);
         let lane = intake.lanes.get(self.lane);
@@ -241,9 +246,9 @@ impl Rx {
     /// # Safety
     ///
     /// The caller is the intake's only receiver, and has not retired.
-    pub(crate) unsafe fn wait<T, L: Store<T>>(
+    pub(crate) unsafe fn wait<T, L: Store<T>, S: Scope>(
         &mut self,
-        intake: &Intake<T, L>,
+        intake: &Intake<T, L, S>,
         deadline: Option<Instant>,
         also: impl Fn() -> bool,
     ) -> Woken {
@@ -259,7 +264,10 @@ impl Rx {
     /// # Safety
     ///
     /// The caller is the intake's only receiver, has not retired, and takes nothing afterwards.
-    pub(crate) unsafe fn retire<T, L: Store<T>>(&mut self, intake: &Intake<T, L>) -> u64 {
+    pub(crate) unsafe fn retire<T, L: Store<T>, S: Scope>(
+        &mut self,
+        intake: &Intake<T, L, S>,
+    ) -> u64 {
         intake.retired.store(true, Ordering::Release);
         intake.bell.close();
         intake.bell.heavy_barrier();
@@ -283,7 +291,7 @@ impl Rx {
 /// # Safety
 ///
 /// The caller is the intake's only receiver, and has not retired.
-unsafe fn is_ready<T, L: Store<T>>(intake: &Intake<T, L>) -> bool {
+unsafe fn is_ready<T, L: Store<T>, S: Scope>(intake: &Intake<T, L, S>) -> bool {
     (0..intake.lanes.len()).any(|index| {
         // SAFETY: the caller is the only receiver.
         intake
@@ -294,15 +302,15 @@ unsafe fn is_ready<T, L: Store<T>>(intake: &Intake<T, L>) -> bool {
 }
 
 /// One round over the lanes.
-pub(crate) struct Round<'a, T, L: Store<T>> {
-    intake: &'a Intake<T, L>,
+pub(crate) struct Round<'a, T, L: Store<T>, S: Scope> {
+    intake: &'a Intake<T, L, S>,
     /// The lane whose turn it is, if it is there already.
-    lane: Option<&'a Lane<L>>,
+    lane: Option<&'a Lane<L, S>>,
     lanes: usize,
     lanes_left: usize,
 }
 
-impl<T, L: Store<T>> Round<'_, T, L> {
+impl<T, L: Store<T>, S: Scope> Round<'_, T, L, S> {
     /// Takes the next message; `None` ends the round.
     ///
     /// # Safety

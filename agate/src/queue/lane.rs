@@ -10,7 +10,9 @@
     reason = "each end of a lane is for one thread, which the types cannot say"
 )]
 
-use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::scope::Scope;
+use crate::sync::atomic::Ordering;
+use crate::words::Word;
 
 /// How a lane stores messages. All methods of the sending end want I1 for the sender, the others for the receiver.
 pub(crate) trait Store<T> {
@@ -77,21 +79,20 @@ const LATE: u32 = 1;
 const RELEASED: u32 = 2;
 
 /// One lane.
-#[derive(Debug)]
-pub(crate) struct Lane<L> {
-    pub(crate) link: AtomicU32,
+pub(crate) struct Lane<L, S: Scope> {
+    pub(crate) link: S::U32,
     pub(crate) index: u32,
-    late: AtomicU32,
+    late: S::U32,
     pub(crate) store: L,
 }
 
-impl<L> Lane<L> {
+impl<L, S: Scope> Lane<L, S> {
     pub(crate) fn new(index: usize, store: L) -> Self {
         let index = u32::try_from(index).expect("a table has fewer than 2^32 entries");
         Self {
-            link: AtomicU32::new(0),
+            link: S::U32::new(0),
             index,
-            late: AtomicU32::new(ON_TIME),
+            late: S::U32::new(ON_TIME),
             store,
         }
     }

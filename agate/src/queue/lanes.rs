@@ -5,19 +5,19 @@ use std::marker::PhantomData;
 use crate::error::AttachError;
 use crate::freelist::{FreeList, Links};
 use crate::queue::lane::{Lane, Store};
-use crate::sync::atomic::AtomicU32;
+use crate::scope::Scope;
 use crate::table::{self, Table};
 
 /// All lanes that were ever made for one object.
-pub(crate) struct Lanes<T, L: Store<T>> {
-    table: Table<Lane<L>>,
-    free: FreeList,
+pub(crate) struct Lanes<T, L: Store<T>, S: Scope> {
+    table: Table<Lane<L, S>, S>,
+    free: FreeList<S>,
     config: L::Config,
     messages: PhantomData<fn(T) -> T>,
 }
 
-impl<L> Links for Table<Lane<L>> {
-    fn link(&self, index: u32) -> &AtomicU32 {
+impl<L, S: Scope> Links<S> for Table<Lane<L, S>, S> {
+    fn link(&self, index: u32) -> &S::U32 {
         &self
             .get(index as usize)
             .expect("an index on the free list has been made")
@@ -25,7 +25,7 @@ impl<L> Links for Table<Lane<L>> {
     }
 }
 
-impl<T, L: Store<T>> Lanes<T, L> {
+impl<T, L: Store<T>, S: Scope> Lanes<T, L, S> {
     pub(crate) fn new(config: L::Config) -> Self {
         Self {
             table: Table::new(),
@@ -38,7 +38,7 @@ impl<T, L: Store<T>> Lanes<T, L> {
     /// Takes a free lane, else makes one. Lock-free; without allocation when one is free.
     ///
     /// The lane is the caller's as its sender until `detach`.
-    pub(crate) fn attach(&self) -> Result<&Lane<L>, AttachError> {
+    pub(crate) fn attach(&self) -> Result<&Lane<L, S>, AttachError> {
         if let Some(index) = self.free.pop(&self.table) {
             return Ok(self.lane(index as usize));
         }
@@ -53,7 +53,7 @@ impl<T, L: Store<T>> Lanes<T, L> {
     }
 
     /// Gives a lane back for the next sender, who also inherits what is not drained yet.
-    pub(crate) fn detach(&self, lane: &Lane<L>) {
+    pub(crate) fn detach(&self, lane: &Lane<L, S>) {
         self.free.push(&self.table, lane.index);
     }
 
@@ -65,7 +65,7 @@ impl<T, L: Store<T>> Lanes<T, L> {
 
     /// A lane, if it is there already.
     #[inline]
-    pub(crate) fn get(&self, index: usize) -> Option<&Lane<L>> {
+    pub(crate) fn get(&self, index: usize) -> Option<&Lane<L, S>> {
         self.table.get(index)
     }
 
@@ -75,7 +75,7 @@ impl<T, L: Store<T>> Lanes<T, L> {
     }
 
     /// A lane whose index was handed out.
-    pub(crate) fn lane(&self, index: usize) -> &Lane<L> {
+    pub(crate) fn lane(&self, index: usize) -> &Lane<L, S> {
         self.table
             .ensure(index, |index| Lane::new(index, L::new(self.config)))
     }

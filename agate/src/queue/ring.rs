@@ -15,9 +15,11 @@
 
 use crate::queue::lane::Store;
 use crate::queue::slots::{Base, Slots};
+use crate::scope::{Local, Scope};
 use crate::sync::Line;
-use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use crate::sync::atomic::Ordering;
 use crate::sync::cell::UnsafeCell;
+use crate::words::Word;
 
 #[derive(Debug)]
 struct Sending {
@@ -36,23 +38,22 @@ struct Receiving {
 }
 
 /// A bounded single-producer single-consumer ring.
-#[derive(Debug)]
-pub(crate) struct Ring<T> {
+pub(crate) struct Ring<T, S: Scope> {
     capacity: usize,
     mask: usize,
-    slots: AtomicPtr<Slots<T>>,
+    slots: S::Ptr<Slots<T>>,
     sending: Line<UnsafeCell<Sending>>,
-    tail: Line<AtomicUsize>,
-    head: Line<AtomicUsize>,
+    tail: Line<S::Usize>,
+    head: Line<S::Usize>,
     receiving: Line<UnsafeCell<Receiving>>,
 }
 
 // SAFETY: the ring moves messages from the sender's thread to the receiver's; everything shared is atomic or split by I3, I4.
-unsafe impl<T: Send> Send for Ring<T> {}
+unsafe impl<T: Send> Send for Ring<T, Local> {}
 // SAFETY: as above.
-unsafe impl<T: Send> Sync for Ring<T> {}
+unsafe impl<T: Send> Sync for Ring<T, Local> {}
 
-impl<T> Ring<T> {
+impl<T, S: Scope> Ring<T, S> {
     #[inline(always)]
     fn slots(&self) -> Base<T> {
         let slots = self.slots.load(Ordering::Relaxed);
@@ -62,7 +63,7 @@ impl<T> Ring<T> {
     }
 }
 
-impl<T> Ring<T> {
+impl<T, S: Scope> Ring<T, S> {
     #[inline(always)]
     fn room(&self, sending: &mut Sending) -> bool {
         if sending.tail.wrapping_sub(sending.head) < self.capacity {
@@ -73,17 +74,17 @@ impl<T> Ring<T> {
     }
 }
 
-impl<T> Store<T> for Ring<T> {
+impl<T, S: Scope> Store<T> for Ring<T, S> {
     type Config = usize;
 
     fn new(capacity: usize) -> Self {
         Self {
             capacity,
             mask: capacity.next_power_of_two() - 1,
-            slots: AtomicPtr::new(std::ptr::null_mut()),
+            slots: S::Ptr::new(std::ptr::null_mut()),
             sending: Line(UnsafeCell::new(Sending { tail: 0, head: 0 })),
-            tail: Line(AtomicUsize::new(0)),
-            head: Line(AtomicUsize::new(0)),
+            tail: Line(S::Usize::new(0)),
+            head: Line(S::Usize::new(0)),
             receiving: Line(UnsafeCell::new(Receiving {
                 head: 0,
                 tail: 0,
@@ -172,7 +173,7 @@ impl<T> Store<T> for Ring<T> {
     }
 }
 
-impl<T> Drop for Ring<T> {
+impl<T, S: Scope> Drop for Ring<T, S> {
     fn drop(&mut self) {
         // SAFETY: `&mut self`: both ends are ours.
         while let Some(message) = unsafe { self.take() } {

@@ -25,35 +25,34 @@ use std::ptr;
 
 use crate::queue::lane::Store;
 use crate::queue::slots::{Base, Slots};
+use crate::scope::{Local, Scope};
 use crate::sync::Line;
-use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use crate::sync::atomic::Ordering;
 use crate::sync::cell::UnsafeCell;
+use crate::words::Word;
 
 const SEGMENT_BYTES: usize = 4096;
 
-#[derive(Debug)]
-struct Segment<T> {
-    next: AtomicPtr<Segment<T>>,
+struct Segment<T, S: Scope> {
+    next: S::Ptr<Segment<T, S>>,
     slots: Slots<T>,
 }
 
-#[derive(Debug)]
-struct Sending<T> {
+struct Sending<T, S: Scope> {
     /// The segment being filled; null before the first message.
-    current: *mut Segment<T>,
+    current: *mut Segment<T, S>,
     /// Its slots.
     slots: Base<T>,
     /// The number of the first message in it; the message of number `tail` goes to slot `tail - start`.
     start: usize,
     tail: usize,
-    oldest: *mut Segment<T>,
+    oldest: *mut Segment<T, S>,
     taken: usize,
 }
 
-#[derive(Debug)]
-struct Receiving<T> {
+struct Receiving<T, S: Scope> {
     /// The segment being emptied; null before the first message.
-    current: *mut Segment<T>,
+    current: *mut Segment<T, S>,
     /// Its slots.
     slots: Base<T>,
     /// The number of the first message in it; the message of number `head` is in slot `head - start`.
@@ -65,21 +64,20 @@ struct Receiving<T> {
 }
 
 /// An unbounded single-producer single-consumer chain.
-#[derive(Debug)]
-pub(crate) struct Chain<T> {
-    first: AtomicPtr<Segment<T>>,
-    sending: Line<UnsafeCell<Sending<T>>>,
-    tail: Line<AtomicUsize>,
-    finished: Line<AtomicUsize>,
-    receiving: Line<UnsafeCell<Receiving<T>>>,
+pub(crate) struct Chain<T, S: Scope> {
+    first: S::Ptr<Segment<T, S>>,
+    sending: Line<UnsafeCell<Sending<T, S>>>,
+    tail: Line<S::Usize>,
+    finished: Line<S::Usize>,
+    receiving: Line<UnsafeCell<Receiving<T, S>>>,
 }
 
 // SAFETY: the chain moves messages from the sender's thread to the receiver's; everything shared is atomic or split by I2, I3, I5.
-unsafe impl<T: Send> Send for Chain<T> {}
+unsafe impl<T: Send> Send for Chain<T, Local> {}
 // SAFETY: as above.
-unsafe impl<T: Send> Sync for Chain<T> {}
+unsafe impl<T: Send> Sync for Chain<T, Local> {}
 
-impl<T> Chain<T> {
+impl<T, S: Scope> Chain<T, S> {
     /// Messages in a segment.
     const LEN: usize = if cfg!(loom) {
         2
@@ -95,7 +93,7 @@ impl<T> Chain<T> {
 
     /// The sender needs a segment behind its current one: one that came back, else a new one.
     #[cold]
-    fn next_segment(&self, sending: &mut Sending<T>) {
+    fn next_segment(&self, sending: &mut Sending<T, S>) {
         let segment = if sending.current.is_null()
             || sending.taken == self.finished.load(Ordering::Acquire)
         {
@@ -126,7 +124,7 @@ impl<T> Chain<T> {
         sending.start = sending.tail;
     }
 
-    fn new_segment() -> *mut Segment<T> {
+    fn new_segment() -> *mut Segment<T, S> {
         let Some(slots) = Slots::new(Self::LEN) else {
             std::alloc::handle_alloc_error(
                 crate::queue::slots::layout::<T>(Self::LEN)
@@ -134,14 +132,14 @@ impl<T> Chain<T> {
             )
         };
         Box::into_raw(Box::new(Segment {
-            next: AtomicPtr::new(ptr::null_mut()),
+            next: S::Ptr::new(ptr::null_mut()),
             slots,
         }))
     }
 
     /// The receiver goes on to the segment behind; a message is known to be there.
     #[cold]
-    fn go_on(&self, receiving: &mut Receiving<T>) {
+    fn go_on(&self, receiving: &mut Receiving<T, S>) {
         if receiving.current.is_null() {
             receiving.current = self.first.load(Ordering::Acquire);
         } else {
@@ -160,7 +158,7 @@ impl<T> Chain<T> {
     }
 }
 
-impl<T> Store<T> for Chain<T> {
+impl<T, S: Scope> Store<T> for Chain<T, S> {
     type Config = ();
 
     fn new((): ()) -> Self {
@@ -168,7 +166,7 @@ impl<T> Store<T> for Chain<T> {
         let start = 0_usize.wrapping_sub(Self::LEN);
         let (current, oldest, slots) = (ptr::null_mut(), ptr::null_mut(), Base::dangling());
         Self {
-            first: AtomicPtr::new(ptr::null_mut()),
+            first: S::Ptr::new(ptr::null_mut()),
             sending: Line(UnsafeCell::new(Sending {
                 current,
                 slots,
@@ -177,8 +175,8 @@ impl<T> Store<T> for Chain<T> {
                 oldest,
                 taken: 0,
             })),
-            tail: Line(AtomicUsize::new(0)),
-            finished: Line(AtomicUsize::new(0)),
+            tail: Line(S::Usize::new(0)),
+            finished: Line(S::Usize::new(0)),
             receiving: Line(UnsafeCell::new(Receiving {
                 current,
                 slots,
@@ -256,7 +254,7 @@ impl<T> Store<T> for Chain<T> {
     unsafe fn release(&self) {}
 }
 
-impl<T> Drop for Chain<T> {
+impl<T, S: Scope> Drop for Chain<T, S> {
     fn drop(&mut self) {
         // SAFETY: `&mut self`: both ends are ours.
         while let Some(message) = unsafe { self.take() } {

@@ -8,11 +8,12 @@ use crate::queue::Capacity;
 use crate::queue::lane::Store;
 use crate::queue::ring::Ring;
 use crate::queue::segments::Chain;
+use crate::scope::Scope;
 
 /// Bounded or unbounded.
-pub(crate) enum QueueStore<T> {
-    Ring(Ring<T>),
-    Chain(Chain<T>),
+pub(crate) enum QueueStore<T, S: Scope> {
+    Ring(Ring<T, S>),
+    Chain(Chain<T, S>),
 }
 
 /// Calls the same method of whichever store it is.
@@ -27,7 +28,7 @@ macro_rules! either {
     };
 }
 
-impl<T> Store<T> for QueueStore<T> {
+impl<T, S: Scope> Store<T> for QueueStore<T, S> {
     type Config = Capacity;
 
     fn new(capacity: Capacity) -> Self {

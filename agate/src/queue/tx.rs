@@ -19,28 +19,34 @@ use crate::error::{AttachError, Closed};
 use crate::kind::Kind;
 use crate::queue::intake::{Intake, Refused};
 use crate::queue::lane::{Lane, Store};
+use crate::scope::Scope;
 
 /// A kind of object that has an intake.
-pub(crate) trait HasIntake: Kind {
-    type Message: Send + 'static;
+pub(crate) trait HasIntake<S: Scope>: Kind<S> {
+    type Message: 'static;
     type Lane: Store<Self::Message>;
 
-    fn intake(&self) -> &Intake<Self::Message, Self::Lane>;
+    fn intake(&self) -> &Intake<Self::Message, Self::Lane, S>;
 }
 
 /// An attached sending end.
-pub(crate) struct Tx<K: HasIntake> {
-    place: Place<K>,
-    lane: NonNull<Lane<K::Lane>>,
+pub(crate) struct Tx<K: HasIntake<S>, S: Scope> {
+    place: Place<K, S>,
+    lane: NonNull<Lane<K::Lane, S>>,
     /// One thread at a time.
     not_sync: PhantomData<Cell<()>>,
 }
 
 // SAFETY: by I1 the lane's sending end belongs to this value, wherever it is moved, and messages are `Send`.
-unsafe impl<K: HasIntake> Send for Tx<K> where Place<K>: Send {}
+unsafe impl<K: HasIntake<S>, S: Scope> Send for Tx<K, S>
+where
+    Place<K, S>: Send,
+    K::Message: Send,
+{
+}
 
-impl<K: HasIntake> Tx<K> {
-    pub(crate) fn attach(place: Place<K>) -> Result<Self, AttachError> {
+impl<K: HasIntake<S>, S: Scope> Tx<K, S> {
+    pub(crate) fn attach(place: Place<K, S>) -> Result<Self, AttachError> {
         let lane = NonNull::from(place.intake().attach()?);
         Ok(Self {
             place,
@@ -58,7 +64,7 @@ impl<K: HasIntake> Tx<K> {
     }
 
     #[inline(always)]
-    fn lane(&self) -> &Lane<K::Lane> {
+    fn lane(&self) -> &Lane<K::Lane, S> {
         // SAFETY: I2.
         unsafe { self.lane.as_ref() }
     }
@@ -101,16 +107,16 @@ impl<K: HasIntake> Tx<K> {
 }
 
 /// Publishes when it goes out of scope.
-struct Batch<'a, K: HasIntake>(&'a Tx<K>);
+struct Batch<'a, K: HasIntake<S>, S: Scope>(&'a Tx<K, S>);
 
-impl<K: HasIntake> Drop for Batch<'_, K> {
+impl<K: HasIntake<S>, S: Scope> Drop for Batch<'_, K, S> {
     fn drop(&mut self) {
         // SAFETY: I1, as in `send`.
         unsafe { self.0.place.intake().publish(self.0.lane()) };
     }
 }
 
-impl<K: HasIntake> Drop for Tx<K> {
+impl<K: HasIntake<S>, S: Scope> Drop for Tx<K, S> {
     fn drop(&mut self) {
         self.place.intake().detach(self.lane());
     }
