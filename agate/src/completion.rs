@@ -27,7 +27,7 @@ use crate::completion::slot::{
     DROPPED, Outcome, RELEASED, RESOLVED, Slot, WAITER, Waiter, free, is_resolved,
 };
 use crate::error::{CompletionError, WaitError};
-use crate::park::{Gate, Parker, Woken, park_until};
+use crate::park::{Gate, Woken, park_until};
 use crate::sync::atomic::Ordering;
 use crate::sync::per_thread;
 
@@ -126,9 +126,9 @@ impl<T> Completion<T> {
     fn park(&mut self, slot: NonNull<Slot<T>>, timeout: Duration) -> Woken {
         let mut gate = GATE.with(Cell::get);
         let deadline = Instant::now().checked_add(timeout);
-        let leave = |parker: &Parker| {
+        let leave = |unparker| {
             self.take_waiter(slot);
-            self.leave_waiter(slot, Waiter::Thread(parker.unparker()));
+            self.leave_waiter(slot, Waiter::Thread(unparker));
         };
         let woken = park_until(&mut gate, deadline, leave, || is_resolved(slot));
         GATE.with(|cell| cell.set(gate));

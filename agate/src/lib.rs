@@ -78,7 +78,7 @@ pub use attach::{Place, Role};
 pub use completion::{Completion, CompletionPool, Resolver, completion, forbid_wait};
 pub use error::{
     AttachError, Closed, CompletionError, CreateError, OutOfBlocks, RecvError, SendError,
-    StreamError, TryRecvError, TrySendError, WaitError,
+    SendTimeoutError, StreamError, TryRecvError, TrySendError, WaitError,
 };
 pub use handle::{Handle, Limits};
 pub use kind::Kind;

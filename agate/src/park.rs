@@ -27,11 +27,15 @@ pub(crate) use gate::Gate;
 #[cfg(all(target_os = "linux", not(loom)))]
 use linux::Sleeper;
 #[cfg(loom)]
-pub(crate) use modelled::{Parker, Unparker};
+use modelled::Parker;
+#[cfg(loom)]
+pub(crate) use modelled::Unparker;
 #[cfg(any(not(target_os = "linux"), loom))]
 use portable::Sleeper;
 #[cfg(not(loom))]
-pub(crate) use threads::{Parker, Unparker};
+use threads::Parker;
+#[cfg(not(loom))]
+pub(crate) use threads::Unparker;
 
 /// How a receiver or owner waits when nothing is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -60,19 +64,19 @@ pub enum Woken {
     Stalled,
 }
 
-/// Waits on the current thread until `done`, or until the deadline. `leave` leaves a waker of the given [`Parker`] with
-/// whoever makes `done` true, who wakes after that; it is called again after each wake that was for nothing.
+/// Waits on the current thread until `done`, or until the deadline. `leave` leaves the given [`Unparker`] with whoever
+/// makes `done` true, who wakes after that. It is called again, with the same, after each wake that was for nothing.
 pub(crate) fn park_until(
     gate: &mut Gate,
     deadline: Option<Instant>,
-    mut leave: impl FnMut(&Parker),
+    mut leave: impl FnMut(Unparker),
     done: impl Fn() -> bool,
 ) -> Woken {
     gate.wait(&done, deadline, |gate| {
         let parker = Parker::new();
         let started = Instant::now();
         loop {
-            leave(&parker);
+            leave(parker.unparker());
             if done() || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 break;
             }

@@ -12,6 +12,7 @@ mod intake;
 mod lane;
 mod object;
 mod park;
+mod room;
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};

@@ -8,7 +8,7 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
 use super::check;
-use crate::park::{Bell, Doorbell, Gate, Parker, WaitMode, Woken};
+use crate::park::{Bell, Doorbell, Gate, Unparker, WaitMode, Woken, park_until};
 
 /// Two senders publish and ring; the receiver waits until it has both.
 fn two_rings(new_bell: fn() -> Doorbell) {
@@ -67,16 +67,9 @@ fn a_close_wakes() {
 
 /// Waits as a task does: leaves a waker, looks once more, and runs again when that is used.
 fn await_on(register: impl Fn(&Waker), unregister: impl Fn(), ready: impl Fn() -> bool) {
-    let parker = Parker::new();
-    let waker = parker.waker();
-    while !ready() {
-        register(&waker);
-        if ready() {
-            unregister();
-            break;
-        }
-        parker.park(None);
-    }
+    let leave = |unparker: Unparker| register(&unparker.into_waker());
+    park_until(&mut Gate::new(), None, leave, ready);
+    unregister();
 }
 
 /// Two senders publish and ring; a task registers until it has seen both.

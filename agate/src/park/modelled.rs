@@ -12,28 +12,24 @@ struct Parked {
     bell: Condvar,
 }
 
-pub(crate) struct Parker(Unparker);
+pub(super) struct Parker(Unparker);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Unparker(Arc<Parked>);
 
 impl Parker {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Unparker(Arc::new(Parked {
             woken: Mutex::new(false),
             bell: Condvar::new(),
         })))
     }
 
-    pub(crate) fn unparker(&self) -> Unparker {
+    pub(super) fn unparker(&self) -> Unparker {
         self.0.clone()
     }
 
-    pub(crate) fn waker(&self) -> Waker {
-        Waker::from(Arc::clone(&self.0.0))
-    }
-
-    pub(crate) fn park(&self, _: Option<Instant>) {
+    pub(super) fn park(&self, _: Option<Instant>) {
         let Parked { woken, bell } = &*self.0.0;
         let mut woken = woken.lock().unwrap();
         while !*woken {
@@ -42,12 +38,17 @@ impl Parker {
         *woken = false;
     }
 
-    pub(crate) fn latency(&self) -> Option<u64> {
+    pub(super) fn latency(&self) -> Option<u64> {
         None
     }
 }
 
 impl Unparker {
+    /// The same, for who wakes tasks. Does not allocate.
+    pub(crate) fn into_waker(self) -> Waker {
+        Waker::from(self.0)
+    }
+
     pub(crate) fn wake(&self) {
         self.0.wake_by_ref();
     }

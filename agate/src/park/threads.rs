@@ -22,7 +22,7 @@ struct Parked {
 pub(crate) struct Unparker(Arc<Parked>);
 
 /// The current thread.
-pub(crate) struct Parker(Unparker);
+pub(super) struct Parker(Unparker);
 
 thread_local! {
     static THIS: Unparker = Unparker::new();
@@ -30,7 +30,7 @@ thread_local! {
 
 impl Parker {
     /// Allocates once in the life of a thread.
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         // No longer there when a thread ends: its destructors may wait too.
         let this = THIS
             .try_with(Unparker::clone)
@@ -39,17 +39,12 @@ impl Parker {
         Self(this)
     }
 
-    pub(crate) fn unparker(&self) -> Unparker {
+    pub(super) fn unparker(&self) -> Unparker {
         self.0.clone()
     }
 
-    /// Does not allocate.
-    pub(crate) fn waker(&self) -> Waker {
-        Waker::from(Arc::clone(&self.0.0))
-    }
-
     /// Parks; may return at any time.
-    pub(crate) fn park(&self, until: Option<Instant>) {
+    pub(super) fn park(&self, until: Option<Instant>) {
         match until {
             None => thread::park(),
             Some(until) => {
@@ -59,13 +54,18 @@ impl Parker {
     }
 
     /// What the last wake took until now, in nanoseconds, if there was one since `new`.
-    pub(crate) fn latency(&self) -> Option<u64> {
+    pub(super) fn latency(&self) -> Option<u64> {
         let stamp = self.0.0.stamp.load(Ordering::Relaxed);
         (stamp != 0).then(|| self.0.0.now().saturating_sub(stamp))
     }
 }
 
 impl Unparker {
+    /// The same, for who wakes tasks. Does not allocate.
+    pub(crate) fn into_waker(self) -> Waker {
+        Waker::from(self.0)
+    }
+
     fn new() -> Self {
         Self(Arc::new(Parked {
             thread: thread::current(),

@@ -69,18 +69,29 @@ impl<T, L: Store<T>, S: Scope> Intake<T, L, S> {
 
     /// Accepts nothing new; the receiver may go on until it is empty.
     pub(crate) fn close(&self) -> bool {
-        self.bell.close()
+        let first = self.bell.close();
+        self.nudge_senders();
+        first
     }
 
     /// As `close`, and resolvers that are discarded say that their owner panicked.
     pub(crate) fn close_panicked(&self) {
         self.panicked.store(true, Ordering::Release);
-        self.bell.close();
+        self.close();
     }
 
     /// Wakes the receiver if it sleeps, so that it looks at what has changed.
     pub(crate) fn nudge(&self) {
         self.bell.ring();
+    }
+
+    /// Wakes the senders that wait for room, so that they look at what has changed.
+    pub(crate) fn nudge_senders(&self) {
+        // The light barrier, before looking how many lanes there are: a sender in one that is newer sees the change.
+        self.bell.after_publish();
+        for lane in (0..self.lanes.len()).filter_map(|index| self.lanes.get(index)) {
+            lane.store.ring_room();
+        }
     }
 
     /// Takes a lane for a new sender.
@@ -120,6 +131,23 @@ impl<T, L: Store<T>, S: Scope> Intake<T, L, S> {
         // SAFETY: as above.
         unsafe { self.publish(lane) };
         Ok(())
+    }
+
+    /// Waits until the lane has room, the intake is closed, `also` is true, or the deadline has come.
+    ///
+    /// # Safety
+    ///
+    /// `lane` is of this intake, and the caller is its only sender.
+    pub(crate) unsafe fn wait_room(
+        &self,
+        lane: &Lane<L, S>,
+        gate: &mut Gate,
+        deadline: Option<Instant>,
+        also: impl Fn() -> bool,
+    ) -> Woken {
+        let also = || self.bell.is_closed() || also();
+        // SAFETY: the caller is the lane's only sender.
+        unsafe { lane.store.wait_room(gate, deadline, also) }
     }
 
     /// Lets the receiver see what was written into the lane, and wakes it if it sleeps.
@@ -269,7 +297,7 @@ impl Rx {
         intake: &Intake<T, L, S>,
     ) -> u64 {
         intake.retired.store(true, Ordering::Release);
-        intake.bell.close();
+        intake.close();
         intake.bell.heavy_barrier();
         let mut count = 0;
         for index in 0..intake.lanes.seal() {

@@ -10,6 +10,9 @@
     reason = "each end of a lane is for one thread, which the types cannot say"
 )]
 
+use std::time::Instant;
+
+use crate::park::{Gate, Woken};
 use crate::scope::Scope;
 use crate::sync::atomic::Ordering;
 use crate::words::Word;
@@ -27,6 +30,24 @@ pub(crate) trait Store<T> {
     ///
     /// Called by the lane's only sender.
     unsafe fn prepare(&self) -> bool;
+
+    /// Waits until `write` would find room, `also` is true, or the deadline.
+    ///
+    /// # Safety
+    ///
+    /// Called by the lane's only sender.
+    unsafe fn wait_room(
+        &self,
+        gate: &mut Gate,
+        deadline: Option<Instant>,
+        also: impl Fn() -> bool,
+    ) -> Woken {
+        let _ = (gate, deadline, also);
+        Woken::Ready
+    }
+
+    /// Has the sender look whether it should still wait for room.
+    fn ring_room(&self) {}
 
     /// Whether `write` would find room.
     ///

@@ -127,14 +127,17 @@ impl<T: 'static, S: Scope> Kind<S> for Queue<T, S> {
     }
 
     fn vacated(&self, role: Role) {
-        if role == Role::Sender {
-            self.intake.nudge();
+        match role {
+            Role::Sender => self.intake.nudge(),
+            Role::Receiver => self.intake.nudge_senders(),
+            Role::User => {}
         }
     }
 
     fn unnamed(&self) {
         self.unnamed.store(true, Ordering::Release);
         self.intake.nudge();
+        self.intake.nudge_senders();
     }
 }
 

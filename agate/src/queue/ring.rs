@@ -13,6 +13,9 @@
     reason = "the two ends share raw slots, split between them by the indices, I3"
 )]
 
+use std::time::Instant;
+
+use crate::park::{Bell, Gate, WaitMode, Woken};
 use crate::queue::lane::Store;
 use crate::queue::slots::{Base, Slots};
 use crate::scope::{Local, Scope};
@@ -46,6 +49,8 @@ pub(crate) struct Ring<T, S: Scope> {
     tail: Line<S::Usize>,
     head: Line<S::Usize>,
     receiving: Line<UnsafeCell<Receiving>>,
+    /// What the sender sleeps on when there is no room.
+    room: Line<S::Bell>,
 }
 
 // SAFETY: the ring moves messages from the sender's thread to the receiver's; everything shared is atomic or split by I3, I4.
@@ -90,6 +95,7 @@ impl<T, S: Scope> Store<T> for Ring<T, S> {
                 tail: 0,
                 released: 0,
             })),
+            room: Line(S::Bell::new(WaitMode::Wake)),
         }
     }
 
@@ -102,6 +108,22 @@ impl<T, S: Scope> Store<T> for Ring<T, S> {
                 .store(Box::into_raw(Box::new(slots)), Ordering::Release);
         }
         true
+    }
+
+    unsafe fn wait_room(
+        &self,
+        gate: &mut Gate,
+        deadline: Option<Instant>,
+        also: impl Fn() -> bool,
+    ) -> Woken {
+        self.room.wait(gate, deadline, || {
+            // SAFETY: the caller is the only sender.
+            also() || unsafe { self.has_room() }
+        })
+    }
+
+    fn ring_room(&self) {
+        self.room.ring();
     }
 
     unsafe fn has_room(&self) -> bool {
@@ -168,6 +190,10 @@ impl<T, S: Scope> Store<T> for Ring<T, S> {
             if receiving.released != receiving.head {
                 receiving.released = receiving.head;
                 self.head.store(receiving.head, Ordering::Release);
+                let word = self.room.after_publish();
+                if word != 0 {
+                    self.room.answer(word);
+                }
             }
         });
     }

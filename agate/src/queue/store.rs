@@ -4,6 +4,9 @@
     reason = "passes the obligations of the lane's two ends on"
 )]
 
+use std::time::Instant;
+
+use crate::park::{Gate, Woken};
 use crate::queue::Capacity;
 use crate::queue::lane::Store;
 use crate::queue::ring::Ring;
@@ -40,6 +43,21 @@ impl<T, S: Scope> Store<T> for QueueStore<T, S> {
 
     unsafe fn prepare(&self) -> bool {
         either!(self, store => store.prepare())
+    }
+
+    unsafe fn wait_room(
+        &self,
+        gate: &mut Gate,
+        deadline: Option<Instant>,
+        also: impl Fn() -> bool,
+    ) -> Woken {
+        either!(self, store => store.wait_room(gate, deadline, also))
+    }
+
+    fn ring_room(&self) {
+        if let Self::Ring(ring) = self {
+            ring.ring_room();
+        }
     }
 
     unsafe fn has_room(&self) -> bool {

@@ -13,10 +13,12 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
+use std::time::Instant;
 
 use crate::attach::Place;
 use crate::error::{AttachError, Closed};
 use crate::kind::Kind;
+use crate::park::{Gate, Woken};
 use crate::queue::intake::{Intake, Refused};
 use crate::queue::lane::{Lane, Store};
 use crate::scope::Scope;
@@ -59,6 +61,10 @@ impl<K: HasIntake<S>, S: Scope> Tx<K, S> {
         Self::attach(self.place.another()?)
     }
 
+    pub(crate) fn place(&self) -> &Place<K, S> {
+        &self.place
+    }
+
     pub(crate) fn object(&self) -> &K {
         &self.place
     }
@@ -73,6 +79,18 @@ impl<K: HasIntake<S>, S: Scope> Tx<K, S> {
     pub(crate) fn send(&self, message: K::Message) -> Result<(), Refused<K::Message>> {
         // SAFETY: I1, and `&self` of a type that is not `Sync` is one thread.
         unsafe { self.place.intake().send(self.lane(), message) }
+    }
+
+    /// Waits until there is room, the object is closed, `also` is true, or the deadline has come.
+    pub(crate) fn wait_room(
+        &self,
+        gate: &mut Gate,
+        deadline: Option<Instant>,
+        also: impl Fn() -> bool,
+    ) -> Woken {
+        let intake = self.place.intake();
+        // SAFETY: I1, as in `send`.
+        unsafe { intake.wait_room(self.lane(), gate, deadline, also) }
     }
 
     /// Sends as many as there is room for, and publishes them together, also if the iterator panics.
