@@ -13,6 +13,7 @@ mod lane;
 mod object;
 mod park;
 mod room;
+mod wait_any;
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};

@@ -18,6 +18,7 @@
     reason = "hands out the two ends of lanes, each to one user at a time, I1 and I2"
 )]
 
+use std::task::Waker;
 use std::time::Instant;
 
 use crate::caught;
@@ -181,6 +182,30 @@ impl<T, L: Store<T>, S: Scope> Intake<T, L, S> {
         }
     }
 
+    /// Whether any lane has a message.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the intake's only receiver, and has not retired.
+    pub(crate) unsafe fn is_ready(&self) -> bool {
+        (0..self.lanes.len()).any(|index| {
+            // SAFETY: the caller is the only receiver.
+            self.lanes
+                .get(index)
+                .is_some_and(|lane| unsafe { lane.store.is_ready() })
+        })
+    }
+
+    /// Has the next send, nudge or close wake a task of the receiver, which looks once more after this.
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.bell.register(waker);
+    }
+
+    /// Takes back a waker that was left.
+    pub(crate) fn unregister(&self) {
+        self.bell.unregister();
+    }
+
     /// Drops everything in a lane; returns how many messages.
     ///
     /// # Safety
@@ -282,7 +307,7 @@ impl Rx {
     ) -> Woken {
         intake.bell.wait(&mut self.gate, deadline, || {
             // SAFETY: the caller is the only receiver.
-            intake.bell.is_closed() || unsafe { is_ready(intake) } || also()
+            intake.bell.is_closed() || unsafe { intake.is_ready() } || also()
         })
     }
 
@@ -312,21 +337,6 @@ impl Rx {
         }
         count
     }
-}
-
-/// Whether any lane has a message.
-///
-/// # Safety
-///
-/// The caller is the intake's only receiver, and has not retired.
-unsafe fn is_ready<T, L: Store<T>, S: Scope>(intake: &Intake<T, L, S>) -> bool {
-    (0..intake.lanes.len()).any(|index| {
-        // SAFETY: the caller is the only receiver.
-        intake
-            .lanes
-            .get(index)
-            .is_some_and(|lane| unsafe { lane.store.is_ready() })
-    })
 }
 
 /// One round over the lanes.

@@ -4,6 +4,7 @@ pub(crate) mod intake;
 pub(crate) mod lane;
 mod lanes;
 mod receiver;
+mod recv;
 pub(crate) mod ring;
 pub(crate) mod segments;
 mod sender;
@@ -14,6 +15,7 @@ pub(crate) mod tx;
 use std::fmt;
 
 pub use receiver::{Drain, Receiver};
+pub use recv::Recv;
 pub use sender::Sender;
 
 use crate::attach::{Place, Role};
