@@ -8,8 +8,8 @@ use crate::error::{AttachError, SendError};
 use crate::kind::Kind;
 use crate::owner::Pending;
 use crate::park::WaitMode;
+use crate::queue::Capacity;
 use crate::queue::intake::{Intake, Refused};
-use crate::queue::segments::Chain;
 use crate::queue::tx::{HasIntake, Tx};
 use crate::scope::{Local, Scope};
 use crate::sync::atomic::Ordering;
@@ -44,14 +44,14 @@ use crate::words::Word;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Inbox<M: 'static, S: Scope = Local> {
-    pub(crate) intake: Intake<M, Chain<M, S>, S>,
+    pub(crate) intake: Intake<M, S>,
     discard: S::Bool,
 }
 
 impl<M: 'static, S: Scope> Inbox<M, S> {
     pub(crate) fn new(mode: WaitMode) -> Self {
         Self {
-            intake: Intake::new((), mode),
+            intake: Intake::new(Capacity::Unbounded, mode),
             discard: S::Bool::new(false),
         }
     }
@@ -88,10 +88,9 @@ impl<M: 'static, S: Scope> Kind<S> for Inbox<M, S> {
 
 impl<M: 'static, S: Scope> HasIntake<S> for Inbox<M, S> {
     type Message = M;
-    type Lane = Chain<M, S>;
 
     #[inline(always)]
-    fn intake(&self) -> &Intake<M, Chain<M, S>, S> {
+    fn intake(&self) -> &Intake<M, S> {
         &self.intake
     }
 }

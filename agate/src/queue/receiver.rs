@@ -18,8 +18,7 @@ use crate::completion::is_wait_forbidden;
 use crate::error::{AttachError, RecvError, TryRecvError};
 use crate::park::Woken;
 use crate::queue::Queue;
-use crate::queue::intake::{Round, Rx};
-use crate::queue::store::QueueStore;
+use crate::queue::rx::{Round, Rx};
 use crate::scope::{Local, Scope};
 use crate::sync::atomic::Ordering;
 use crate::words::Word;
@@ -45,7 +44,7 @@ use crate::words::Word;
 /// ```
 pub struct Receiver<T: 'static, S: Scope = Local> {
     place: Place<Queue<T, S>, S>,
-    rx: Rx,
+    rx: Rx<T, S>,
     /// Whether dropping must leave the queue as it is.
     detached: bool,
 }
@@ -83,10 +82,8 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn drain(&mut self) -> Drain<'_, T, S> {
-        let round = self.rx.round(&self.place.intake);
         Drain {
-            rx: &mut self.rx,
-            round,
+            round: self.rx.round(&self.place.intake),
         }
     }
 
@@ -170,7 +167,7 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
     /// Whether `try_recv` would not say that it is empty.
     pub(crate) fn has_news(&mut self) -> bool {
         // SAFETY: I1.
-        self.is_disconnected() || unsafe { self.place.intake.is_ready() }
+        self.is_disconnected() || unsafe { self.rx.is_ready(&self.place.intake) }
     }
 
     /// Has the next message, or the end, wake a task. The caller looks once more after this.
@@ -218,8 +215,7 @@ impl<T: 'static, S: Scope> fmt::Debug for Receiver<T, S> {
 
 /// The messages of one round over the lanes; see [`Receiver::drain`].
 pub struct Drain<'a, T: 'static, S: Scope = Local> {
-    rx: &'a mut Rx,
-    round: Round<'a, T, QueueStore<T, S>, S>,
+    round: Round<'a, T, S>,
 }
 
 impl<T: 'static, S: Scope> Iterator for Drain<'_, T, S> {
@@ -228,7 +224,7 @@ impl<T: 'static, S: Scope> Iterator for Drain<'_, T, S> {
     #[inline]
     fn next(&mut self) -> Option<T> {
         // SAFETY: I1 of the receiver that this borrows.
-        unsafe { self.round.take(self.rx) }
+        unsafe { self.round.take() }
     }
 }
 
