@@ -60,6 +60,7 @@ mod counted;
 mod error;
 mod freelist;
 mod handle;
+mod inspect;
 mod kind;
 #[cfg(all(test, loom))]
 mod model;
@@ -82,12 +83,13 @@ pub use error::{
     SendTimeoutError, StreamError, TryRecvError, TrySendError, WaitError,
 };
 pub use handle::{Handle, Limits};
+pub use inspect::{Inspection, LaneInspection};
 pub use kind::Kind;
 pub use owner::{
     Handler, Inbox, Owner, OwnerOptions, Pending, Port, ShutdownError, ShutdownReport,
 };
 pub use park::WaitMode;
-pub use queue::{Capacity, Drain, Queue, Receiver, Recv, Sender};
+pub use queue::{Capacity, Drain, Order, Queue, QueueOptions, Receiver, Recv, Sender};
 pub use scope::{Carries, Local, Private, Scope};
 pub use stream::{
     Block, BlockOptions, BlockPool, BlockStats, RawBlock, Reservation, Stream, StreamReceiver,

@@ -7,7 +7,7 @@ use crate::error::CreateError;
 use crate::handle::{Handle, Limits};
 use crate::kind::Kind;
 use crate::owner::{Handler, Owner, OwnerOptions};
-use crate::queue::{Capacity, Queue};
+use crate::queue::{Capacity, Order, Queue, QueueOptions};
 use crate::stream::{BlockOptions, BlockPool, Stream};
 
 /// Who may use an object: a value from which objects are made.
@@ -65,9 +65,35 @@ pub trait Scope: sealed::Home + Copy + Debug + 'static {
     where
         Self: Carries<T>,
     {
-        // Lanes are drained by one receiver at a time.
-        let receivers = limits.of(Role::Receiver).min(1);
-        Ok(self.install(limits.receivers(receivers), Queue::new(capacity)?))
+        self.queue_with(QueueOptions::new(capacity).limits(limits))
+    }
+
+    /// Makes a queue with all its options: the order of messages, how receivers wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`queue`](Self::queue).
+    ///
+    /// # Progress
+    ///
+    /// As [`queue`](Self::queue).
+    ///
+    /// # Examples
+    ///
+    /// See [`QueueOptions`].
+    fn queue_with<T: 'static>(
+        &self,
+        options: QueueOptions,
+    ) -> Result<Handle<Queue<T, Self>, Self>, CreateError>
+    where
+        Self: Carries<T>,
+    {
+        let mut limits = options.limits;
+        if options.order == Order::PerSender {
+            // Lanes are drained by one receiver at a time.
+            limits = limits.receivers(limits.of(Role::Receiver).min(1));
+        }
+        Ok(self.install(limits, Queue::new(&options)?))
     }
 
     /// Makes a stream of byte messages, whose blocks come from `pool`.

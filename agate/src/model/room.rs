@@ -4,7 +4,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::{Drops, Message, check};
-use crate::park::{Gate, WaitMode, Woken};
+use crate::park::{WaitMode, Woken};
 use crate::queue::Capacity;
 use crate::queue::intake::{Intake, Refused};
 use crate::queue::rx::Rx;
@@ -19,7 +19,6 @@ fn send(intake: &Bounded, drops: &Drops, count: usize) -> usize {
     };
     // SAFETY: lanes live as long as the intake.
     let lane = unsafe { lane.as_ref() };
-    let mut gate = Gate::for_room();
     let mut sent = 0;
     while sent < count {
         // SAFETY: the lane was attached above.
@@ -28,7 +27,7 @@ fn send(intake: &Bounded, drops: &Drops, count: usize) -> usize {
             Err(Refused::Closed(_)) => break,
             Err(Refused::Full(_)) => {
                 // SAFETY: as above.
-                let woken = unsafe { lane.wait_room(&mut gate, None, || intake.is_closed()) };
+                let woken = unsafe { lane.wait_room(None, || intake.is_closed()) };
                 assert_eq!(woken, Woken::Ready);
             }
         }

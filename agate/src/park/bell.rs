@@ -1,6 +1,6 @@
 //! What an object's intake needs of a doorbell, and the doorbell of one thread.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt::{self, Debug};
 use std::task::Waker;
 use std::time::Instant;
@@ -14,6 +14,24 @@ pub trait Bell: Debug {
     const LONELY: bool;
 
     fn new(mode: WaitMode) -> Self;
+
+    /// A bell on which several may wait: each wakes for every ring. Their tasks need a seat there.
+    fn for_many(mode: WaitMode) -> Self;
+
+    /// How many times the kernel was called to wake a thread, closing included.
+    fn wakes(&self) -> u64;
+
+    /// Takes a seat for the tasks of one of several waiters; `None` when there are too many.
+    fn enter(&self) -> Option<u32>;
+
+    /// Gives a seat back.
+    fn leave(&self, seat: u32);
+
+    /// As [`register`](Self::register), for who has that seat.
+    fn register_at(&self, seat: u32, waker: &Waker);
+
+    /// As [`unregister`](Self::unregister), for who has that seat.
+    fn unregister_at(&self, seat: u32);
 
     /// Whether nothing new is accepted.
     fn is_closed(&self) -> bool;
@@ -57,6 +75,8 @@ pub struct Alone {
     word: Cell<u32>,
     /// There when `word` has `TASK`.
     task: Cell<Option<Waker>>,
+    /// The seats of several waiters: their wakers, and whether a seat is taken.
+    seats: RefCell<Vec<(bool, Option<Waker>)>>,
 }
 
 impl Bell for Alone {
@@ -66,7 +86,52 @@ impl Bell for Alone {
         Self {
             word: Cell::new(0),
             task: Cell::new(None),
+            seats: RefCell::new(Vec::new()),
         }
+    }
+
+    fn for_many(mode: WaitMode) -> Self {
+        Self::new(mode)
+    }
+
+    fn wakes(&self) -> u64 {
+        0
+    }
+
+    fn enter(&self) -> Option<u32> {
+        let mut seats = self.seats.borrow_mut();
+        let free = seats.iter().position(|(taken, _)| !taken);
+        let seat = free.unwrap_or(seats.len());
+        if seat == seats.len() {
+            seats.push((true, None));
+        }
+        seats[seat].0 = true;
+        u32::try_from(seat).ok()
+    }
+
+    fn leave(&self, seat: u32) {
+        self.unregister_at(seat);
+        if let Some(seat) = self.seats.borrow_mut().get_mut(seat as usize) {
+            seat.0 = false;
+        }
+    }
+
+    fn register_at(&self, seat: u32, waker: &Waker) {
+        let waker = waker.clone();
+        let before = self
+            .seats
+            .borrow_mut()
+            .get_mut(seat as usize)
+            .and_then(|seat| seat.1.replace(waker));
+        self.word.set(self.word.get() | TASK);
+        drop(before);
+    }
+
+    fn unregister_at(&self, seat: u32) {
+        let mut seats = self.seats.borrow_mut();
+        let before = seats.get_mut(seat as usize).and_then(|seat| seat.1.take());
+        drop(seats);
+        drop(before);
     }
 
     #[inline(always)]
@@ -88,6 +153,17 @@ impl Bell for Alone {
             self.word.set(self.word.get() & !TASK);
             if let Some(waker) = self.task.take() {
                 caught::run(|| waker.wake());
+            }
+            let waiting = self.seats.borrow().len();
+            for seat in 0..waiting {
+                let waker = self
+                    .seats
+                    .borrow_mut()
+                    .get_mut(seat)
+                    .and_then(|seat| seat.1.take());
+                if let Some(waker) = waker {
+                    caught::run(|| waker.wake());
+                }
             }
         }
         word & CLOSED != 0

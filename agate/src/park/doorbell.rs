@@ -33,19 +33,6 @@ pub struct Doorbell {
 }
 
 impl Doorbell {
-    /// A doorbell on which several receivers may wait: each wakes for every ring. A receiver's tasks need a
-    /// [`seat`](Self::enter) there.
-    #[cfg_attr(
-        not(test),
-        allow(dead_code, reason = "for queues with several receivers")
-    )]
-    pub(crate) fn for_many(mode: WaitMode) -> Self {
-        Self {
-            crowd: Some(Box::new(Crowd::new())),
-            ..Self::new(mode)
-        }
-    }
-
     pub(super) fn with_barrier(mode: WaitMode, barrier: Barrier) -> Self {
         let sleeper = Sleeper::new();
         Self {
@@ -82,42 +69,6 @@ impl Doorbell {
         let tasks = std::iter::once(&self.task).chain(several);
         for waker in tasks.filter_map(TaskCell::take) {
             caught::run(|| waker.wake());
-        }
-    }
-
-    /// How many times the kernel was called to wake a thread, closing included.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for counters and tests"))]
-    pub(crate) fn wakes(&self) -> u64 {
-        self.wakes.load(Ordering::Relaxed)
-    }
-
-    /// Takes a seat for the tasks of one of several receivers; `None` when there are too many.
-    #[allow(dead_code, reason = "for queues with several receivers")]
-    pub(crate) fn enter(&self) -> Option<u32> {
-        self.crowd.as_ref()?.enter()
-    }
-
-    /// Gives a seat back.
-    #[allow(dead_code, reason = "for queues with several receivers")]
-    pub(crate) fn leave(&self, seat: u32) {
-        if let Some(crowd) = &self.crowd {
-            crowd.leave(seat);
-        }
-    }
-
-    /// As [`register`](Bell::register), for who has that seat.
-    #[allow(dead_code, reason = "for queues with several receivers")]
-    pub(crate) fn register_at(&self, seat: u32, waker: &Waker) {
-        if let Some(crowd) = &self.crowd {
-            self.register_in(crowd.task(seat), waker);
-        }
-    }
-
-    /// As [`unregister`](Bell::unregister), for who has that seat. Others may wait, so `TASK` stays.
-    #[allow(dead_code, reason = "for queues with several receivers")]
-    pub(crate) fn unregister_at(&self, seat: u32) {
-        if let Some(crowd) = &self.crowd {
-            drop(crowd.task(seat).take());
         }
     }
 
@@ -196,6 +147,40 @@ impl Bell for Doorbell {
 
     fn new(mode: WaitMode) -> Self {
         Self::with_barrier(mode, Barrier::choose())
+    }
+
+    fn for_many(mode: WaitMode) -> Self {
+        Self {
+            crowd: Some(Box::new(Crowd::new())),
+            ..Self::new(mode)
+        }
+    }
+
+    fn wakes(&self) -> u64 {
+        self.wakes.load(Ordering::Relaxed)
+    }
+
+    fn enter(&self) -> Option<u32> {
+        self.crowd.as_ref()?.enter()
+    }
+
+    fn leave(&self, seat: u32) {
+        if let Some(crowd) = &self.crowd {
+            crowd.leave(seat);
+        }
+    }
+
+    fn register_at(&self, seat: u32, waker: &Waker) {
+        if let Some(crowd) = &self.crowd {
+            self.register_in(crowd.task(seat), waker);
+        }
+    }
+
+    /// Others may wait, so `TASK` stays.
+    fn unregister_at(&self, seat: u32) {
+        if let Some(crowd) = &self.crowd {
+            drop(crowd.task(seat).take());
+        }
     }
 
     #[inline(always)]

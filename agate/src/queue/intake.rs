@@ -23,6 +23,7 @@ use std::task::Waker;
 
 use crate::caught;
 use crate::error::AttachError;
+use crate::inspect::Inspection;
 use crate::park::{Bell, WaitMode};
 use crate::queue::Capacity;
 use crate::queue::lane::Lane;
@@ -50,8 +51,12 @@ pub(crate) enum Refused<T> {
 
 impl<T, S: Scope> Intake<T, S> {
     pub(crate) fn new(capacity: Capacity, mode: WaitMode) -> Self {
+        Self::with_bell(capacity, S::Bell::new(mode))
+    }
+
+    pub(super) fn with_bell(capacity: Capacity, bell: S::Bell) -> Self {
         Self {
-            bell: S::Bell::new(mode),
+            bell,
             lanes: Lanes::new(capacity),
             retired: S::Bool::new(false),
             panicked: S::Bool::new(false),
@@ -181,6 +186,22 @@ impl<T, S: Scope> Intake<T, S> {
         }
     }
 
+    /// Says that the receiver has left for good, and makes sure that everybody who sends from now on sees it.
+    pub(super) fn leave_for_good(&self) {
+        self.retired.store(true, Ordering::Release);
+        self.close();
+        self.bell.heavy_barrier();
+    }
+
+    /// Adds what the lanes and the bell tell.
+    pub(crate) fn inspect(&self, seen: &mut Inspection) {
+        seen.closed = self.is_closed();
+        seen.wakes = self.bell.wakes();
+        for lane in (0..self.lanes.len()).filter_map(|index| self.lanes.get(index)) {
+            seen.add(lane.inspect());
+        }
+    }
+
     /// Leaves for good: closes, and drops what is in the lanes or still comes. Returns how many messages were dropped
     /// here.
     ///
@@ -188,9 +209,7 @@ impl<T, S: Scope> Intake<T, S> {
     ///
     /// The caller is the intake's only receiver, has not retired, and takes nothing afterwards.
     pub(super) unsafe fn retire(&self) -> u64 {
-        self.retired.store(true, Ordering::Release);
-        self.close();
-        self.bell.heavy_barrier();
+        self.leave_for_good();
         let mut count = 0;
         for index in 0..self.lanes.seal() {
             let lane = self.lanes.lane(index);

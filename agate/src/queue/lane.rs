@@ -39,7 +39,9 @@ use std::ptr;
 
 pub(crate) use read::Ready;
 
-use crate::park::{Bell, WaitMode};
+use crate::caught;
+use crate::inspect::LaneInspection;
+use crate::park::{Bell, Gate, WaitMode};
 use crate::queue::slots::{Slot, Slots, layout};
 use crate::queue::{Capacity, SEGMENT_BYTES};
 use crate::scope::{Local, Scope};
@@ -68,6 +70,8 @@ struct Sending<T, S: Scope> {
     /// Unbounded: the oldest segment of the chain, and how many were taken back.
     oldest: *mut Segment<T, S>,
     taken: usize,
+    /// What the lane's senders have learnt about waiting for room.
+    gate: Gate,
 }
 
 /// What the receiver alone knows.
@@ -158,6 +162,7 @@ impl<T, S: Scope> Lane<T, S> {
                 head: 0,
                 oldest: ptr::null_mut(),
                 taken: 0,
+                gate: Gate::for_room(),
             })),
             tail: Line(S::Usize::new(0)),
             progress: Line(Progress {
@@ -206,21 +211,19 @@ impl<T, S: Scope> Lane<T, S> {
         false
     }
 
-    /// How many messages were taken, ever (wrapping), as far as the receiver has told.
-    pub(crate) fn taken(&self) -> usize {
-        self.progress.head.load(Ordering::Acquire)
-    }
-
-    /// How many sends found no room.
-    pub(crate) fn refused(&self) -> usize {
-        self.refused.load(Ordering::Relaxed)
-    }
-
-    /// How many messages its memory holds.
-    pub(crate) fn memory(&self) -> usize {
-        self.segments
-            .load(Ordering::Relaxed)
-            .saturating_mul(self.len)
+    /// What was counted.
+    pub(crate) fn inspect(&self) -> LaneInspection {
+        // What was received first: it is never more than what was sent, seen later.
+        let received = self.progress.head.load(Ordering::Acquire);
+        LaneInspection {
+            sent: self.tail.load(Ordering::Acquire),
+            received,
+            full: self.refused.load(Ordering::Relaxed),
+            memory: self
+                .segments
+                .load(Ordering::Relaxed)
+                .saturating_mul(self.len),
+        }
     }
 }
 
@@ -247,7 +250,8 @@ impl<T, S: Scope> Drop for Lane<T, S> {
     fn drop(&mut self) {
         // SAFETY: `&mut self`: both ends are ours.
         while let Some(message) = unsafe { self.take() } {
-            drop(message);
+            // A panic in its drop must not keep the others from being dropped.
+            caught::run(|| drop(message));
         }
         let oldest = self
             .sending

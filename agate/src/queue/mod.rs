@@ -1,17 +1,20 @@
-//! The queue: a lane for each attached sender, drained by one receiver.
+//! The queue: a lane for each attached sender, drained by one receiver; or one array that all share.
 
 pub(crate) mod intake;
 pub(crate) mod lane;
 mod lanes;
+mod options;
 mod receiver;
 mod recv;
 pub(crate) mod rx;
 mod sender;
 mod slots;
+mod total;
 pub(crate) mod tx;
 
 use std::fmt;
 
+pub use options::{Capacity, Order, QueueOptions};
 pub use receiver::{Drain, Receiver};
 pub use recv::Recv;
 pub use sender::Sender;
@@ -19,9 +22,11 @@ pub use sender::Sender;
 use crate::attach::{Place, Role};
 use crate::error::{AttachError, CreateError};
 use crate::handle::Handle;
+use crate::inspect::Inspection;
 use crate::kind::Kind;
-use crate::park::WaitMode;
+use crate::park::Bell;
 use crate::queue::intake::Intake;
+use crate::queue::total::Total;
 use crate::scope::{Local, Scope};
 use crate::sync::atomic::Ordering;
 use crate::words::Word;
@@ -29,36 +34,12 @@ use crate::words::Word;
 /// What a segment of an unbounded lane holds, in bytes.
 const SEGMENT_BYTES: usize = 4096;
 
-/// How many messages may wait in each sender's lane.
-///
-/// # Examples
-///
-/// ```
-/// use agate::Capacity;
-///
-/// assert_eq!(Capacity::bounded(1024), Capacity::Bounded(1024));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Capacity {
-    /// At most so many messages in each lane; its memory is allocated when the lane is first attached.
-    Bounded(usize),
-    /// As many as memory holds. Lanes grow by segments of about 4 KiB, which are recycled and not given back.
-    Unbounded,
-}
-
-impl Capacity {
-    /// At most `messages` messages in each lane.
-    #[must_use]
-    pub const fn bounded(messages: usize) -> Self {
-        Self::Bounded(messages)
-    }
-}
-
-/// A queue of messages: many senders, one receiver. Used through a [`Handle`].
+/// A queue of messages: many senders, one receiver (or several, in total order). Used through a [`Handle`].
 ///
 /// Every sender has a lane of its own, so senders do not disturb each other. Messages of one sender arrive in the
 /// order sent; between senders there is no order, also between two that one thread attached one after the other. What
-/// is in a lane when its sender detaches is still received.
+/// is in a lane when its sender detaches is still received. For one order of all messages, or several receivers, see
+/// [`Order::Total`].
 ///
 /// Both sides see the other's end: with the receiver gone or the queue closed, sends give `Closed`; with all senders
 /// gone, receives give `Disconnected` once nothing is waiting (a sender that attaches later revives the queue).
@@ -80,35 +61,69 @@ impl Capacity {
 /// ```
 pub struct Queue<T: 'static, S: Scope = Local> {
     intake: Intake<T, S>,
+    /// In total order there are no lanes, but this.
+    total: Option<Box<Total<T, S>>>,
     bounded: bool,
     /// Whether a sender was ever attached.
     had_sender: S::Bool,
     /// Whether the last handle is gone.
     unnamed: S::Bool,
+    /// In total order: whether the receiver that left last did so by `detach`.
+    detached: S::Bool,
 }
 
 impl<T: 'static, S: Scope> Queue<T, S> {
-    pub(crate) fn new(capacity: Capacity) -> Result<Self, CreateError> {
-        if let Capacity::Bounded(messages) = capacity {
+    pub(crate) fn new(options: &QueueOptions) -> Result<Self, CreateError> {
+        if let Capacity::Bounded(messages) = options.capacity {
             if messages == 0 {
                 return Err(CreateError::ZeroCapacity);
             }
             slots::layout::<T>(messages).ok_or(CreateError::TooLarge)?;
         }
-        Ok(Self::with_checked(capacity))
+        Ok(Self::with_checked(options))
     }
 
     pub(crate) fn unbounded() -> Self {
-        Self::with_checked(Capacity::Unbounded)
+        Self::with_checked(&QueueOptions::new(Capacity::Unbounded))
     }
 
-    fn with_checked(capacity: Capacity) -> Self {
+    fn with_checked(options: &QueueOptions) -> Self {
+        let QueueOptions {
+            capacity,
+            order,
+            wait,
+            ..
+        } = *options;
+        let many = order == Order::Total;
         Self {
-            intake: Intake::new(capacity, WaitMode::Wake),
+            intake: Intake::with_bell(
+                capacity,
+                if many {
+                    S::Bell::for_many(wait)
+                } else {
+                    S::Bell::new(wait)
+                },
+            ),
+            total: many.then(|| Box::new(Total::new(capacity))),
             bounded: capacity != Capacity::Unbounded,
             had_sender: S::Bool::new(false),
             unnamed: S::Bool::new(false),
+            detached: S::Bool::new(true),
         }
+    }
+
+    fn nudge_senders(&self) {
+        match &self.total {
+            Some(total) => total.nudge_senders(),
+            None => self.intake.nudge_senders(),
+        }
+    }
+
+    /// In total order: nobody receives any more. Drops what is waiting or still comes.
+    fn retire_total(&self, total: &Total<T, S>) {
+        self.intake.leave_for_good();
+        total.nudge_senders();
+        total.discard();
     }
 }
 
@@ -123,20 +138,24 @@ impl<T: 'static, S: Scope> Kind<S> for Queue<T, S> {
 
     fn close(&self) {
         self.intake.close();
+        self.nudge_senders();
     }
 
     fn vacated(&self, role: Role) {
-        match role {
-            Role::Sender => self.intake.nudge(),
-            Role::Receiver => self.intake.nudge_senders(),
-            Role::User => {}
+        match (role, &self.total) {
+            (Role::Sender, _) => self.intake.nudge(),
+            (Role::Receiver, Some(total)) if !self.detached.load(Ordering::Acquire) => {
+                self.retire_total(total);
+            }
+            (Role::Receiver, _) => self.nudge_senders(),
+            (Role::User, _) => {}
         }
     }
 
     fn unnamed(&self) {
         self.unnamed.store(true, Ordering::Release);
         self.intake.nudge();
-        self.intake.nudge_senders();
+        self.nudge_senders();
     }
 }
 
@@ -155,17 +174,36 @@ impl<T: 'static, S: Scope> Handle<Queue<T, S>, S> {
         self.attach()
     }
 
-    /// Attaches the receiver. After [`Receiver::detach`] another one can attach.
+    /// Attaches the receiver, or with [`Order::Total`] one of several. After [`Receiver::detach`] another one can attach.
     ///
     /// # Errors
     ///
-    /// [`AttachError::LimitReached`] when a receiver is attached; [`AttachError::Closed`] when one was dropped.
+    /// [`AttachError::LimitReached`] when a receiver is attached (or as many as may be); [`AttachError::Closed`] when
+    /// the last one was dropped.
     ///
     /// # Progress
     ///
     /// Lock-free.
     pub fn attach_receiver(&self) -> Result<Receiver<T, S>, AttachError> {
         Receiver::new(self.place(Role::Receiver)?)
+    }
+
+    /// What the queue looks like now: who is attached, what waits, what was counted.
+    ///
+    /// # Progress
+    ///
+    /// Allocates; looks at every lane.
+    #[must_use]
+    pub fn inspect(&self) -> Inspection {
+        let queue = self.object();
+        let mut seen = Inspection::new(Queue::<T, S>::NAME, self.limits());
+        queue.intake.inspect(&mut seen);
+        if let Some(total) = &queue.total {
+            total.inspect(&mut seen);
+        }
+        seen.senders = self.attached(Role::Sender);
+        seen.receivers = self.attached(Role::Receiver);
+        seen
     }
 }
 

@@ -16,12 +16,16 @@ use std::time::{Duration, Instant};
 use crate::attach::{Place, Role};
 use crate::completion::is_wait_forbidden;
 use crate::error::{AttachError, RecvError, TryRecvError};
-use crate::park::Woken;
+use crate::park::{Bell, Woken};
 use crate::queue::Queue;
 use crate::queue::rx::{Round, Rx};
+use crate::queue::total::Total;
 use crate::scope::{Local, Scope};
 use crate::sync::atomic::Ordering;
 use crate::words::Word;
+
+/// So many messages of a queue in total order in one drain.
+const TOTAL_RUN: usize = 256;
 
 /// The right to receive from a queue.
 ///
@@ -45,6 +49,8 @@ use crate::words::Word;
 pub struct Receiver<T: 'static, S: Scope = Local> {
     place: Place<Queue<T, S>, S>,
     rx: Rx<T, S>,
+    /// In total order: where its tasks leave their wakers.
+    seat: Option<u32>,
     /// Whether dropping must leave the queue as it is.
     detached: bool,
 }
@@ -54,9 +60,14 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
         if place.intake.is_retired() {
             return Err(AttachError::Closed);
         }
+        let seat = match place.total {
+            Some(_) => Some(place.intake.bell.enter().ok_or(AttachError::TooMany)?),
+            None => None,
+        };
         Ok(Self {
             place,
             rx: Rx::new(),
+            seat,
             detached: false,
         })
     }
@@ -82,9 +93,14 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn drain(&mut self) -> Drain<'_, T, S> {
-        Drain {
-            round: self.rx.round(&self.place.intake),
-        }
+        let from = match &self.place.total {
+            None => From::Lanes(self.rx.round(&self.place.intake)),
+            Some(total) => From::Total {
+                total,
+                left: TOTAL_RUN,
+            },
+        };
+        Drain { from }
     }
 
     /// Receives the next message if one is waiting.
@@ -99,8 +115,12 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         // Before the last look: what a sender sent before it left is then seen by that look.
         let disconnected = self.is_disconnected();
-        // SAFETY: I1.
-        match unsafe { self.rx.take(&self.place.intake) } {
+        let message = match &self.place.total {
+            // SAFETY: I1.
+            None => unsafe { self.rx.take(&self.place.intake) },
+            Some(total) => total.take(),
+        };
+        match message {
             Some(message) => Ok(message),
             None if disconnected => Err(TryRecvError::Disconnected),
             None => Err(TryRecvError::Empty),
@@ -151,11 +171,12 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
                 Err(TryRecvError::Empty) => {}
             }
             let place = &self.place;
-            // SAFETY: I1.
-            let woken = unsafe {
-                self.rx
-                    .wait(&place.intake, deadline, || is_disconnected(place))
+            let also = || {
+                place.total.as_ref().is_some_and(|total| !total.is_empty())
+                    || is_disconnected(place)
             };
+            // SAFETY: I1; in total order there are no lanes.
+            let woken = unsafe { self.rx.wait(&place.intake, deadline, also) };
             match woken {
                 Woken::Ready => {}
                 Woken::TimedOut => return Err(RecvError::TimedOut),
@@ -166,18 +187,28 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
 
     /// Whether `try_recv` would not say that it is empty.
     pub(crate) fn has_news(&mut self) -> bool {
-        // SAFETY: I1.
-        self.is_disconnected() || unsafe { self.rx.is_ready(&self.place.intake) }
+        self.is_disconnected()
+            || match &self.place.total {
+                // SAFETY: I1.
+                None => unsafe { self.rx.is_ready(&self.place.intake) },
+                Some(total) => !total.is_empty(),
+            }
     }
 
     /// Has the next message, or the end, wake a task. The caller looks once more after this.
     pub(crate) fn register(&mut self, waker: &Waker) {
-        self.place.intake.register(waker);
+        match self.seat {
+            None => self.place.intake.register(waker),
+            Some(seat) => self.place.intake.bell.register_at(seat, waker),
+        }
     }
 
     /// Takes a waker that was left back.
     pub(crate) fn unregister(&mut self) {
-        self.place.intake.unregister();
+        match self.seat {
+            None => self.place.intake.unregister(),
+            Some(seat) => self.place.intake.bell.unregister_at(seat),
+        }
     }
 
     fn is_disconnected(&self) -> bool {
@@ -196,7 +227,12 @@ impl<T: 'static, S: Scope> Unpin for Receiver<T, S> {}
 
 impl<T: 'static, S: Scope> Drop for Receiver<T, S> {
     fn drop(&mut self) {
-        if self.detached {
+        if let Some(seat) = self.seat {
+            self.place.intake.bell.leave(seat);
+            // When the last one is out, the queue is told (`Queue::vacated`).
+            let detached = &self.place.detached;
+            detached.store(self.detached, Ordering::Release);
+        } else if self.detached {
             self.unregister();
         } else {
             // SAFETY: I1, and a dropped receiver takes nothing more.
@@ -215,7 +251,17 @@ impl<T: 'static, S: Scope> fmt::Debug for Receiver<T, S> {
 
 /// The messages of one round over the lanes; see [`Receiver::drain`].
 pub struct Drain<'a, T: 'static, S: Scope = Local> {
-    round: Round<'a, T, S>,
+    from: From<'a, T, S>,
+}
+
+/// Where drained messages come from.
+enum From<'a, T: 'static, S: Scope> {
+    Lanes(Round<'a, T, S>),
+    Total {
+        total: &'a Total<T, S>,
+        /// How many more at the most.
+        left: usize,
+    },
 }
 
 impl<T: 'static, S: Scope> Iterator for Drain<'_, T, S> {
@@ -223,15 +269,24 @@ impl<T: 'static, S: Scope> Iterator for Drain<'_, T, S> {
 
     #[inline]
     fn next(&mut self) -> Option<T> {
-        // SAFETY: I1 of the receiver that this borrows.
-        unsafe { self.round.take() }
+        match &mut self.from {
+            // SAFETY: I1 of the receiver that this borrows.
+            From::Lanes(round) => unsafe { round.take() },
+            From::Total { left: 0, .. } => None,
+            From::Total { total, left } => {
+                *left -= 1;
+                total.take()
+            }
+        }
     }
 }
 
 impl<T: 'static, S: Scope> Drop for Drain<'_, T, S> {
     fn drop(&mut self) {
-        // SAFETY: I1 of the receiver that this borrows.
-        unsafe { self.round.release() };
+        if let From::Lanes(round) = &self.from {
+            // SAFETY: I1 of the receiver that this borrows.
+            unsafe { round.release() };
+        }
     }
 }
 

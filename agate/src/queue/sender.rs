@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use crate::attach::{Place, Role};
@@ -10,6 +11,7 @@ use crate::error::{AttachError, Closed, SendError, SendTimeoutError, TrySendErro
 use crate::park::{Gate, Woken};
 use crate::queue::Queue;
 use crate::queue::intake::{Intake, Refused};
+use crate::queue::total::Total;
 use crate::queue::tx::{HasIntake, Tx};
 use crate::scope::{Local, Scope};
 use crate::sync::atomic::Ordering;
@@ -40,9 +42,34 @@ impl<T: 'static, S: Scope> HasIntake<S> for Queue<T, S> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Sender<T: 'static, S: Scope = Local> {
-    tx: Tx<Queue<T, S>, S>,
-    /// What this sender has learnt about waiting for room.
-    gate: Cell<Gate>,
+    way: Way<T, S>,
+}
+
+/// How a message gets into the queue.
+enum Way<T: 'static, S: Scope> {
+    Lane(Tx<Queue<T, S>, S>),
+    Total(Shared<T, S>),
+}
+
+/// A place in a queue in total order.
+struct Shared<T: 'static, S: Scope> {
+    place: Place<Queue<T, S>, S>,
+    /// As a lane, for one thread at a time.
+    not_sync: PhantomData<Cell<()>>,
+}
+
+impl<T: 'static, S: Scope> Shared<T, S> {
+    /// The queue, and what all share.
+    fn total(&self) -> (&Intake<T, S>, Option<&Total<T, S>>) {
+        (&self.place.intake, self.place.total.as_deref())
+    }
+
+    fn send(&self, message: T) -> Result<(), Refused<T>> {
+        match self.total() {
+            (intake, Some(total)) => total.send(intake, message),
+            (_, None) => Err(Refused::Closed(message)),
+        }
+    }
 }
 
 impl<T: 'static, S: Scope> Sender<T, S> {
@@ -51,7 +78,46 @@ impl<T: 'static, S: Scope> Sender<T, S> {
             return Err(AttachError::Closed);
         }
         place.had_sender.store(true, Ordering::Release);
-        Tx::attach(place).map(Self::with)
+        if place.total.is_none() {
+            return Tx::attach(place).map(|tx| Self { way: Way::Lane(tx) });
+        }
+        if place.intake.is_closed() {
+            return Err(AttachError::Closed);
+        }
+        let way = Way::Total(Shared {
+            place,
+            not_sync: PhantomData,
+        });
+        Ok(Self { way })
+    }
+
+    fn place(&self) -> &Place<Queue<T, S>, S> {
+        match &self.way {
+            Way::Lane(tx) => tx.place(),
+            Way::Total(shared) => &shared.place,
+        }
+    }
+
+    #[inline(always)]
+    fn send_one(&self, message: T) -> Result<(), Refused<T>> {
+        match &self.way {
+            Way::Lane(tx) => tx.send(message),
+            Way::Total(shared) => shared.send(message),
+        }
+    }
+
+    fn wait_room(&self, deadline: Option<Instant>) -> Woken {
+        let also = || self.is_abandoned();
+        match &self.way {
+            Way::Lane(tx) => tx.wait_room(deadline, also),
+            Way::Total(shared) => match shared.total() {
+                (intake, Some(total)) => {
+                    let mut gate = Gate::for_room();
+                    total.wait_room(&mut gate, deadline, || intake.is_closed() || also())
+                }
+                (_, None) => Woken::Ready,
+            },
+        }
     }
 
     /// Sends a message if this sender's lane has room.
@@ -69,7 +135,7 @@ impl<T: 'static, S: Scope> Sender<T, S> {
     /// unbounded lane may allocate a segment.
     #[inline]
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
-        self.tx.send(message).map_err(|refused| match refused {
+        self.send_one(message).map_err(|refused| match refused {
             Refused::Full(message) => TrySendError::Full(message),
             Refused::Closed(message) => TrySendError::Closed(message),
         })
@@ -87,10 +153,10 @@ impl<T: 'static, S: Scope> Sender<T, S> {
     /// As [`try_send`](Self::try_send).
     #[inline]
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
-        if self.tx.object().bounded {
+        if self.place().bounded {
             return Err(SendError::Bounded(message));
         }
-        self.tx.send(message).map_err(|refused| match refused {
+        self.send_one(message).map_err(|refused| match refused {
             Refused::Full(message) => SendError::Bounded(message),
             Refused::Closed(message) => SendError::Closed(message),
         })
@@ -166,7 +232,7 @@ impl<T: 'static, S: Scope> Sender<T, S> {
         mut message: T,
         deadline: impl FnOnce() -> Option<Instant>,
     ) -> Result<(), SendTimeoutError<T>> {
-        match self.tx.send(message) {
+        match self.send_one(message) {
             Ok(()) => return Ok(()),
             Err(Refused::Closed(message)) => return Err(SendTimeoutError::Closed(message)),
             Err(Refused::Full(back)) => message = back,
@@ -176,17 +242,12 @@ impl<T: 'static, S: Scope> Sender<T, S> {
         }
         let deadline = deadline();
         loop {
-            let mut gate = self.gate.get();
-            let woken = self
-                .tx
-                .wait_room(&mut gate, deadline, || self.is_abandoned());
-            self.gate.set(gate);
-            match woken {
+            match self.wait_room(deadline) {
                 Woken::Ready => {}
                 Woken::TimedOut => return Err(SendTimeoutError::TimedOut(message)),
                 Woken::Stalled => return Err(SendTimeoutError::WouldStall(message)),
             }
-            match self.tx.send(message) {
+            match self.send_one(message) {
                 Ok(()) => return Ok(()),
                 Err(Refused::Closed(message)) => return Err(SendTimeoutError::Closed(message)),
                 Err(Refused::Full(back)) if self.is_abandoned() => {
@@ -199,15 +260,8 @@ impl<T: 'static, S: Scope> Sender<T, S> {
 
     /// Whether nobody receives, and nobody is left who could attach a receiver.
     fn is_abandoned(&self) -> bool {
-        let queue = self.tx.place();
+        let queue = self.place();
         queue.unnamed.load(Ordering::Acquire) && queue.attached(Role::Receiver) == 0
-    }
-
-    fn with(tx: Tx<Queue<T, S>, S>) -> Self {
-        Self {
-            tx,
-            gate: Cell::new(Gate::for_room()),
-        }
     }
 
     /// Sends as many messages as there is room for, and publishes them together. Returns how many; the rest stay in
@@ -234,13 +288,19 @@ impl<T: 'static, S: Scope> Sender<T, S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_send_batch(&self, messages: &mut impl Iterator<Item = T>) -> Result<usize, Closed> {
-        self.tx.send_batch(messages)
+        match &self.way {
+            Way::Lane(tx) => tx.send_batch(messages),
+            Way::Total(shared) => match shared.total() {
+                (intake, Some(total)) => total.send_batch(intake, messages),
+                (_, None) => Err(Closed),
+            },
+        }
     }
 
     /// Whether nobody will receive any more. May become true at any time, and never false again.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.tx.object().intake.is_closed()
+        self.place().intake.is_closed()
     }
 
     /// Attaches another sender, with a lane of its own.
@@ -253,7 +313,7 @@ impl<T: 'static, S: Scope> Sender<T, S> {
     ///
     /// Lock-free; does not allocate when a lane is free.
     pub fn try_clone(&self) -> Result<Self, AttachError> {
-        self.tx.try_clone().map(Self::with)
+        Self::new(self.place().another()?)
     }
 }
 

@@ -18,7 +18,7 @@ use std::time::Instant;
 use crate::attach::Place;
 use crate::error::{AttachError, Closed};
 use crate::kind::Kind;
-use crate::park::{Gate, Woken};
+use crate::park::Woken;
 use crate::queue::intake::{Intake, Refused};
 use crate::queue::lane::Lane;
 use crate::scope::Scope;
@@ -80,22 +80,11 @@ impl<K: HasIntake<S>, S: Scope> Tx<K, S> {
         unsafe { self.place.intake().send(self.lane(), message) }
     }
 
-    /// Whether a send would find room.
-    pub(crate) fn has_room(&self) -> bool {
-        // SAFETY: I1, as in `send`.
-        unsafe { self.lane().room() }
-    }
-
     /// Waits until there is room, the object is closed, `also` is true, or the deadline has come.
-    pub(crate) fn wait_room(
-        &self,
-        gate: &mut Gate,
-        deadline: Option<Instant>,
-        also: impl Fn() -> bool,
-    ) -> Woken {
+    pub(crate) fn wait_room(&self, deadline: Option<Instant>, also: impl Fn() -> bool) -> Woken {
         let also = || self.place.intake().is_closed() || also();
         // SAFETY: I1, as in `send`.
-        unsafe { self.lane().wait_room(gate, deadline, also) }
+        unsafe { self.lane().wait_room(deadline, also) }
     }
 
     /// Sends as many as there is room for, and publishes them together, also if the iterator panics.

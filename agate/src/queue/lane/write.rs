@@ -8,7 +8,7 @@ use std::ptr;
 use std::time::Instant;
 
 use super::{Lane, Segment, Sending};
-use crate::park::{Bell, Gate, Woken};
+use crate::park::{Bell, Woken};
 use crate::scope::Scope;
 use crate::sync::atomic::Ordering;
 use crate::words::Word;
@@ -96,14 +96,21 @@ impl<T, S: Scope> Lane<T, S> {
     /// The caller is the lane's only sender (L1).
     pub(crate) unsafe fn wait_room(
         &self,
-        gate: &mut Gate,
         deadline: Option<Instant>,
         also: impl Fn() -> bool,
     ) -> Woken {
         // SAFETY: as the caller promises.
         let ready = || also() || unsafe { self.room() };
         match &*self.room {
-            Some(bell) => bell.wait(gate, deadline, ready),
+            Some(bell) => {
+                // SAFETY: L1.
+                let mut gate = self.sending.with(|sending| unsafe { (*sending).gate });
+                let woken = bell.wait(&mut gate, deadline, ready);
+                // SAFETY: L1.
+                self.sending
+                    .with_mut(|sending| unsafe { (*sending).gate = gate });
+                woken
+            }
             None => Woken::Ready,
         }
     }
