@@ -10,6 +10,9 @@ Usage: cargo xtask COMMAND
   bench NAME [--install] [-- ARGS]
                                run the bench NAME (commands, queue, regressions) with ARGS
   check                        the quick part of test: fmt, clippy, the rules of the house
+  check --deep                 check, and the proofs of the core that take long: loom with larger bounds, Miri,
+                               sanitizers, more random cases, few CPUs, other systems; about 20 minutes on two cores.
+                               Installs by rustup what it needs of nightly Rust
 
 As root, what is missing is installed with apt-get.
 Otherwise the command that installs it is printed; with --install it is run by sudo.
@@ -26,7 +29,9 @@ pub(crate) enum Command {
         install: bool,
         arguments: Vec<String>,
     },
-    Check,
+    Check {
+        deep: bool,
+    },
     Demo {
         install: bool,
         arguments: Vec<String>,
@@ -123,7 +128,10 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Command, UsageError> {
     }
     match command.as_str() {
         name if is_help(name) || name == "help" => Ok(Command::Help),
-        "check" => none_left("check", rest).map(|()| Command::Check),
+        "check" => {
+            let (deep, rest) = flag("--deep", rest);
+            none_left("check", rest).map(|()| Command::Check { deep })
+        }
         "test" => {
             let (install, rest) = install(rest);
             none_left("test", rest).map(|()| Command::Test { install })
@@ -154,8 +162,13 @@ fn is_help(argument: &str) -> bool {
 }
 
 fn install(arguments: &[String]) -> (bool, &[String]) {
+    flag("--install", arguments)
+}
+
+/// Whether the flag comes first, and what comes after it.
+fn flag<'a>(flag: &str, arguments: &'a [String]) -> (bool, &'a [String]) {
     match arguments.split_first() {
-        Some((first, rest)) if first == "--install" => (true, rest),
+        Some((first, rest)) if first == flag => (true, rest),
         _ => (false, arguments),
     }
 }
@@ -242,6 +255,14 @@ mod tests {
         assert_eq!(parse(&words("bench")), Err(UsageError::NoBench));
         let error = parse(&words("bench comands")).unwrap_err().to_string();
         assert_eq!(error, "no bench 'comands'; did you mean 'commands'?");
+    }
+
+    #[test]
+    fn a_check_may_be_deep() {
+        let check = |line| parse(&words(line));
+        assert_eq!(check("check"), Ok(Command::Check { deep: false }));
+        assert_eq!(check("check --deep"), Ok(Command::Check { deep: true }));
+        assert!(check("check deep").is_err() && check("check --deep now").is_err());
     }
 
     #[test]

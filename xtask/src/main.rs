@@ -6,6 +6,7 @@ mod bench;
 mod cargo;
 mod check;
 mod cli;
+mod deep;
 mod demo;
 mod host;
 mod house;
@@ -32,7 +33,8 @@ fn main() -> ExitCode {
             install,
             arguments,
         }) => bench::run(bench, install, &arguments),
-        Ok(Command::Check) => check::run(),
+        Ok(Command::Check { deep: false }) => check::run(),
+        Ok(Command::Check { deep: true }) => deep::run(),
         Ok(Command::Demo { install, arguments }) => demo::run(install, &arguments),
         Ok(Command::Test { install }) => test::run(install),
         Err(usage) => {
