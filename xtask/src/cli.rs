@@ -10,9 +10,10 @@ Usage: cargo xtask COMMAND
   bench NAME [--install] [-- ARGS]
                                run the bench NAME (commands, queue, regressions) with ARGS
   check                        the quick part of test: fmt, clippy, the rules of the house
-  check --deep                 check, and the proofs of the core that take long: loom with larger bounds, Miri,
-                               sanitizers, more random cases, few CPUs, other systems; about 20 minutes on two cores.
-                               Installs by rustup what it needs of nightly Rust
+  check --deep [PROOF]         check, and the proofs of the core that take long: loom with larger bounds, Miri,
+                               sanitizers, more random cases, few processors, other systems; about 20 minutes on two
+                               processors. With PROOF, only those whose name begins so. What it needs of nightly Rust
+                               it installs by rustup
 
 As root, what is missing is installed with apt-get.
 Otherwise the command that installs it is printed; with --install it is run by sudo.
@@ -29,8 +30,10 @@ pub(crate) enum Command {
         install: bool,
         arguments: Vec<String>,
     },
-    Check {
-        deep: bool,
+    Check,
+    /// Everything, or the proofs whose name begins so.
+    CheckDeep {
+        only: Option<String>,
     },
     Demo {
         install: bool,
@@ -130,7 +133,14 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Command, UsageError> {
         name if is_help(name) || name == "help" => Ok(Command::Help),
         "check" => {
             let (deep, rest) = flag("--deep", rest);
-            none_left("check", rest).map(|()| Command::Check { deep })
+            match (deep, rest) {
+                (true, []) => Ok(Command::CheckDeep { only: None }),
+                (true, [only]) => Ok(Command::CheckDeep {
+                    only: Some(only.clone()),
+                }),
+                (true, [_, rest @ ..]) => none_left("check", rest).map(|()| Command::Check),
+                (false, rest) => none_left("check", rest).map(|()| Command::Check),
+            }
         }
         "test" => {
             let (install, rest) = install(rest);
@@ -260,9 +270,15 @@ mod tests {
     #[test]
     fn a_check_may_be_deep() {
         let check = |line| parse(&words(line));
-        assert_eq!(check("check"), Ok(Command::Check { deep: false }));
-        assert_eq!(check("check --deep"), Ok(Command::Check { deep: true }));
-        assert!(check("check deep").is_err() && check("check --deep now").is_err());
+        let deep = |only: Option<&str>| {
+            Ok(Command::CheckDeep {
+                only: only.map(str::to_owned),
+            })
+        };
+        assert_eq!(check("check"), Ok(Command::Check));
+        assert_eq!(check("check --deep"), deep(None));
+        assert_eq!(check("check --deep Miri"), deep(Some("Miri")));
+        assert!(check("check deep").is_err() && check("check --deep Miri now").is_err());
     }
 
     #[test]

@@ -33,8 +33,8 @@ fn main() -> ExitCode {
             install,
             arguments,
         }) => bench::run(bench, install, &arguments),
-        Ok(Command::Check { deep: false }) => check::run(),
-        Ok(Command::Check { deep: true }) => deep::run(),
+        Ok(Command::Check) => check::run(),
+        Ok(Command::CheckDeep { only }) => deep::run(only.as_deref()),
         Ok(Command::Demo { install, arguments }) => demo::run(install, &arguments),
         Ok(Command::Test { install }) => test::run(install),
         Err(usage) => {
