@@ -25,6 +25,24 @@ pub(crate) fn cargo(words: &str) -> Command {
     command
 }
 
+/// `cargo` of another toolchain that rustup has, with these words, in the workspace.
+pub(crate) fn cargo_of(toolchain: &str, words: &str) -> Command {
+    let mut command = Command::new("rustup");
+    command.args(["run", toolchain, "cargo"]);
+    command.current_dir(root()).args(words.split_whitespace());
+    // Set by the rustup that runs us, these would lead the other cargo to our own compiler.
+    for name in ["CARGO", "RUSTC", "RUSTDOC", "RUSTUP_TOOLCHAIN"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// The caller's compiler flags with these behind them.
+pub(crate) fn rust_flags(more: &str) -> String {
+    let flags = env::var("RUSTFLAGS").unwrap_or_default();
+    format!("{flags} {more}").trim().to_owned()
+}
+
 /// Where cargo puts what it builds.
 pub(crate) fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR")

@@ -10,6 +10,10 @@ Usage: cargo xtask COMMAND
   bench NAME [--install] [-- ARGS]
                                run the bench NAME (commands, queue, regressions) with ARGS
   check                        the quick part of test: fmt, clippy, the rules of the house
+  check --deep [PROOF]         check, and the proofs of the core that take long: loom with larger bounds, Miri,
+                               sanitizers, more random cases, few processors, other systems; about 20 minutes on two
+                               processors. With PROOF, only those whose name begins so. What it needs of nightly Rust
+                               it installs by rustup
 
 As root, what is missing is installed with apt-get.
 Otherwise the command that installs it is printed; with --install it is run by sudo.
@@ -27,6 +31,10 @@ pub(crate) enum Command {
         arguments: Vec<String>,
     },
     Check,
+    /// Everything, or the proofs whose name begins so.
+    CheckDeep {
+        only: Option<String>,
+    },
     Demo {
         install: bool,
         arguments: Vec<String>,
@@ -123,7 +131,17 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Command, UsageError> {
     }
     match command.as_str() {
         name if is_help(name) || name == "help" => Ok(Command::Help),
-        "check" => none_left("check", rest).map(|()| Command::Check),
+        "check" => {
+            let (deep, rest) = flag("--deep", rest);
+            match (deep, rest) {
+                (true, []) => Ok(Command::CheckDeep { only: None }),
+                (true, [only]) => Ok(Command::CheckDeep {
+                    only: Some(only.clone()),
+                }),
+                (true, [_, rest @ ..]) => none_left("check", rest).map(|()| Command::Check),
+                (false, rest) => none_left("check", rest).map(|()| Command::Check),
+            }
+        }
         "test" => {
             let (install, rest) = install(rest);
             none_left("test", rest).map(|()| Command::Test { install })
@@ -154,8 +172,13 @@ fn is_help(argument: &str) -> bool {
 }
 
 fn install(arguments: &[String]) -> (bool, &[String]) {
+    flag("--install", arguments)
+}
+
+/// Whether the flag comes first, and what comes after it.
+fn flag<'a>(flag: &str, arguments: &'a [String]) -> (bool, &'a [String]) {
     match arguments.split_first() {
-        Some((first, rest)) if first == "--install" => (true, rest),
+        Some((first, rest)) if first == flag => (true, rest),
         _ => (false, arguments),
     }
 }
@@ -242,6 +265,20 @@ mod tests {
         assert_eq!(parse(&words("bench")), Err(UsageError::NoBench));
         let error = parse(&words("bench comands")).unwrap_err().to_string();
         assert_eq!(error, "no bench 'comands'; did you mean 'commands'?");
+    }
+
+    #[test]
+    fn a_check_may_be_deep() {
+        let check = |line| parse(&words(line));
+        let deep = |only: Option<&str>| {
+            Ok(Command::CheckDeep {
+                only: only.map(str::to_owned),
+            })
+        };
+        assert_eq!(check("check"), Ok(Command::Check));
+        assert_eq!(check("check --deep"), deep(None));
+        assert_eq!(check("check --deep Miri"), deep(Some("Miri")));
+        assert!(check("check deep").is_err() && check("check --deep Miri now").is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod bench;
 mod cargo;
 mod check;
 mod cli;
+mod deep;
 mod demo;
 mod host;
 mod house;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
             arguments,
         }) => bench::run(bench, install, &arguments),
         Ok(Command::Check) => check::run(),
+        Ok(Command::CheckDeep { only }) => deep::run(only.as_deref()),
         Ok(Command::Demo { install, arguments }) => demo::run(install, &arguments),
         Ok(Command::Test { install }) => test::run(install),
         Err(usage) => {

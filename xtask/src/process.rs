@@ -58,6 +58,39 @@ pub(crate) fn run(
     Ok(end)
 }
 
+/// A command that runs until this is dropped, and whose output nobody sees.
+pub(crate) struct Background {
+    child: Child,
+    group: Option<group::Guard>,
+}
+
+impl Background {
+    /// # Errors
+    ///
+    /// When the command cannot be started.
+    pub(crate) fn start(command: &Command) -> io::Result<Self> {
+        let mut child = group::spawn(command)?;
+        match group::Guard::new(&child) {
+            Ok(group) => Ok(Self {
+                child,
+                group: Some(group),
+            }),
+            Err(error) => {
+                let _already_dead = child.kill();
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.group.take().into_iter().for_each(group::Guard::kill);
+        let _already_dead = self.child.kill();
+        let _gone = self.child.wait();
+    }
+}
+
 /// Hands on one line, or waits a moment; false when no more will come.
 fn next_line(lines: &Receiver<String>, on_line: &mut impl FnMut(&str)) -> bool {
     match lines.recv_timeout(POLL) {
@@ -183,7 +216,7 @@ mod group {
 
 #[cfg(all(test, unix))]
 mod tests {
-    use super::{Command, Duration, End, Instant, run, thread};
+    use super::{Background, Command, Duration, End, Instant, run, thread};
 
     /// Far beyond what any of these commands takes.
     const LONG: Duration = Duration::from_secs(60);
@@ -227,6 +260,27 @@ mod tests {
         let (end, lines) = lines("sleep 1000 & echo $!", LONG);
         assert!(matches!(end, End::Exited(status) if status.success()));
         assert!(dies(&lines[0]), "the sleeper outlived its parent");
+    }
+
+    #[test]
+    fn what_runs_in_the_background_ends_when_it_is_dropped() {
+        let file = std::env::temp_dir().join(format!("agate-background-{}", std::process::id()));
+        let script = format!(
+            "echo $$ >{0}.new; mv {0}.new {0}; sleep 1000",
+            file.display()
+        );
+        let background = Background::start(&shell(&script)).unwrap();
+        let deadline = Instant::now() + LONG;
+        let pid = loop {
+            match std::fs::read_to_string(&file) {
+                Ok(pid) => break pid.trim().to_owned(),
+                Err(_) => assert!(Instant::now() < deadline, "it did not start"),
+            }
+            thread::yield_now();
+        };
+        drop(background);
+        std::fs::remove_file(file).unwrap();
+        assert!(dies(&pid), "it outlived its owner");
     }
 
     /// A killed process takes a moment to go; one that nobody has waited for stays as a zombie.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::process::{self, End};
 use crate::tally::{Reader, Tally};
 
-/// A step that takes longer than this hangs.
+/// A step that takes longer than this hangs, unless it is known to take long.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
 #[derive(Debug, PartialEq, Eq)]
@@ -26,18 +26,36 @@ struct Step {
 }
 
 /// The steps of one run, in order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Steps {
+    /// How long one may take.
+    limit: Duration,
     done: Vec<Step>,
     tally: Tally,
     /// Lines to repeat at the end.
     notes: Vec<String>,
 }
 
+impl Default for Steps {
+    fn default() -> Self {
+        Self::with_limit(LIMIT)
+    }
+}
+
 impl Steps {
+    /// Steps of which each may take so long.
+    pub(crate) fn with_limit(limit: Duration) -> Self {
+        Self {
+            limit,
+            done: Vec::new(),
+            tally: Tally::default(),
+            notes: Vec::new(),
+        }
+    }
+
     /// Runs a command that succeeds or fails.
     pub(crate) fn command(&mut self, name: &'static str, command: Command) {
-        self.run(name, |_| stream(&command, |_| ()));
+        self.run(name, |steps| stream(&command, steps.limit, |_| ()));
     }
 
     /// Runs a check that is made here.
@@ -49,7 +67,7 @@ impl Steps {
     pub(crate) fn tests(&mut self, name: &'static str, command: Command, skips_fail: bool) {
         self.run(name, |steps| {
             let mut reader = Reader::default();
-            let ended = stream(&command, |line| reader.line(line));
+            let ended = stream(&command, steps.limit, |line| reader.line(line));
             let tally = reader.finish();
             steps.tally.add(&tally);
             ended?;
@@ -141,15 +159,15 @@ impl Steps {
 }
 
 /// Runs a command with its output shown, and shown to `on_line`.
-fn stream(command: &Command, mut on_line: impl FnMut(&str)) -> Result<(), String> {
-    let end = process::run(command, LIMIT, |line| {
+fn stream(command: &Command, limit: Duration, mut on_line: impl FnMut(&str)) -> Result<(), String> {
+    let end = process::run(command, limit, |line| {
         println!("{line}");
         on_line(line);
     });
     match end {
         Ok(End::Exited(status)) if status.success() => Ok(()),
         Ok(End::Exited(status)) => Err(status.to_string()),
-        Ok(End::TimedOut) => Err(format!("killed after {} minutes", LIMIT.as_secs() / 60)),
+        Ok(End::TimedOut) => Err(format!("killed after {} minutes", limit.as_secs() / 60)),
         Err(error) => Err(format!(
             "{} could not be run: {error}",
             command.get_program().to_string_lossy()

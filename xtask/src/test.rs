@@ -3,7 +3,7 @@
 use std::env;
 use std::process::{Command, ExitCode};
 
-use crate::cargo::{cargo, root, target};
+use crate::cargo::{cargo, cargo_of, root, rust_flags, target};
 use crate::steps::Steps;
 use crate::{check, host, packages};
 
@@ -83,12 +83,16 @@ fn doc_tests(steps: &mut Steps) {
 
 /// The core's protocols under loom; what has no model is not compiled there.
 fn loom_tests(steps: &mut Steps) {
+    steps.tests("models under loom", loom(), false);
+}
+
+/// The models, each as deep as it says.
+pub(crate) fn loom() -> Command {
     let mut models = cargo("test --locked --package agate --release --lib");
-    let flags = env::var("RUSTFLAGS").unwrap_or_default();
-    models.env("RUSTFLAGS", format!("{flags} --cfg loom").trim());
+    models.env("RUSTFLAGS", rust_flags("--cfg loom"));
     // A folder of its own, so that the flag does not throw away what the other steps built.
     models.env("CARGO_TARGET_DIR", target().join("loom"));
-    steps.tests("models under loom", models, false);
+    models
 }
 
 fn docs(steps: &mut Steps) {
@@ -104,25 +108,9 @@ fn oldest_compiler(steps: &mut Steps) {
         .args(["run", OLDEST_RUST, "cargo", "--version"])
         .output();
     if installed.is_ok_and(|output| output.status.success()) {
-        let mut check = Command::new("rustup");
-        check.args([
-            "run",
-            OLDEST_RUST,
-            "cargo",
-            "check",
-            "--locked",
-            "--package",
-            "agate",
-            "--package",
-            "agate-vk",
-        ]);
-        check
-            .current_dir(root())
-            .env("CARGO_TARGET_DIR", target().join("oldest"));
-        // Set by the rustup that runs us, these would lead the older cargo to the newer compiler.
-        for name in ["CARGO", "RUSTC", "RUSTDOC", "RUSTUP_TOOLCHAIN"] {
-            check.env_remove(name);
-        }
+        let words = "check --locked --package agate --package agate-vk";
+        let mut check = cargo_of(OLDEST_RUST, words);
+        check.env("CARGO_TARGET_DIR", target().join("oldest"));
         steps.command(NAME, check);
     } else {
         steps.not_run(

@@ -18,10 +18,13 @@ mod wait_any;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 
-/// Runs a model; a thread is taken off its core at most `preemptions` times where it could go on.
+/// Runs a model; a thread is taken off its core at most `preemptions` times where it could go on, and as many times
+/// more as the environment variable `AGATE_DEEP` says.
 fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+    let more = std::env::var("AGATE_DEEP").map_or(Ok(0), |more| more.parse::<usize>());
+    let more = more.expect("AGATE_DEEP is a number of preemptions more");
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
+    builder.preemption_bound = Some(preemptions + more);
     builder.check(model);
 }
 
