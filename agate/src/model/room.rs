@@ -5,17 +5,20 @@ use loom::thread;
 
 use super::{Drops, Message, check};
 use crate::park::{Gate, WaitMode, Woken};
-use crate::queue::intake::{Intake, Refused, Rx};
-use crate::queue::ring::Ring;
+use crate::queue::Capacity;
+use crate::queue::intake::{Intake, Refused};
+use crate::queue::rx::Rx;
 use crate::scope::Local;
 
-type Bounded = Intake<Message, Ring<Message, Local>, Local>;
+type Bounded = Intake<Message, Local>;
 
 /// Sends until it is closed, waiting for room; returns how many it sent of `count`.
 fn send(intake: &Bounded, drops: &Drops, count: usize) -> usize {
     let Ok(lane) = intake.attach() else {
         return 0;
     };
+    // SAFETY: lanes live as long as the intake.
+    let lane = unsafe { lane.as_ref() };
     let mut gate = Gate::for_room();
     let mut sent = 0;
     while sent < count {
@@ -25,7 +28,7 @@ fn send(intake: &Bounded, drops: &Drops, count: usize) -> usize {
             Err(Refused::Closed(_)) => break,
             Err(Refused::Full(_)) => {
                 // SAFETY: as above.
-                let woken = unsafe { intake.wait_room(lane, &mut gate, None, || false) };
+                let woken = unsafe { lane.wait_room(&mut gate, None, || intake.is_closed()) };
                 assert_eq!(woken, Woken::Ready);
             }
         }
@@ -39,7 +42,7 @@ fn send(intake: &Bounded, drops: &Drops, count: usize) -> usize {
 fn a_sender_gets_the_room_that_was_made() {
     check(3, || {
         let drops = Drops::new();
-        let intake = Arc::new(Bounded::new(1, WaitMode::Wake));
+        let intake = Arc::new(Bounded::new(Capacity::Bounded(1), WaitMode::Wake));
         let sender = {
             let (intake, drops) = (Arc::clone(&intake), drops.clone());
             thread::spawn(move || assert_eq!(send(&intake, &drops, 2), 2))
@@ -64,7 +67,7 @@ fn a_sender_gets_the_room_that_was_made() {
 fn a_sender_that_waits_sees_the_receiver_leave() {
     check(3, || {
         let drops = Drops::new();
-        let intake = Arc::new(Bounded::new(1, WaitMode::Wake));
+        let intake = Arc::new(Bounded::new(Capacity::Bounded(1), WaitMode::Wake));
         let sender = {
             let (intake, drops) = (Arc::clone(&intake), drops.clone());
             thread::spawn(move || assert!(send(&intake, &drops, 3) <= 3))
@@ -83,7 +86,7 @@ fn a_sender_that_waits_sees_the_receiver_leave() {
 fn a_sender_that_waits_sees_the_close() {
     check(3, || {
         let drops = Drops::new();
-        let intake = Arc::new(Bounded::new(1, WaitMode::Wake));
+        let intake = Arc::new(Bounded::new(Capacity::Bounded(1), WaitMode::Wake));
         let sender = {
             let (intake, drops) = (Arc::clone(&intake), drops.clone());
             thread::spawn(move || assert!(send(&intake, &drops, 2) <= 1))
