@@ -185,8 +185,9 @@ impl<T: 'static, S: Scope> Sender<T, S> {
     /// sender.send_timeout(1, Duration::ZERO)?;
     /// assert_eq!(sender.send_timeout(2, Duration::ZERO), Err(SendTimeoutError::TimedOut(2)));
     /// let mut receiver = queue.attach_receiver()?;
-    /// std::thread::spawn(move || receiver.wait_recv());
+    /// let taking = std::thread::spawn(move || (receiver.wait_recv(), receiver));
     /// sender.send_timeout(2, Duration::from_secs(10))?;
+    /// assert_eq!(taking.join().unwrap().0, Ok(1));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn send_timeout(&self, message: T, timeout: Duration) -> Result<(), SendTimeoutError<T>> {
