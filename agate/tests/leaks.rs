@@ -27,6 +27,11 @@ fn forget<T: 'static>(value: T) {
         .push(AtomicPtr::new(forgotten));
 }
 
+/// As `std::mem::forget`, of what may or may not have something to do when it is dropped.
+fn forgotten<T>(value: T) {
+    std::mem::forget(value);
+}
+
 /// Runs what panics; the panic ends here.
 #[track_caller]
 fn panics<R>(run: impl FnOnce() -> R) {
@@ -190,7 +195,7 @@ fn a_reservation_changes_nothing_before_its_commit_and_nothing_when_forgotten() 
     for _ in 0..3 {
         let mut reservation = sender.reserve(10).unwrap();
         reservation.append(b"forgotten");
-        std::mem::forget(reservation);
+        forgotten(reservation);
         assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
     }
     assert_eq!(pool.stats().in_use, 1, "in the same block each time");
