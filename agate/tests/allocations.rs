@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use agate::{
     BlockOptions, BlockPool, Capacity, CompletionPool, Handler, Limits, Local, Pending, RecvError,
-    Resolver,
+    Resolver, Scope,
 };
 
 const LONG: Duration = Duration::from_secs(60);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use agate::{
     AttachError, BlockOptions, BlockPool, Capacity, CompletionError, CompletionPool, Handle,
-    Handler, Limits, Local, OutOfBlocks, Pending, Queue, RecvError, Resolver, Role, Stream,
+    Handler, Limits, Local, OutOfBlocks, Pending, Queue, RecvError, Resolver, Role, Scope, Stream,
     StreamError, TryRecvError, TrySendError, WaitError, completion,
 };
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use agate::{
     AttachError, BlockOptions, BlockPool, Capacity, Completion, CompletionError, CompletionPool,
-    Handler, Limits, Local, OwnerOptions, Pending, RecvError, Resolver, SendError, StreamError,
-    TryRecvError, TrySendError, WaitError, WaitMode,
+    Handler, Limits, Local, OwnerOptions, Pending, RecvError, Resolver, Scope, SendError,
+    StreamError, TryRecvError, TrySendError, WaitError, WaitMode,
 };
 
 const LONG: Duration = Duration::from_secs(120);

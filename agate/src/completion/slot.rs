@@ -33,6 +33,7 @@ use crate::caught;
 use crate::error::CompletionError;
 use crate::freelist::{FreeList, Links};
 use crate::park::Unparker;
+use crate::scope::Local;
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use crate::sync::cell::UnsafeCell;
@@ -75,8 +76,8 @@ pub(super) struct Slot<T> {
 }
 
 pub(super) struct Pool<T> {
-    pub(super) slots: Table<Slot<T>>,
-    pub(super) free: FreeList,
+    pub(super) slots: Table<Slot<T>, Local>,
+    pub(super) free: FreeList<Local>,
 }
 
 // SAFETY: slots move values of type `T` between threads, and rules R1 to R3 give each cell to one thread at a time.
@@ -84,7 +85,7 @@ unsafe impl<T: Send> Send for Pool<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Pool<T> {}
 
-impl<T> Links for Table<Slot<T>> {
+impl<T> Links<Local> for Table<Slot<T>, Local> {
     fn link(&self, index: u32) -> &AtomicU32 {
         &self
             .get(index as usize)

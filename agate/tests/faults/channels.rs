@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use agate::{
     BlockOptions, BlockPool, Capacity, Closed, Handler, Limits, Local, OwnerOptions, Pending,
-    RecvError, StreamError, TryRecvError, TrySendError,
+    RecvError, Scope, StreamError, TryRecvError, TrySendError,
 };
 
 use crate::deadline::{LONG, ends};

@@ -9,7 +9,7 @@ use std::thread;
 
 use agate::{
     Capacity, CompletionError, CompletionPool, Handler, Limits, Local, Pending, RecvError,
-    Resolver, ShutdownError, WaitError, completion, forbid_wait,
+    Resolver, Scope, ShutdownError, WaitError, completion, forbid_wait,
 };
 
 use crate::deadline::{LONG, ends};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use agate::{
     Capacity, Completion, Handle, Handler, Inbox, Limits, Local, Owner, OwnerOptions, Pending,
-    Port, Queue, Receiver, Resolver, SendError, Sender, TrySendError,
+    Port, Queue, Receiver, Resolver, Scope, SendError, Sender, TrySendError,
 };
 
 use crate::deadline::{LONG, ends};

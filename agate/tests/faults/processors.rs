@@ -7,7 +7,7 @@
 use std::thread;
 use std::time::Duration;
 
-use agate::{Capacity, Handler, Limits, Local, Pending, Resolver};
+use agate::{Capacity, Handler, Limits, Local, Pending, Resolver, Scope};
 
 use crate::deadline::{LONG, ends_within};
 

@@ -1,11 +1,11 @@
 //! Room: a bounded lane takes exactly its capacity, refuses the next and takes it when one was taken out.
 
-use agate::{Capacity, Closed, CreateError, Limits, Local};
+use agate::{Capacity, Closed, CreateError, Limits};
 
-use crate::world::{Hub, Lane, Mail, Refused, Tx};
+use crate::world::{Hub, Lane, Mail, Refused, Tx, World, in_every_scope};
 
 /// Sends until it is refused; returns how many were accepted.
-fn fill(tx: &mut Tx, from: u32) -> u32 {
+fn fill<S: World>(tx: &mut Tx<S>, from: u32) -> u32 {
     for number in 0.. {
         match tx.try_send((from, number)) {
             Ok(()) => {}
@@ -18,10 +18,9 @@ fn fill(tx: &mut Tx, from: u32) -> u32 {
     unreachable!()
 }
 
-#[test]
-fn a_lane_holds_its_capacity_and_not_one_more() {
+fn a_lane_holds_its_capacity_and_not_one_more<S: World>(scope: S) {
     for capacity in [1, 2, 3, 5, 7, 8, 9, 63, 64, 100] {
-        let hub = Hub::new(Lane::Ring(capacity), Limits::senders(2));
+        let hub = Hub::new(scope, Lane::Ring(capacity), Limits::senders(2));
         let (mut one, mut two) = (hub.attach_sender().unwrap(), hub.attach_sender().unwrap());
         let mut rx = hub.attach_receiver().unwrap();
         let capacity = capacity as u32;
@@ -37,10 +36,9 @@ fn a_lane_holds_its_capacity_and_not_one_more() {
     }
 }
 
-#[test]
-fn each_message_taken_makes_room_for_one() {
+fn each_message_taken_makes_room_for_one<S: World>(scope: S) {
     for capacity in [1, 2, 3, 7] {
-        let hub = Hub::new(Lane::Ring(capacity), Limits::senders(1));
+        let hub = Hub::new(scope, Lane::Ring(capacity), Limits::senders(1));
         let mut tx = hub.attach_sender().unwrap();
         let mut rx = hub.attach_receiver().unwrap();
         fill(&mut tx, 0);
@@ -58,10 +56,9 @@ fn each_message_taken_makes_room_for_one() {
     }
 }
 
-#[test]
-fn a_batch_takes_what_fits_and_leaves_the_rest() {
+fn a_batch_takes_what_fits_and_leaves_the_rest<S: World>(scope: S) {
     for capacity in [1, 3, 8] {
-        let hub = Hub::new(Lane::Ring(capacity), Limits::senders(1));
+        let hub = Hub::new(scope, Lane::Ring(capacity), Limits::senders(1));
         let mut tx = hub.attach_sender().unwrap();
         let mut rx = hub.attach_receiver().unwrap();
         let mut mails = (0..2 * capacity as u32 + 1).map(|number| (0, number));
@@ -77,9 +74,8 @@ fn a_batch_takes_what_fits_and_leaves_the_rest() {
     }
 }
 
-#[test]
-fn an_unbounded_lane_refuses_nothing() {
-    let hub = Hub::new(Lane::Chain, Limits::senders(1));
+fn an_unbounded_lane_refuses_nothing<S: World>(scope: S) {
+    let hub = Hub::new(scope, Lane::Chain, Limits::senders(1));
     let mut tx = hub.attach_sender().unwrap();
     let mut rx = hub.attach_receiver().unwrap();
     let many = if cfg!(miri) { 1_100 } else { 100_000 };
@@ -91,9 +87,9 @@ fn an_unbounded_lane_refuses_nothing() {
     }
 }
 
-#[test]
-fn a_stream_holds_the_blocks_of_its_pool_and_a_block_taken_makes_room() {
+fn a_stream_holds_the_blocks_of_its_pool_and_a_block_taken_makes_room<S: World>(scope: S) {
     let hub = Hub::new(
+        scope,
         Lane::Stream {
             blocks: 3,
             bytes: 16,
@@ -119,9 +115,8 @@ fn a_stream_holds_the_blocks_of_its_pool_and_a_block_taken_makes_room() {
     }
 }
 
-#[test]
-fn a_capacity_that_cannot_be_is_refused_when_the_queue_is_made() {
-    let make = |capacity| Local.queue::<u64>(Limits::default(), capacity).err();
+fn a_capacity_that_cannot_be_is_refused_when_the_queue_is_made<S: World>(scope: S) {
+    let make = |capacity| scope.queue::<Box<u32>>(Limits::default(), capacity).err();
     assert!(matches!(
         make(Capacity::bounded(0)),
         Some(CreateError::ZeroCapacity)
@@ -132,4 +127,13 @@ fn a_capacity_that_cannot_be_is_refused_when_the_queue_is_made() {
             Some(CreateError::TooLarge)
         ));
     }
+}
+
+in_every_scope! {
+    a_lane_holds_its_capacity_and_not_one_more
+    each_message_taken_makes_room_for_one
+    a_batch_takes_what_fits_and_leaves_the_rest
+    an_unbounded_lane_refuses_nothing
+    a_stream_holds_the_blocks_of_its_pool_and_a_block_taken_makes_room
+    a_capacity_that_cannot_be_is_refused_when_the_queue_is_made
 }

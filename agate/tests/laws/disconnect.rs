@@ -2,15 +2,15 @@
 
 use std::thread;
 
-use agate::{AttachError, Closed, Limits, RecvError, TryRecvError};
+use agate::{AttachError, Closed, Limits, Local, RecvError, TryRecvError};
 
 use crate::order::receive;
-use crate::world::{Hub, LONG, Lane, Mail, Party, Refused, Run, Turn};
+use crate::world::{Hub, LONG, Lane, Mail, Party, Refused, Run, Turn, Tx, World, in_every_scope};
 
 const AFTER: u32 = if cfg!(miri) { 10 } else { 100 };
 
 /// Sends without end, until nobody receives any more; keeps what was accepted.
-fn send_until_closed(party: &mut Party) -> Turn {
+fn send_until_closed<S: World>(party: &mut Party<S>) -> Turn {
     let mail = (party.id, party.mails.len() as u32);
     match party.tx.as_mut().unwrap().try_send(mail) {
         Ok(()) => {
@@ -33,7 +33,7 @@ fn send_until_closed(party: &mut Party) -> Turn {
 }
 
 /// Receives a few and drops the receiver.
-fn receive_a_few(party: &mut Party) -> Turn {
+fn receive_a_few<S: World>(party: &mut Party<S>) -> Turn {
     if party.mails.len() as u32 == party.most {
         return Turn::Done;
     }
@@ -41,7 +41,7 @@ fn receive_a_few(party: &mut Party) -> Turn {
 }
 
 /// Receives a few, then closes by the handle, and goes on until there is nothing more.
-fn close_after_a_few(party: &mut Party) -> Turn {
+fn close_after_a_few<S: World>(party: &mut Party<S>) -> Turn {
     if party.mails.len() as u32 == party.most {
         party.hub.as_ref().unwrap().close();
         // Not again: the count goes on.
@@ -60,8 +60,8 @@ fn is_beginning(got: &[Mail], accepted: &[Mail]) {
     assert!(accepted.starts_with(&got), "of sender {from}: {got:?}");
 }
 
-fn end_in_the_middle(lane: Lane, run: Run, end: fn(&mut Party) -> Turn) {
-    let hub = Hub::new(lane, Limits::none());
+fn end_in_the_middle<S: World>(scope: S, lane: Lane, run: Run, end: fn(&mut Party<S>) -> Turn) {
+    let hub = Hub::new(scope, lane, Limits::none());
     let mut parties: Vec<_> = (0..2)
         .map(|id| Party {
             tx: Some(hub.attach_sender().unwrap()),
@@ -74,7 +74,7 @@ fn end_in_the_middle(lane: Lane, run: Run, end: fn(&mut Party) -> Turn) {
         most: AFTER,
         ..Party::new(100, end)
     });
-    let parties = run.run(parties);
+    let parties = S::run(run, parties);
     let got = &parties[2].mails;
     assert!(got.len() as u32 >= AFTER);
     for sender in &parties[..2] {
@@ -84,28 +84,25 @@ fn end_in_the_middle(lane: Lane, run: Run, end: fn(&mut Party) -> Turn) {
     assert_eq!(hub.attach_receiver().err(), Some(AttachError::Closed));
 }
 
-#[test]
-fn senders_see_that_the_receiver_is_gone() {
+fn senders_see_that_the_receiver_is_gone<S: World>(scope: S) {
     for lane in Lane::ALL {
-        for run in Run::ALL {
-            end_in_the_middle(lane, run, receive_a_few);
+        for &run in S::RUNS {
+            end_in_the_middle(scope, lane, run, receive_a_few);
         }
     }
 }
 
-#[test]
-fn everyone_sees_a_close() {
+fn everyone_sees_a_close<S: World>(scope: S) {
     for lane in Lane::ALL {
-        for run in Run::ALL {
-            end_in_the_middle(lane, run, close_after_a_few);
+        for &run in S::RUNS {
+            end_in_the_middle(scope, lane, run, close_after_a_few);
         }
     }
 }
 
-#[test]
-fn what_was_accepted_before_a_close_can_be_had_after_it() {
+fn what_was_accepted_before_a_close_can_be_had_after_it<S: World>(scope: S) {
     for lane in Lane::ALL {
-        let hub = Hub::new(lane, Limits::senders(2));
+        let hub = Hub::new(scope, lane, Limits::senders(2));
         let (mut one, mut two) = (hub.attach_sender().unwrap(), hub.attach_sender().unwrap());
         let mut rx = hub.attach_receiver().unwrap();
         let mut accepted = Vec::new();
@@ -128,10 +125,9 @@ fn what_was_accepted_before_a_close_can_be_had_after_it() {
     }
 }
 
-#[test]
-fn a_receiver_sees_that_the_last_sender_is_gone_and_that_one_comes_back() {
+fn a_receiver_sees_that_the_last_sender_is_gone_and_that_one_comes_back<S: World>(scope: S) {
     for lane in Lane::ALL {
-        let hub = Hub::new(lane, Limits::senders(2));
+        let hub = Hub::new(scope, lane, Limits::senders(2));
         let mut rx = hub.attach_receiver().unwrap();
         assert_eq!(
             rx.try_recv(),
@@ -156,7 +152,8 @@ fn a_receiver_sees_that_the_last_sender_is_gone_and_that_one_comes_back() {
 
 #[test]
 fn a_waiting_receiver_is_told_of_every_end() {
-    type End = fn(Hub, crate::world::Tx);
+    let scope = Local;
+    type End = fn(Hub<Local>, Tx<Local>);
     let ends: [(&str, End); 4] = [
         ("the last sender goes", |_hub, tx| drop(tx)),
         ("closed by a handle", |hub, _tx| hub.close()),
@@ -171,7 +168,7 @@ fn a_waiting_receiver_is_told_of_every_end() {
     ];
     for lane in Lane::ALL {
         for (what, end) in ends {
-            let hub = Hub::new(lane, Limits::senders(1));
+            let hub = Hub::new(scope, lane, Limits::senders(1));
             let tx = hub.attach_sender().unwrap();
             let mut rx = hub.attach_receiver().unwrap();
             let waiter = thread::spawn(move || rx.recv_timeout(LONG));
@@ -184,11 +181,19 @@ fn a_waiting_receiver_is_told_of_every_end() {
 
 #[test]
 fn nobody_waits_for_senders_that_can_never_come() {
+    let scope = Local;
     for lane in Lane::ALL {
-        let hub = Hub::new(lane, Limits::senders(1));
+        let hub = Hub::new(scope, lane, Limits::senders(1));
         let mut rx = hub.attach_receiver().unwrap();
         let waiter = thread::spawn(move || rx.recv_timeout(LONG));
         drop(hub);
         assert_eq!(waiter.join().unwrap(), Err(RecvError::Disconnected));
     }
+}
+
+in_every_scope! {
+    senders_see_that_the_receiver_is_gone
+    everyone_sees_a_close
+    what_was_accepted_before_a_close_can_be_had_after_it
+    a_receiver_sees_that_the_last_sender_is_gone_and_that_one_comes_back
 }

@@ -2,13 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use agate::{Handle, Limits, Local, Queue, TrySendError};
+use agate::{Handle, Limits, Queue, TrySendError};
 
 use crate::ledger::{Ledger, Letter};
-use crate::world::Lane;
+use crate::world::{Lane, World, in_every_scope};
 
-fn queue(lane: Lane) -> Handle<Queue<Letter>> {
-    Local.queue(Limits::default(), lane.capacity()).unwrap()
+fn queue<S: World>(scope: S, lane: Lane) -> Handle<Queue<Letter, S>, S> {
+    scope.queue(Limits::default(), lane.capacity()).unwrap()
 }
 
 /// How many letters fit, at most eight.
@@ -25,11 +25,10 @@ fn panics<R>(run: impl FnOnce() -> R) {
     assert!(catch_unwind(AssertUnwindSafe(run)).is_err(), "no panic");
 }
 
-#[test]
-fn wherever_a_letter_is_when_its_side_goes_it_is_dropped_there() {
+fn wherever_a_letter_is_when_its_side_goes_it_is_dropped_there<S: World>(scope: S) {
     for lane in Lane::QUEUES {
         let ledger = Ledger::default();
-        let queue = queue(lane);
+        let queue = queue(scope, lane);
         let (one, two) = (
             queue.attach_sender().unwrap(),
             queue.attach_sender().unwrap(),
@@ -52,12 +51,11 @@ fn wherever_a_letter_is_when_its_side_goes_it_is_dropped_there() {
     }
 }
 
-#[test]
-fn letters_that_nobody_ever_received_go_with_the_last_of_their_queue() {
+fn letters_that_nobody_ever_received_go_with_the_last_of_their_queue<S: World>(scope: S) {
     for lane in Lane::QUEUES {
         for senders_last in [true, false] {
             let ledger = Ledger::default();
-            let queue = queue(lane);
+            let queue = queue(scope, lane);
             let sender = queue.attach_sender().unwrap();
             let other = queue.attach_sender().unwrap();
             for _ in 0..room(lane) {
@@ -79,12 +77,11 @@ fn letters_that_nobody_ever_received_go_with_the_last_of_their_queue() {
     }
 }
 
-#[test]
-fn a_receiver_that_unwinds_out_of_a_drain_drops_the_rest() {
+fn a_receiver_that_unwinds_out_of_a_drain_drops_the_rest<S: World>(scope: S) {
     for lane in Lane::QUEUES {
         for taken in 0..room(lane) {
             let ledger = Ledger::default();
-            let queue = queue(lane);
+            let queue = queue(scope, lane);
             let sender = queue.attach_sender().unwrap();
             for _ in 0..room(lane) {
                 sender.try_send(ledger.letter()).unwrap();
@@ -103,11 +100,10 @@ fn a_receiver_that_unwinds_out_of_a_drain_drops_the_rest() {
     }
 }
 
-#[test]
-fn a_drain_that_is_unwound_leaves_the_rest_to_the_same_receiver() {
+fn a_drain_that_is_unwound_leaves_the_rest_to_the_same_receiver<S: World>(scope: S) {
     for lane in Lane::QUEUES {
         let ledger = Ledger::default();
-        let queue = queue(lane);
+        let queue = queue(scope, lane);
         let sender = queue.attach_sender().unwrap();
         let mut receiver = queue.attach_receiver().unwrap();
         for _ in 0..room(lane) {
@@ -126,12 +122,11 @@ fn a_drain_that_is_unwound_leaves_the_rest_to_the_same_receiver() {
     }
 }
 
-#[test]
-fn a_letter_that_panics_when_dropped_keeps_no_other_from_being_dropped() {
+fn a_letter_that_panics_when_dropped_keeps_no_other_from_being_dropped<S: World>(scope: S) {
     for lane in Lane::QUEUES {
         for bomb in 0..room(lane) {
             let ledger = Ledger::default();
-            let queue = queue(lane);
+            let queue = queue(scope, lane);
             let sender = queue.attach_sender().unwrap();
             let receiver = queue.attach_receiver().unwrap();
             for number in 0..room(lane) {
@@ -149,12 +144,13 @@ fn a_letter_that_panics_when_dropped_keeps_no_other_from_being_dropped() {
     }
 }
 
-#[test]
-fn a_letter_that_panics_when_dropped_with_its_queue_keeps_no_other_from_being_dropped() {
+fn a_letter_that_panics_when_dropped_with_its_queue_keeps_no_other_from_being_dropped<S: World>(
+    scope: S,
+) {
     for lane in Lane::QUEUES {
         for bomb in 0..room(lane) {
             let ledger = Ledger::default();
-            let queue = queue(lane);
+            let queue = queue(scope, lane);
             let sender = queue.attach_sender().unwrap();
             for number in 0..room(lane) {
                 sender
@@ -173,12 +169,11 @@ fn a_letter_that_panics_when_dropped_with_its_queue_keeps_no_other_from_being_dr
     }
 }
 
-#[test]
-fn a_batch_whose_iterator_panics_sends_what_came_before() {
+fn a_batch_whose_iterator_panics_sends_what_came_before<S: World>(scope: S) {
     for lane in Lane::QUEUES {
         for before in 0..room(lane) {
             let ledger = Ledger::default();
-            let queue = queue(lane);
+            let queue = queue(scope, lane);
             let sender = queue.attach_sender().unwrap();
             let mut receiver = queue.attach_receiver().unwrap();
             let mut letters = (0..room(lane)).map(|number| {
@@ -195,13 +190,12 @@ fn a_batch_whose_iterator_panics_sends_what_came_before() {
     }
 }
 
-#[test]
-fn a_batch_whose_iterator_closes_the_queue_loses_nothing() {
+fn a_batch_whose_iterator_closes_the_queue_loses_nothing<S: World>(scope: S) {
     for lane in Lane::QUEUES {
         let room = room(lane);
         for at in 0..room {
             let ledger = Ledger::default();
-            let queue = queue(lane);
+            let queue = queue(scope, lane);
             let sender = queue.attach_sender().unwrap();
             let mut receiver = Some(queue.attach_receiver().unwrap());
             let mut letters = (0..room).map(|number| {
@@ -218,11 +212,10 @@ fn a_batch_whose_iterator_closes_the_queue_loses_nothing() {
     }
 }
 
-#[test]
-fn a_sender_that_unwinds_leaves_what_it_sent() {
+fn a_sender_that_unwinds_leaves_what_it_sent<S: World>(scope: S) {
     for lane in Lane::QUEUES {
         let ledger = Ledger::default();
-        let queue = queue(lane);
+        let queue = queue(scope, lane);
         let mut receiver = queue.attach_receiver().unwrap();
         panics(|| {
             let sender = queue.attach_sender().unwrap();
@@ -240,4 +233,16 @@ fn a_sender_that_unwinds_leaves_what_it_sent() {
         drop(receiver);
         ledger.is_settled();
     }
+}
+
+in_every_scope! {
+    wherever_a_letter_is_when_its_side_goes_it_is_dropped_there
+    letters_that_nobody_ever_received_go_with_the_last_of_their_queue
+    a_receiver_that_unwinds_out_of_a_drain_drops_the_rest
+    a_drain_that_is_unwound_leaves_the_rest_to_the_same_receiver
+    a_letter_that_panics_when_dropped_keeps_no_other_from_being_dropped
+    a_letter_that_panics_when_dropped_with_its_queue_keeps_no_other_from_being_dropped
+    a_batch_whose_iterator_panics_sends_what_came_before
+    a_batch_whose_iterator_closes_the_queue_loses_nothing
+    a_sender_that_unwinds_leaves_what_it_sent
 }

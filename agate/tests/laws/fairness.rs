@@ -4,15 +4,14 @@ use std::collections::HashMap;
 
 use agate::{Limits, TryRecvError};
 
-use crate::world::{Hub, Lane};
+use crate::world::{Hub, Lane, World, in_every_scope};
 
 /// The documented bound: so many messages of one lane in a row.
 const RUN: usize = 256;
 
-#[test]
-fn a_lane_that_is_always_full_does_not_starve_the_others() {
+fn a_lane_that_is_always_full_does_not_starve_the_others<S: World>(scope: S) {
     for by_drain in [false, true] {
-        let hub = Hub::new(Lane::Chain, Limits::senders(4));
+        let hub = Hub::new(scope, Lane::Chain, Limits::senders(4));
         let mut senders: Vec<_> = (0..4).map(|_| hub.attach_sender().unwrap()).collect();
         let mut rx = hub.attach_receiver().unwrap();
         let (loud, quiet) = senders.split_first_mut().unwrap();
@@ -48,9 +47,8 @@ fn a_lane_that_is_always_full_does_not_starve_the_others() {
     }
 }
 
-#[test]
-fn a_drain_is_one_round_of_bounded_runs() {
-    let hub = Hub::new(Lane::Chain, Limits::senders(3));
+fn a_drain_is_one_round_of_bounded_runs<S: World>(scope: S) {
+    let hub = Hub::new(scope, Lane::Chain, Limits::senders(3));
     let mut senders: Vec<_> = (0..3).map(|_| hub.attach_sender().unwrap()).collect();
     let mut rx = hub.attach_receiver().unwrap();
     for (from, sender) in (0..).zip(&mut senders) {
@@ -70,4 +68,9 @@ fn a_drain_is_one_round_of_bounded_runs() {
         );
     }
     assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+}
+
+in_every_scope! {
+    a_lane_that_is_always_full_does_not_starve_the_others
+    a_drain_is_one_round_of_bounded_runs
 }

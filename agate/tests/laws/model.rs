@@ -1,32 +1,33 @@
 //! Random programs: the queue and the plain model agree at every step.
 
 use agate::{
-    AttachError, Capacity, Handle, Limits, Local, Queue, Receiver, Role, Sender, TryRecvError,
-    TrySendError,
+    AttachError, Capacity, Handle, Limits, Local, Private, Queue, Receiver, Role, Sender,
+    TryRecvError, TrySendError,
 };
 use proptest::prelude::*;
 
 use crate::program::{Attached, Model, Nothing, Sent, Step, last_step, step};
+use crate::world::World;
 
 const LIMIT: usize = 4;
 
 /// The queue under test, its users, and the model of all of them.
-struct Both {
+struct Both<S: World> {
     model: Model,
-    queue: Option<Handle<Queue<Box<u32>>>>,
-    senders: Vec<Sender<Box<u32>>>,
-    receiver: Option<Receiver<Box<u32>>>,
+    queue: Option<Handle<Queue<Box<u32>, S>, S>>,
+    senders: Vec<Sender<Box<u32>, S>>,
+    receiver: Option<Receiver<Box<u32>, S>>,
     /// The next message.
     next: u32,
 }
 
-impl Both {
-    fn new(capacity: Option<usize>) -> Self {
+impl<S: World> Both<S> {
+    fn new(scope: S, capacity: Option<usize>) -> Self {
         let bound = capacity.map_or(Capacity::Unbounded, Capacity::bounded);
         let limits = Limits::senders(LIMIT);
         Self {
             model: Model::new(capacity.unwrap_or(usize::MAX), LIMIT),
-            queue: Some(Local.queue(limits, bound).unwrap()),
+            queue: Some(scope.queue(limits, bound).unwrap()),
             senders: Vec::new(),
             receiver: None,
             next: 0,
@@ -101,7 +102,7 @@ impl Both {
         which.checked_rem(self.senders.len())
     }
 
-    fn attached(&mut self, sender: Result<Sender<Box<u32>>, AttachError>) {
+    fn attached(&mut self, sender: Result<Sender<Box<u32>, S>, AttachError>) {
         assert_eq!(attached(sender.as_ref().err()), self.model.attach_sender());
         self.senders.extend(sender);
     }
@@ -203,18 +204,25 @@ fn cases() -> ProptestConfig {
     }
 }
 
+/// Runs a program in a scope.
+fn run<S: World>(scope: S, capacity: Option<usize>, steps: &[Step]) {
+    let mut both = Both::new(scope, capacity);
+    for step in steps {
+        both.step(step.clone());
+    }
+}
+
 proptest! {
     #![proptest_config(cases())]
 
     #[test]
     fn queue_and_model_agree(
         capacity in prop_oneof![Just(None), (1..10_usize).prop_map(Some)],
-        steps in prop::collection::vec(step(), 1..120),
+        mut steps in prop::collection::vec(step(), 1..120),
         last in prop::collection::vec(last_step(), 0..30),
     ) {
-        let mut both = Both::new(capacity);
-        for step in steps.into_iter().chain(last) {
-            both.step(step);
-        }
+        steps.extend(last);
+        run(Private, capacity, &steps);
+        run(Local, capacity, &steps);
     }
 }

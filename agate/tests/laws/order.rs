@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use agate::{Limits, TryRecvError};
 
-use crate::world::{Hub, Lane, Mail, Party, Refused, Run, Turn};
+use crate::world::{Hub, Lane, Mail, Party, Refused, Run, Turn, World, in_every_scope};
 
 const EACH: u32 = if cfg!(miri) { 20 } else { 400 };
 
@@ -25,7 +25,7 @@ pub(crate) fn all_in_order(got: &[Mail], senders: &[(u32, u32)]) {
 }
 
 /// Sends its mails one by one.
-fn send(party: &mut Party) -> Turn {
+fn send<S: World>(party: &mut Party<S>) -> Turn {
     if party.at == party.most {
         return Turn::Done;
     }
@@ -43,7 +43,7 @@ fn send(party: &mut Party) -> Turn {
 }
 
 /// Sends its mails in batches of growing size.
-fn send_batches(party: &mut Party) -> Turn {
+fn send_batches<S: World>(party: &mut Party<S>) -> Turn {
     if party.at == party.most {
         return Turn::Done;
     }
@@ -62,7 +62,7 @@ fn send_batches(party: &mut Party) -> Turn {
 }
 
 /// Attaches, sends a few, detaches, and again under another name: what it left is for the receiver all the same.
-fn come_and_go(party: &mut Party) -> Turn {
+fn come_and_go<S: World>(party: &mut Party<S>) -> Turn {
     if party.at == party.most {
         return Turn::Done;
     }
@@ -88,7 +88,7 @@ fn come_and_go(party: &mut Party) -> Turn {
 }
 
 /// Receives one by one until all senders are gone.
-pub(crate) fn receive(party: &mut Party) -> Turn {
+pub(crate) fn receive<S: World>(party: &mut Party<S>) -> Turn {
     match party.rx.as_mut().unwrap().try_recv() {
         Ok(mail) => {
             party.mails.push(mail);
@@ -100,7 +100,7 @@ pub(crate) fn receive(party: &mut Party) -> Turn {
 }
 
 /// Receives until it has everything, whoever is attached meanwhile.
-fn receive_all(party: &mut Party) -> Turn {
+fn receive_all<S: World>(party: &mut Party<S>) -> Turn {
     let got = party.rx.as_mut().unwrap().drain(6);
     let nothing = got.is_empty();
     party.mails.extend(got);
@@ -113,7 +113,7 @@ fn receive_all(party: &mut Party) -> Turn {
 }
 
 /// Receives by drains that it breaks off in different places.
-fn receive_drains(party: &mut Party) -> Turn {
+fn receive_drains<S: World>(party: &mut Party<S>) -> Turn {
     party.at += 1;
     let most = [1, 2, 5, usize::MAX][party.at as usize % 4];
     let got = party.rx.as_mut().unwrap().drain(most);
@@ -125,7 +125,7 @@ fn receive_drains(party: &mut Party) -> Turn {
 }
 
 /// Takes a few, gives the receiver's place back, and takes it again when it is free.
-fn receive_by_turns(party: &mut Party) -> Turn {
+fn receive_by_turns<S: World>(party: &mut Party<S>) -> Turn {
     if party.rx.is_none() {
         let Ok(rx) = party.hub.as_ref().unwrap().attach_receiver() else {
             return Turn::Stuck;
@@ -140,11 +140,16 @@ fn receive_by_turns(party: &mut Party) -> Turn {
     turn
 }
 
-type Step = fn(&mut Party) -> Turn;
+type Step<S> = fn(&mut Party<S>) -> Turn;
 
 /// Three senders and some receivers on one hub; returns what each receiver got.
-fn exchange(lane: Lane, run: Run, senders: [Step; 3], receivers: &[Step]) -> Vec<Vec<Mail>> {
-    let hub = Hub::new(lane, Limits::senders(3));
+fn exchange<S: World>(
+    scope: S,
+    (lane, run): (Lane, Run),
+    senders: [Step<S>; 3],
+    receivers: &[Step<S>],
+) -> Vec<Vec<Mail>> {
+    let hub = Hub::new(scope, lane, Limits::senders(3));
     let mut parties = Vec::new();
     for (id, step) in (0..).zip(senders) {
         parties.push(Party {
@@ -164,7 +169,7 @@ fn exchange(lane: Lane, run: Run, senders: [Step; 3], receivers: &[Step]) -> Vec
         });
     }
     drop(hub);
-    let parties = run.run(parties);
+    let parties = S::run(run, parties);
     parties
         .into_iter()
         .filter(|party| party.id >= 100)
@@ -172,14 +177,13 @@ fn exchange(lane: Lane, run: Run, senders: [Step; 3], receivers: &[Step]) -> Vec
         .collect()
 }
 
-#[test]
-fn what_is_sent_arrives_once_and_in_order() {
+fn what_is_sent_arrives_once_and_in_order<S: World>(scope: S) {
     let everyone = [(0, EACH), (1, EACH), (2, EACH)];
     for lane in Lane::ALL {
-        for run in Run::ALL {
-            for receiver in [receive as Step, receive_drains] {
-                for senders in [[send as Step; 3], [send_batches, send, send_batches]] {
-                    let got = exchange(lane, run, senders, &[receiver]);
+        for &run in S::RUNS {
+            for receiver in [receive as Step<S>, receive_drains] {
+                for senders in [[send as Step<S>; 3], [send_batches, send, send_batches]] {
+                    let got = exchange(scope, (lane, run), senders, &[receiver]);
                     all_in_order(&got[0], &everyone);
                 }
             }
@@ -187,11 +191,10 @@ fn what_is_sent_arrives_once_and_in_order() {
     }
 }
 
-#[test]
-fn a_lane_that_passes_from_sender_to_sender_keeps_what_is_in_it() {
+fn a_lane_that_passes_from_sender_to_sender_keeps_what_is_in_it<S: World>(scope: S) {
     for lane in Lane::ALL {
-        for run in Run::ALL {
-            let got = exchange(lane, run, [come_and_go; 3], &[receive_all]);
+        for &run in S::RUNS {
+            let got = exchange(scope, (lane, run), [come_and_go; 3], &[receive_all]);
             let visits = |id: u32| (0..EACH / 5).map(move |visit| (id * 1000 + visit, 5));
             let senders: Vec<_> = (0..3_u32).flat_map(visits).collect();
             all_in_order(&got[0], &senders);
@@ -199,11 +202,15 @@ fn a_lane_that_passes_from_sender_to_sender_keeps_what_is_in_it() {
     }
 }
 
-#[test]
-fn receivers_that_take_turns_lose_and_repeat_nothing() {
+fn receivers_that_take_turns_lose_and_repeat_nothing<S: World>(scope: S) {
     for lane in Lane::QUEUES {
-        for run in Run::ALL {
-            let got = exchange(lane, run, [send; 3], &[receive_by_turns, receive_by_turns]);
+        for &run in S::RUNS {
+            let got = exchange(
+                scope,
+                (lane, run),
+                [send; 3],
+                &[receive_by_turns, receive_by_turns],
+            );
             let mut all: Vec<Mail> = got.concat();
             for one in &got {
                 for from in 0..3 {
@@ -220,4 +227,10 @@ fn receivers_that_take_turns_lose_and_repeat_nothing() {
             all_in_order(&all, &[(0, EACH), (1, EACH), (2, EACH)]);
         }
     }
+}
+
+in_every_scope! {
+    what_is_sent_arrives_once_and_in_order
+    a_lane_that_passes_from_sender_to_sender_keeps_what_is_in_it
+    receivers_that_take_turns_lose_and_repeat_nothing
 }

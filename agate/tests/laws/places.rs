@@ -2,17 +2,16 @@
 
 use agate::{AttachError, Limits, Role};
 
-use crate::world::{Hub, Lane};
+use crate::world::{Hub, Lane, World, in_every_scope};
 
 fn full(role: Role, limit: usize) -> Option<AttachError> {
     Some(AttachError::LimitReached { role, limit })
 }
 
-#[test]
-fn the_limit_on_senders_holds_and_is_named() {
+fn the_limit_on_senders_holds_and_is_named<S: World>(scope: S) {
     for lane in Lane::ALL {
         for limit in [0, 1, 2, 9] {
-            let hub = Hub::new(lane, Limits::senders(limit));
+            let hub = Hub::new(scope, lane, Limits::senders(limit));
             for _ in 0..3 {
                 let mut senders: Vec<_> =
                     (0..limit).map(|_| hub.attach_sender().unwrap()).collect();
@@ -33,25 +32,23 @@ fn the_limit_on_senders_holds_and_is_named() {
     }
 }
 
-#[test]
-fn lanes_serve_one_receiver_whatever_the_limit_says() {
+fn lanes_serve_one_receiver_whatever_the_limit_says<S: World>(scope: S) {
     for lane in Lane::ALL {
         for limit in [1, 5] {
-            let hub = Hub::new(lane, Limits::none().receivers(limit));
+            let hub = Hub::new(scope, lane, Limits::none().receivers(limit));
             let rx = hub.attach_receiver().unwrap();
             assert_eq!(hub.attach_receiver().err(), full(Role::Receiver, 1));
             assert_eq!(hub.attached(Role::Receiver), 1);
             drop(rx);
         }
-        let hub = Hub::new(lane, Limits::none().receivers(0));
+        let hub = Hub::new(scope, lane, Limits::none().receivers(0));
         assert_eq!(hub.attach_receiver().err(), full(Role::Receiver, 0));
     }
 }
 
-#[test]
-fn a_receivers_place_passes_on_by_detach_and_not_by_drop() {
+fn a_receivers_place_passes_on_by_detach_and_not_by_drop<S: World>(scope: S) {
     for lane in Lane::QUEUES {
-        let hub = Hub::new(lane, Limits::none());
+        let hub = Hub::new(scope, lane, Limits::none());
         for _ in 0..5 {
             hub.attach_receiver().unwrap().detach();
         }
@@ -61,10 +58,9 @@ fn a_receivers_place_passes_on_by_detach_and_not_by_drop() {
     }
 }
 
-#[test]
-fn who_was_refused_holds_no_place() {
+fn who_was_refused_holds_no_place<S: World>(scope: S) {
     for lane in Lane::ALL {
-        let hub = Hub::new(lane, Limits::senders(1));
+        let hub = Hub::new(scope, lane, Limits::senders(1));
         let tx = hub.attach_sender().unwrap();
         for _ in 0..3 {
             hub.attach_sender().err().unwrap();
@@ -80,11 +76,10 @@ fn who_was_refused_holds_no_place() {
     }
 }
 
-#[test]
-fn attach_and_detach_in_a_loop_finds_a_place_each_time() {
+fn attach_and_detach_in_a_loop_finds_a_place_each_time<S: World>(scope: S) {
     let rounds = if cfg!(miri) { 50 } else { 10_000 };
     for lane in Lane::ALL {
-        let hub = Hub::new(lane, Limits::senders(1));
+        let hub = Hub::new(scope, lane, Limits::senders(1));
         for _ in 0..rounds {
             hub.attach_sender().unwrap();
         }
@@ -101,4 +96,12 @@ fn attach_and_detach_in_a_loop_finds_a_place_each_time() {
         let got = rx.drain(usize::MAX);
         assert_eq!(got, (0..kept).map(|number| (0, number)).collect::<Vec<_>>());
     }
+}
+
+in_every_scope! {
+    the_limit_on_senders_holds_and_is_named
+    lanes_serve_one_receiver_whatever_the_limit_says
+    a_receivers_place_passes_on_by_detach_and_not_by_drop
+    who_was_refused_holds_no_place
+    attach_and_detach_in_a_loop_finds_a_place_each_time
 }

@@ -3,14 +3,15 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use agate::{Limits, RecvError, forbid_wait};
+use agate::{Limits, Local, Private, RecvError, forbid_wait};
 
-use crate::world::{Hub, LONG, Lane};
+use crate::world::{Hub, LONG, Lane, World, in_every_scope};
 
 #[test]
 fn a_wait_with_nothing_to_come_ends_at_its_time_and_not_before() {
+    let scope = Local;
     for lane in Lane::ALL {
-        let hub = Hub::new(lane, Limits::senders(1));
+        let hub = Hub::new(scope, lane, Limits::senders(1));
         let _tx = hub.attach_sender().unwrap();
         let mut rx = hub.attach_receiver().unwrap();
         for time in [0, 1, 999, 1_000_000, 5_000_000].map(Duration::from_nanos) {
@@ -21,10 +22,9 @@ fn a_wait_with_nothing_to_come_ends_at_its_time_and_not_before() {
     }
 }
 
-#[test]
-fn what_is_there_is_received_without_any_time() {
+fn what_is_there_is_received_without_any_time<S: World>(scope: S) {
     for lane in Lane::ALL {
-        let hub = Hub::new(lane, Limits::senders(1));
+        let hub = Hub::new(scope, lane, Limits::senders(1));
         let mut tx = hub.attach_sender().unwrap();
         let mut rx = hub.attach_receiver().unwrap();
         for time in [Duration::ZERO, LONG, Duration::MAX] {
@@ -46,8 +46,9 @@ fn what_is_there_is_received_without_any_time() {
 
 #[test]
 fn a_time_that_no_clock_can_count_is_without_end() {
+    let scope = Local;
     for lane in Lane::ALL {
-        let hub = Hub::new(lane, Limits::senders(1));
+        let hub = Hub::new(scope, lane, Limits::senders(1));
         let mut tx = hub.attach_sender().unwrap();
         let mut rx = hub.attach_receiver().unwrap();
         let waiter = thread::spawn(move || rx.recv_timeout(Duration::MAX));
@@ -58,10 +59,11 @@ fn a_time_that_no_clock_can_count_is_without_end() {
 
 #[test]
 fn a_thread_that_must_not_park_is_told_so_unless_there_is_something() {
+    let scope = Local;
     for lane in Lane::ALL {
         let stalled = thread::spawn(move || {
             forbid_wait();
-            let hub = Hub::new(lane, Limits::senders(1));
+            let hub = Hub::new(scope, lane, Limits::senders(1));
             let mut tx = hub.attach_sender().unwrap();
             let mut rx = hub.attach_receiver().unwrap();
             assert_eq!(rx.recv_timeout(LONG), Err(RecvError::WouldStall));
@@ -73,4 +75,26 @@ fn a_thread_that_must_not_park_is_told_so_unless_there_is_something() {
         });
         stalled.join().unwrap();
     }
+}
+
+#[test]
+fn who_is_alone_does_not_wait_for_what_nobody_could_send() {
+    for lane in Lane::ALL {
+        let hub = Hub::new(Private, lane, Limits::senders(1));
+        let mut tx = hub.attach_sender().unwrap();
+        let mut rx = hub.attach_receiver().unwrap();
+        for _ in 0..3 {
+            assert_eq!(rx.wait_recv(), Err(RecvError::WouldStall));
+            assert_eq!(rx.recv_timeout(LONG), Err(RecvError::WouldStall));
+            tx.try_send((0, 0)).unwrap();
+            assert_eq!(rx.wait_recv(), Ok((0, 0)));
+            rx.try_recv().unwrap_err();
+        }
+        drop(tx);
+        assert_eq!(rx.wait_recv(), Err(RecvError::Disconnected));
+    }
+}
+
+in_every_scope! {
+    what_is_there_is_received_without_any_time
 }

@@ -4,10 +4,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use agate::{
-    AttachError, BlockOptions, BlockPool, Capacity, Closed, Drain, Handle, Limits, Local, Queue,
-    Receiver, RecvError, Role, Sender, Stream, StreamError, StreamReceiver, StreamSender,
-    TryRecvError, TrySendError,
+    AttachError, BlockOptions, BlockPool, Capacity, Carries, Closed, Drain, Handle, Limits, Local,
+    Private, Queue, Receiver, RecvError, Role, Scope, Sender, Stream, StreamError, StreamReceiver,
+    StreamSender, TryRecvError, TrySendError,
 };
+
+use crate::ledger::Letter;
 
 /// A deadline that only a law that is broken meets.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
@@ -64,21 +66,21 @@ impl Lane {
 }
 
 /// An object that senders and receivers attach to.
-pub(crate) enum Hub {
-    Queue(Handle<Queue<Mail>>),
-    Stream(Handle<Stream>),
+pub(crate) enum Hub<S: World> {
+    Queue(Handle<Queue<Mail, S>, S>),
+    Stream(Handle<Stream<S>, S>),
 }
 
 /// An attached sender.
-pub(crate) enum Tx {
-    Queue(Sender<Mail>),
-    Stream(StreamSender),
+pub(crate) enum Tx<S: World> {
+    Queue(Sender<Mail, S>),
+    Stream(StreamSender<S>),
 }
 
 /// An attached receiver.
-pub(crate) enum Rx {
-    Queue(Receiver<Mail>),
-    Stream(StreamReceiver),
+pub(crate) enum Rx<S: World> {
+    Queue(Receiver<Mail, S>),
+    Stream(StreamReceiver<S>),
 }
 
 /// Why a mail was not sent; it came back.
@@ -88,27 +90,28 @@ pub(crate) enum Refused {
     Closed(Mail),
 }
 
-impl Hub {
-    pub(crate) fn new(lane: Lane, limits: Limits) -> Self {
+impl<S: World> Hub<S> {
+    pub(crate) fn new(scope: S, lane: Lane, limits: Limits) -> Self {
         if let Lane::Stream { blocks, bytes } = lane {
-            let pool = BlockPool::new(BlockOptions {
-                block_bytes: bytes,
-                max_blocks: blocks,
-            })
-            .unwrap();
-            return Self::Stream(Local.stream(limits, &pool));
+            let pool: BlockPool<S> = scope
+                .block_pool(BlockOptions {
+                    block_bytes: bytes,
+                    max_blocks: blocks,
+                })
+                .unwrap();
+            return Self::Stream(scope.stream(limits, &pool));
         }
-        Self::Queue(Local.queue(limits, lane.capacity()).unwrap())
+        Self::Queue(scope.queue(limits, lane.capacity()).unwrap())
     }
 
-    pub(crate) fn attach_sender(&self) -> Result<Tx, AttachError> {
+    pub(crate) fn attach_sender(&self) -> Result<Tx<S>, AttachError> {
         match self {
             Self::Queue(queue) => queue.attach_sender().map(Tx::Queue),
             Self::Stream(stream) => stream.attach_sender().map(Tx::Stream),
         }
     }
 
-    pub(crate) fn attach_receiver(&self) -> Result<Rx, AttachError> {
+    pub(crate) fn attach_receiver(&self) -> Result<Rx<S>, AttachError> {
         match self {
             Self::Queue(queue) => queue.attach_receiver().map(Rx::Queue),
             Self::Stream(stream) => stream.attach_receiver().map(Rx::Stream),
@@ -130,7 +133,7 @@ impl Hub {
     }
 }
 
-impl Clone for Hub {
+impl<S: World> Clone for Hub<S> {
     fn clone(&self) -> Self {
         match self {
             Self::Queue(queue) => Self::Queue(queue.clone()),
@@ -139,7 +142,7 @@ impl Clone for Hub {
     }
 }
 
-impl Tx {
+impl<S: World> Tx<S> {
     /// Sends, and lets the receiver see it.
     pub(crate) fn try_send(&mut self, mail: Mail) -> Result<(), Refused> {
         match self {
@@ -189,7 +192,7 @@ impl Tx {
     }
 }
 
-impl Rx {
+impl<S: World> Rx<S> {
     pub(crate) fn try_recv(&mut self) -> Result<Mail, TryRecvError> {
         match self {
             Self::Queue(receiver) => receiver.try_recv(),
@@ -201,7 +204,7 @@ impl Rx {
     pub(crate) fn drain(&mut self, most: usize) -> Vec<Mail> {
         match self {
             Self::Queue(receiver) => {
-                let drain: Drain<'_, Mail> = receiver.drain();
+                let drain: Drain<'_, Mail, S> = receiver.drain();
                 drain.take(most).collect()
             }
             Self::Stream(_) => std::iter::from_fn(|| self.try_recv().ok())
@@ -254,11 +257,11 @@ pub(crate) enum Turn {
 }
 
 /// One who takes part in a law: what it holds, what it has seen, and a step that is taken again and again.
-pub(crate) struct Party {
+pub(crate) struct Party<S: World> {
     pub(crate) id: u32,
-    pub(crate) hub: Option<Hub>,
-    pub(crate) tx: Option<Tx>,
-    pub(crate) rx: Option<Rx>,
+    pub(crate) hub: Option<Hub<S>>,
+    pub(crate) tx: Option<Tx<S>>,
+    pub(crate) rx: Option<Rx<S>>,
     /// Counts what the step likes.
     pub(crate) at: u32,
     /// How many it will send or take.
@@ -268,7 +271,7 @@ pub(crate) struct Party {
     pub(crate) step: fn(&mut Self) -> Turn,
 }
 
-impl Party {
+impl<S: World> Party<S> {
     pub(crate) fn new(id: u32, step: fn(&mut Self) -> Turn) -> Self {
         Self {
             id,
@@ -301,20 +304,49 @@ pub(crate) enum Run {
     Threads,
 }
 
-impl Run {
-    pub(crate) const ALL: [Self; 2] = [Self::Turns, Self::Threads];
+/// A scope in which laws are tried.
+pub(crate) trait World: Scope + Carries<Mail> + Carries<Letter> + Carries<Box<u32>> {
+    /// The ways to run parties there.
+    const RUNS: &[Run];
 
     /// Runs all parties to their end, and gives them back.
-    pub(crate) fn run(self, parties: Vec<Party>) -> Vec<Party> {
-        match self {
-            Self::Turns => in_turns(parties),
-            Self::Threads => on_threads(parties),
+    fn run(run: Run, parties: Vec<Party<Self>>) -> Vec<Party<Self>>;
+}
+
+impl World for Private {
+    const RUNS: &[Run] = &[Run::Turns];
+
+    fn run(_: Run, parties: Vec<Party<Self>>) -> Vec<Party<Self>> {
+        in_turns(parties)
+    }
+}
+
+impl World for Local {
+    const RUNS: &[Run] = &[Run::Turns, Run::Threads];
+
+    fn run(run: Run, parties: Vec<Party<Self>>) -> Vec<Party<Self>> {
+        match run {
+            Run::Turns => in_turns(parties),
+            Run::Threads => on_threads(parties),
         }
     }
 }
 
+/// A test of each law in each scope.
+macro_rules! in_every_scope {
+    ($($law:ident)*) => {
+        mod private {
+            $(#[test] fn $law() { super::$law(agate::Private); })*
+        }
+        mod local {
+            $(#[test] fn $law() { super::$law(agate::Local); })*
+        }
+    };
+}
+pub(crate) use in_every_scope;
+
 /// A party that is done leaves at once, as one whose thread ends does.
-fn in_turns(mut parties: Vec<Party>) -> Vec<Party> {
+fn in_turns<S: World>(mut parties: Vec<Party<S>>) -> Vec<Party<S>> {
     let mut done = vec![false; parties.len()];
     // A step that is stuck may still have made way for another: a stream's receiver gives its block back then.
     let mut idle_rounds = 0;
@@ -339,7 +371,7 @@ fn in_turns(mut parties: Vec<Party>) -> Vec<Party> {
     parties
 }
 
-fn on_threads(parties: Vec<Party>) -> Vec<Party> {
+fn on_threads(parties: Vec<Party<Local>>) -> Vec<Party<Local>> {
     let deadline = Instant::now() + LONG;
     let threads: Vec<_> = parties
         .into_iter()
