@@ -40,6 +40,7 @@ use std::ptr;
 pub(crate) use read::Ready;
 pub(crate) use write::Run;
 
+use crate::caught;
 use crate::queue::slots::{Slots, layout};
 use crate::queue::{Capacity, SEGMENT_BYTES};
 use crate::scope::{Local, Scope};
@@ -233,7 +234,8 @@ impl<T, S: Scope> Drop for Lane<T, S> {
     fn drop(&mut self) {
         // SAFETY: `&mut self`: both ends are ours.
         while let Some(message) = unsafe { self.take() } {
-            drop(message);
+            // A panic in its drop must not keep the others from being dropped.
+            caught::run(|| drop(message));
         }
         let oldest = self
             .sending
