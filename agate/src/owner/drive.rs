@@ -12,7 +12,7 @@ use crate::caught;
 use crate::owner::Handler;
 use crate::owner::inbox::Inbox;
 use crate::owner::limit::{Budget, Limit};
-use crate::queue::intake::Rx;
+use crate::queue::rx::Rx;
 use crate::scope::Scope;
 use crate::verdict::Verdict;
 
@@ -57,7 +57,7 @@ pub(crate) enum Batch {
 pub(crate) unsafe fn batch<H: Handler, S: Scope>(
     handler: &mut H,
     inbox: &Inbox<H::Message, S>,
-    rx: &mut Rx,
+    rx: &mut Rx<H::Message, S>,
     counts: &mut Counts,
     limit: &mut impl Limit,
 ) -> Batch {
@@ -75,7 +75,7 @@ pub(crate) unsafe fn batch<H: Handler, S: Scope>(
             break Batch::Limit;
         }
         // SAFETY: as the caller promises.
-        let Some(message) = (unsafe { round.take(rx) }) else {
+        let Some(message) = (unsafe { round.take() }) else {
             break Batch::Over;
         };
         limit.spend();
@@ -92,8 +92,8 @@ pub(crate) unsafe fn batch<H: Handler, S: Scope>(
 }
 
 /// What a driver works with besides the handler.
-pub struct Desk<'a> {
-    pub(crate) rx: &'a mut Rx,
+pub struct Desk<'a, M: 'static, S: Scope> {
+    pub(crate) rx: &'a mut Rx<M, S>,
     pub(crate) counts: &'a mut Counts,
     pub(crate) limit: &'a mut Budget,
 }
@@ -105,7 +105,7 @@ pub trait Drive<M: 'static, S: Scope> {
     /// # Safety
     ///
     /// The caller is the inbox's only receiver, and has not retired.
-    unsafe fn serve(&mut self, inbox: &Inbox<M, S>, desk: &mut Desk<'_>) -> Served;
+    unsafe fn serve(&mut self, inbox: &Inbox<M, S>, desk: &mut Desk<'_, M, S>) -> Served;
 }
 
 /// Why serving ended.
@@ -124,7 +124,11 @@ pub enum Served {
 pub(crate) struct Driven<H>(pub(crate) H);
 
 impl<H: Handler, S: Scope> Drive<H::Message, S> for Driven<H> {
-    unsafe fn serve(&mut self, inbox: &Inbox<H::Message, S>, desk: &mut Desk<'_>) -> Served {
+    unsafe fn serve(
+        &mut self,
+        inbox: &Inbox<H::Message, S>,
+        desk: &mut Desk<'_, H::Message, S>,
+    ) -> Served {
         loop {
             // Before the round: what was accepted before the close is then seen by this round.
             let closed = inbox.intake.is_closed();
@@ -146,7 +150,7 @@ impl<H: Handler, S: Scope> Drive<H::Message, S> for Driven<H> {
 }
 
 impl<M: 'static, S: Scope, D: Drive<M, S> + ?Sized> Drive<M, S> for Box<D> {
-    unsafe fn serve(&mut self, inbox: &Inbox<M, S>, desk: &mut Desk<'_>) -> Served {
+    unsafe fn serve(&mut self, inbox: &Inbox<M, S>, desk: &mut Desk<'_, M, S>) -> Served {
         // SAFETY: as the caller promises.
         unsafe { (**self).serve(inbox, desk) }
     }
@@ -160,7 +164,7 @@ impl<M: 'static, S: Scope, D: Drive<M, S> + ?Sized> Drive<M, S> for Box<D> {
 pub(crate) unsafe fn end<M: 'static, S: Scope, H>(
     inbox: &Inbox<M, S>,
     handler: Option<H>,
-    rx: &mut Rx,
+    rx: &mut Rx<M, S>,
     mut counts: Counts,
     mut panic: Option<Payload>,
 ) -> Exit {

@@ -10,8 +10,8 @@ use crate::owner::port::Port;
 use crate::owner::seat::Seat;
 use crate::owner::stats::Tally;
 use crate::park::WaitMode;
+use crate::queue::Capacity;
 use crate::queue::intake::Intake;
-use crate::queue::segments::Chain;
 use crate::queue::tx::HasIntake;
 use crate::scope::{Local, Scope};
 use crate::sync::atomic::Ordering;
@@ -46,7 +46,7 @@ use crate::words::Word;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Inbox<M: 'static, S: Scope = Local> {
-    pub(crate) intake: Intake<M, Chain<M, S>, S>,
+    pub(crate) intake: Intake<M, S>,
     discard: S::Bool,
     /// Where the handler is, if the owner has no thread of its own.
     pub(crate) seat: Option<Seat<M, S>>,
@@ -56,7 +56,7 @@ pub struct Inbox<M: 'static, S: Scope = Local> {
 impl<M: 'static, S: Scope> Inbox<M, S> {
     pub(crate) fn new(mode: WaitMode, seat: Option<Seat<M, S>>) -> Self {
         Self {
-            intake: Intake::new((), mode),
+            intake: Intake::new(Capacity::Unbounded, mode),
             discard: S::Bool::new(false),
             seat,
             tally: Tally::new(),
@@ -97,10 +97,9 @@ impl<M: 'static, S: Scope> Kind<S> for Inbox<M, S> {
 
 impl<M: 'static, S: Scope> HasIntake<S> for Inbox<M, S> {
     type Message = M;
-    type Lane = Chain<M, S>;
 
     #[inline(always)]
-    fn intake(&self) -> &Intake<M, Chain<M, S>, S> {
+    fn intake(&self) -> &Intake<M, S> {
         &self.intake
     }
 }

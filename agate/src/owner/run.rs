@@ -18,7 +18,7 @@ use crate::owner::drive::{Batch, Counts, Exit, batch, end};
 use crate::owner::inbox::Inbox;
 use crate::owner::limit::Unlimited;
 use crate::park::Woken;
-use crate::queue::intake::Rx;
+use crate::queue::rx::Rx;
 use crate::scope::Scope;
 use crate::verdict::Verdict;
 
@@ -80,7 +80,7 @@ fn run<H: Handler, S: Scope>(
 fn serve<H: Handler, S: Scope>(
     handler: &mut H,
     inbox: &Inbox<H::Message, S>,
-    rx: &mut Rx,
+    rx: &mut Rx<H::Message, S>,
     counts: &mut Counts,
 ) {
     loop {

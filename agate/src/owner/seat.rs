@@ -19,7 +19,7 @@ use crate::owner::drive::{Counts, Desk, Drive, Exit, Served, end};
 use crate::owner::inbox::Inbox;
 use crate::owner::limit::{Budget, Limit};
 use crate::owner::token::{Taken, Token};
-use crate::queue::intake::Rx;
+use crate::queue::rx::Rx;
 use crate::scope::Scope;
 use crate::sync::atomic::Ordering;
 use crate::sync::cell::UnsafeCell;
@@ -30,7 +30,7 @@ use crate::words::Word;
 /// What the holder of the token works with.
 struct State<M: 'static, S: Scope> {
     handler: S::Erased<M>,
-    rx: Rx,
+    rx: Rx<M, S>,
     counts: Counts,
     exit: Resolver<Exit>,
 }

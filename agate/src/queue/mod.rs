@@ -4,11 +4,9 @@ pub(crate) mod intake;
 pub(crate) mod lane;
 mod lanes;
 mod receiver;
-pub(crate) mod ring;
-pub(crate) mod segments;
+pub(crate) mod rx;
 mod sender;
 mod slots;
-mod store;
 pub(crate) mod tx;
 
 use std::fmt;
@@ -22,10 +20,12 @@ use crate::handle::Handle;
 use crate::kind::Kind;
 use crate::park::WaitMode;
 use crate::queue::intake::Intake;
-use crate::queue::store::QueueStore;
 use crate::scope::{Local, Scope};
 use crate::sync::atomic::Ordering;
 use crate::words::Word;
+
+/// What a segment of an unbounded lane holds, in bytes.
+const SEGMENT_BYTES: usize = 4096;
 
 /// How many messages may wait in each sender's lane.
 ///
@@ -77,7 +77,7 @@ impl Capacity {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Queue<T: 'static, S: Scope = Local> {
-    intake: Intake<T, QueueStore<T, S>, S>,
+    intake: Intake<T, S>,
     bounded: bool,
     /// Whether a sender was ever attached.
     had_sender: S::Bool,
@@ -91,10 +91,7 @@ impl<T: 'static, S: Scope> Queue<T, S> {
             if messages == 0 {
                 return Err(CreateError::ZeroCapacity);
             }
-            let slots = messages
-                .checked_next_power_of_two()
-                .ok_or(CreateError::TooLarge)?;
-            slots::layout::<T>(slots).ok_or(CreateError::TooLarge)?;
+            slots::layout::<T>(messages).ok_or(CreateError::TooLarge)?;
         }
         Ok(Self::with_checked(capacity))
     }

@@ -17,8 +17,7 @@ use crate::completion::is_wait_forbidden;
 use crate::error::{AttachError, RecvError, TryRecvError};
 use crate::park::Woken;
 use crate::queue::Queue;
-use crate::queue::intake::{Round, Rx};
-use crate::queue::store::QueueStore;
+use crate::queue::rx::{Round, Rx};
 use crate::scope::{Local, Scope};
 use crate::sync::atomic::Ordering;
 use crate::words::Word;
@@ -44,7 +43,7 @@ use crate::words::Word;
 /// ```
 pub struct Receiver<T: 'static, S: Scope = Local> {
     place: Place<Queue<T, S>, S>,
-    rx: Rx,
+    rx: Rx<T, S>,
     /// Whether dropping must leave the queue as it is.
     detached: bool,
 }
@@ -82,10 +81,8 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn drain(&mut self) -> Drain<'_, T, S> {
-        let round = self.rx.round(&self.place.intake);
         Drain {
-            rx: &mut self.rx,
-            round,
+            round: self.rx.round(&self.place.intake),
         }
     }
 
@@ -197,8 +194,7 @@ impl<T: 'static, S: Scope> fmt::Debug for Receiver<T, S> {
 
 /// The messages of one round over the lanes; see [`Receiver::drain`].
 pub struct Drain<'a, T: 'static, S: Scope = Local> {
-    rx: &'a mut Rx,
-    round: Round<'a, T, QueueStore<T, S>, S>,
+    round: Round<'a, T, S>,
 }
 
 impl<T: 'static, S: Scope> Iterator for Drain<'_, T, S> {
@@ -207,7 +203,7 @@ impl<T: 'static, S: Scope> Iterator for Drain<'_, T, S> {
     #[inline]
     fn next(&mut self) -> Option<T> {
         // SAFETY: I1 of the receiver that this borrows.
-        unsafe { self.round.take(self.rx) }
+        unsafe { self.round.take() }
     }
 }
 

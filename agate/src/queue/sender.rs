@@ -6,7 +6,6 @@ use crate::attach::Place;
 use crate::error::{AttachError, Closed, SendError, TrySendError};
 use crate::queue::Queue;
 use crate::queue::intake::{Intake, Refused};
-use crate::queue::store::QueueStore;
 use crate::queue::tx::{HasIntake, Tx};
 use crate::scope::{Local, Scope};
 use crate::sync::atomic::Ordering;
@@ -14,9 +13,8 @@ use crate::words::Word;
 
 impl<T: 'static, S: Scope> HasIntake<S> for Queue<T, S> {
     type Message = T;
-    type Lane = QueueStore<T, S>;
 
-    fn intake(&self) -> &Intake<T, QueueStore<T, S>, S> {
+    fn intake(&self) -> &Intake<T, S> {
         &self.intake
     }
 }
