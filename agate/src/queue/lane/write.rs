@@ -6,8 +6,10 @@
 
 use std::cell::Cell;
 use std::ptr;
+use std::time::Instant;
 
 use super::{Lane, Segment, Sending};
+use crate::park::{Bell, Gate, Woken};
 use crate::queue::slots::Slot;
 use crate::scope::Scope;
 use crate::sync::atomic::Ordering;
@@ -100,6 +102,26 @@ impl<T, S: Scope> Lane<T, S> {
     pub(crate) unsafe fn room(&self, run: &Run<T>) -> bool {
         // SAFETY: as the caller promises.
         run.tail.get() != run.limit.get() || unsafe { self.more_room(run) }
+    }
+
+    /// Waits until there is room, `also` is true, or the deadline.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the lane's only sender (L1), and `run` is its run.
+    pub(crate) unsafe fn wait_room(
+        &self,
+        run: &Run<T>,
+        gate: &mut Gate,
+        deadline: Option<Instant>,
+        also: impl Fn() -> bool,
+    ) -> Woken {
+        // SAFETY: as the caller promises.
+        let ready = || also() || unsafe { self.room(run) };
+        match &*self.room {
+            Some(bell) => bell.wait(gate, deadline, ready),
+            None => Woken::Ready,
+        }
     }
 
     /// Lets the receiver see everything written.
