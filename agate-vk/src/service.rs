@@ -16,7 +16,7 @@ use crate::swapchain::{Source, Swapchain, SwapchainOptions};
 use crate::ticket::FrameResult;
 use agate::{
     BlockOptions, BlockPool, BlockStats, Completion, CompletionPool, Handle, Inbox, Local, Owner,
-    OwnerOptions, Pending, Port, WaitError,
+    OwnerOptions, Pending, Port, Scope, WaitError,
 };
 use ash::vk;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};

@@ -16,6 +16,11 @@ pub enum CreateError {
     TooLarge,
     /// The system refused the owner's thread.
     Thread(std::io::Error),
+    /// An owner in [`Private`](crate::Private) has no thread of its own: it is driven by its users or by the host.
+    NoThreads,
+    /// An owner that is driven by its users or by the host moves between threads: make it by
+    /// [`Scope::owner_from`](crate::Scope::owner_from), whose handler is known to be [`Send`].
+    HandlerMoves,
 }
 
 impl fmt::Display for CreateError {
@@ -29,6 +34,12 @@ impl fmt::Display for CreateError {
             }
             Self::TooLarge => f.write_str("the size asked for is more than can be addressed"),
             Self::Thread(error) => write!(f, "the system refused a thread for the owner: {error}"),
+            Self::NoThreads => f.write_str(
+                "an owner in Private has no thread: have it driven by its users or by the host",
+            ),
+            Self::HandlerMoves => f.write_str(
+                "an owner driven by its users or the host moves between threads: use `owner_from`, with a handler that is Send",
+            ),
         }
     }
 }

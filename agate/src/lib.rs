@@ -5,7 +5,7 @@
 //! What will be answered later is answered into a [`Completion`].
 //!
 //! ```
-//! use agate::{Handler, Local, Pending, Resolver};
+//! use agate::{Handler, Local, Pending, Resolver, Scope};
 //! use std::time::Duration;
 //!
 //! /// State that one thread alone uses.
@@ -41,7 +41,7 @@
 //!
 //! | object | made by | attach gives |
 //! |---|---|---|
-//! | [`Owner`], a thread with an [`Inbox`] | [`Local::owner`] | [`Port`] |
+//! | [`Owner`] with an [`Inbox`] | [`Scope::owner`] | [`Port`] |
 //! | [`Queue`] of messages | [`Scope::queue`] | [`Sender`], [`Receiver`] |
 //! | [`Stream`] of byte messages, in [`Block`]s | [`Scope::stream`] | [`StreamSender`], [`StreamReceiver`] |
 //! | one of your own [`Kind`] | [`Scope::install`] | whatever you like |
@@ -86,7 +86,8 @@ pub use handle::{Handle, Limits};
 pub use inspect::{Inspection, LaneInspection};
 pub use kind::Kind;
 pub use owner::{
-    Handler, Inbox, Owner, OwnerOptions, Pending, Port, ShutdownError, ShutdownReport,
+    Driver, Handler, Inbox, Owner, OwnerOptions, OwnerStats, Pending, Port, Pumped, ShutdownError,
+    ShutdownReport,
 };
 pub use park::WaitMode;
 pub use queue::{Capacity, Drain, Order, Queue, QueueOptions, Receiver, Recv, Sender};

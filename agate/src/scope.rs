@@ -6,7 +6,7 @@ use crate::attach::Role;
 use crate::error::CreateError;
 use crate::handle::{Handle, Limits};
 use crate::kind::Kind;
-use crate::owner::{Handler, Owner, OwnerOptions};
+use crate::owner::{Drives, Handler, Moves, Owner, OwnerOptions};
 use crate::queue::{Capacity, Order, Queue, QueueOptions};
 use crate::stream::{BlockOptions, BlockPool, Stream};
 
@@ -36,7 +36,7 @@ use crate::stream::{BlockOptions, BlockPool, Stream};
 /// assert_eq!(echo(Local)?, 7);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait Scope: sealed::Home + Copy + Debug + 'static {
+pub trait Scope: sealed::Home + Drives + Copy + Debug + 'static {
     /// Makes a queue of messages of type `T`.
     ///
     /// # Errors
@@ -116,6 +116,110 @@ pub trait Scope: sealed::Home + Copy + Debug + 'static {
         BlockPool::make(options)
     }
 
+    /// Makes an owner that calls `handler` for each message: in [`Local`] on a thread of its own named `name`, in
+    /// [`Private`] on the one thread that there is, driven by its users.
+    ///
+    /// # Errors
+    ///
+    /// [`CreateError::Thread`] when the system refuses the thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Carries, Handler, Local, Pending, Private, Resolver, Scope};
+    /// use std::time::Duration;
+    ///
+    /// const LONG: Duration = Duration::from_secs(10);
+    ///
+    /// struct Counter(u64);
+    /// enum Count {
+    ///     Add(u64),
+    ///     Total(Resolver<u64>),
+    /// }
+    /// impl Handler for Counter {
+    ///     type Message = Count;
+    ///     fn handle(&mut self, message: Count) {
+    ///         match message {
+    ///             Count::Add(n) => self.0 += n,
+    ///             Count::Total(asker) => asker.resolve(self.0),
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// /// Counts, in any scope.
+    /// fn count<S>(scope: S) -> Result<u64, Box<dyn std::error::Error>>
+    /// where
+    ///     S: Carries<Counter> + Carries<Count>,
+    /// {
+    ///     let counter = scope.owner("counter", Counter(0))?;
+    ///     let port = counter.attach()?;
+    ///     port.send(Count::Add(2)).unwrap();
+    ///     port.send(Count::Add(3)).unwrap();
+    ///     let total = port.ask(Count::Total).unwrap().wait_timeout(LONG)?;
+    ///     counter.shutdown(Pending::Drain, LONG)?;
+    ///     Ok(total)
+    /// }
+    ///
+    /// assert_eq!(count(Local)?, 5);
+    /// assert_eq!(count(Private)?, 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn owner<H: Handler>(&self, name: &str, handler: H) -> Result<Owner<H, Self>, CreateError>
+    where
+        Self: Carries<H> + Carries<H::Message>,
+    {
+        self.owner_from(OwnerOptions::named(name), handler)
+    }
+
+    /// As [`owner`](Self::owner), with options: who drives it, limits, and more.
+    ///
+    /// # Errors
+    ///
+    /// [`CreateError::Thread`] when the system refuses the thread; [`CreateError::NoThreads`] in [`Private`] for
+    /// [`Driver::Thread`](crate::Driver::Thread).
+    ///
+    /// # Examples
+    ///
+    /// See [`Driver`](crate::Driver).
+    fn owner_from<H: Handler>(
+        &self,
+        options: OwnerOptions,
+        handler: H,
+    ) -> Result<Owner<H, Self>, CreateError>
+    where
+        Self: Carries<H> + Carries<H::Message>,
+    {
+        Owner::from_handler(options, handler)
+    }
+
+    /// As [`owner_from`](Self::owner_from), with a handler that is made where it is called: in [`Local`] on the owner's
+    /// own thread, so that it need not be [`Send`].
+    ///
+    /// # Errors
+    ///
+    /// As [`owner_from`](Self::owner_from); [`CreateError::HandlerMoves`] in [`Local`] for an owner that is to have no
+    /// thread of its own, whose handler must be [`Send`].
+    ///
+    /// # Panics
+    ///
+    /// When `make` does, for an owner without a thread; else that comes out of [`Owner::shutdown`].
+    ///
+    /// # Examples
+    ///
+    /// See [`Handler`].
+    fn owner_with<H, F>(
+        &self,
+        options: OwnerOptions,
+        make: F,
+    ) -> Result<Owner<H, Self>, CreateError>
+    where
+        H: Handler,
+        F: FnOnce() -> H,
+        Self: Carries<F> + Carries<H::Message>,
+    {
+        Owner::from_maker(options, make)
+    }
+
     /// Installs an object of any kind, the user's own kinds too (see [`Kind`]).
     fn install<K: Kind<Self>>(&self, limits: Limits, object: K) -> Handle<K, Self> {
         Handle::new(limits, object)
@@ -125,7 +229,7 @@ pub trait Scope: sealed::Home + Copy + Debug + 'static {
 /// What a message must be in a scope; implemented for every type that the scope can carry.
 ///
 /// [`Private`] carries every type, [`Local`] every type that may be sent to another thread.
-pub trait Carries<T>: Scope {}
+pub trait Carries<T>: Scope + Moves<T> {}
 
 /// One thread. Objects in it cost no atomic operation, and cannot leave their thread.
 ///
@@ -170,58 +274,6 @@ impl Scope for Private {}
 impl Scope for Local {}
 impl<T: 'static> Carries<T> for Private {}
 impl<T: Send + 'static> Carries<T> for Local {}
-
-impl Local {
-    /// Makes an owner: a thread named `name` that alone calls `handler`, once for each message.
-    ///
-    /// # Errors
-    ///
-    /// [`CreateError::Thread`] when the system refuses the thread.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use agate::{Handler, Local, Pending};
-    /// use std::time::Duration;
-    ///
-    /// struct Sum(u64);
-    /// impl Handler for Sum {
-    ///     type Message = u64;
-    ///     fn handle(&mut self, n: u64) {
-    ///         self.0 += n;
-    ///     }
-    /// }
-    ///
-    /// let sum = Local.owner("sum", Sum(0))?;
-    /// sum.attach()?.send(3)?;
-    /// assert_eq!(sum.shutdown(Pending::Drain, Duration::from_secs(10))?.handled, 1);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn owner<H: Handler + Send>(&self, name: &str, handler: H) -> Result<Owner<H>, CreateError>
-    where
-        H::Message: Send,
-    {
-        self.owner_with(OwnerOptions::named(name), move || handler)
-    }
-
-    /// Makes an owner whose handler is made on the owner's own thread, so that it need not be [`Send`].
-    ///
-    /// # Errors
-    ///
-    /// [`CreateError::Thread`] when the system refuses the thread.
-    ///
-    /// # Examples
-    ///
-    /// See [`Handler`].
-    pub fn owner_with<H, F>(&self, options: OwnerOptions, make: F) -> Result<Owner<H>, CreateError>
-    where
-        H: Handler,
-        H::Message: Send,
-        F: FnOnce() -> H + Send + 'static,
-    {
-        Owner::spawn(options, make)
-    }
-}
 
 pub(crate) mod sealed {
     use std::marker::PhantomData;

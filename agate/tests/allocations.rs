@@ -1,4 +1,5 @@
-//! What is warm allocates nothing: attach, send, detach, ask through a pool, take and give back a block.
+//! What is warm allocates nothing: attach, send, detach, ask through a pool, take and give back a block; and what is
+//! not used yet takes little memory.
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -6,8 +7,8 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use agate::{
-    BlockOptions, BlockPool, Capacity, CompletionPool, Handler, Limits, Local, Pending, Resolver,
-    Scope,
+    BlockOptions, BlockPool, Capacity, CompletionPool, Handler, Limits, Local, Pending, RecvError,
+    Resolver, Scope,
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -18,12 +19,14 @@ struct Counting;
 
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
+    static BYTES: Cell<usize> = const { Cell::new(0) };
 }
 
 // SAFETY: passes everything on to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        let _ = BYTES.try_with(|bytes| bytes.set(bytes.get() + layout.size()));
         // SAFETY: the caller's obligations are the same.
         unsafe { System.alloc(layout) }
     }
@@ -42,6 +45,13 @@ fn allocations(run: impl FnOnce()) -> usize {
     let before = COUNT.with(Cell::get);
     run();
     COUNT.with(Cell::get) - before
+}
+
+/// How many bytes `run` allocates on this thread, and what it gives.
+fn bytes<T>(run: impl FnOnce() -> T) -> (usize, T) {
+    let before = BYTES.with(Cell::get);
+    let result = run();
+    (BYTES.with(Cell::get) - before, result)
 }
 
 /// Tells how much its owner's thread has allocated.
@@ -132,4 +142,115 @@ fn blocks_are_allocated_once() {
     let take_all = || drop([(); 4].map(|()| pool.try_take().unwrap()));
     take_all();
     assert_eq!(allocations(|| (0..ROUNDS).for_each(|_| take_all())), 0);
+}
+
+#[test]
+fn a_stream_allocates_nothing_when_warm() {
+    let pool = BlockPool::new(BlockOptions {
+        block_bytes: 256,
+        max_blocks: 8,
+    })
+    .unwrap();
+    let stream = Local.stream(Limits::default(), &pool);
+    let mut receiver = stream.attach_receiver().unwrap();
+    let mut use_it = || {
+        let (mut one, mut two) = (
+            stream.attach_sender().unwrap(),
+            stream.attach_sender().unwrap(),
+        );
+        for number in 0..20_u8 {
+            one.try_send(&[number; 50]).unwrap();
+            let mut message = two.reserve(30).unwrap();
+            message.append(&[number; 20]);
+            message.commit();
+        }
+        drop((one, two));
+        let mut got = 0;
+        while receiver.try_recv().is_ok() {
+            got += 1;
+        }
+        assert_eq!(got, 40);
+    };
+    (0..2 * ROUNDS).for_each(|_| use_it());
+    assert_eq!(allocations(|| (0..ROUNDS).for_each(|_| use_it())), 0);
+}
+
+#[test]
+fn each_message_is_sent_and_received_without_allocation_on_either_side() {
+    for capacity in [Capacity::bounded(16), Capacity::Unbounded] {
+        let queue = Local
+            .queue::<[u64; 6]>(Limits::senders(1), capacity)
+            .unwrap();
+        let sender = queue.attach_sender().unwrap();
+        let mut receiver = queue.attach_receiver().unwrap();
+        let (warm, is_warm) = std::sync::mpsc::sync_channel(1);
+        let receiving = std::thread::spawn(move || {
+            let mut got = 0;
+            let mut receive = |most: usize| {
+                while got < most {
+                    got += receiver.drain().take(most - got).count();
+                    if got == most {
+                        return;
+                    }
+                    match receiver.recv_timeout(LONG) {
+                        Ok(_) => got += 1,
+                        Err(error) => return assert_eq!(error, RecvError::Disconnected),
+                    }
+                }
+            };
+            receive(20 * ROUNDS);
+            warm.send(()).unwrap();
+            allocations(|| receive(usize::MAX))
+        });
+        let send = || {
+            let mut message = [7; 6];
+            while let Err(refused) = sender.try_send(message) {
+                message = refused.into_message();
+                std::thread::yield_now();
+            }
+        };
+        (0..20 * ROUNDS).for_each(|_| send());
+        is_warm.recv().unwrap();
+        // What a lane needs is as much as was ever in it: here a few messages, whoever is faster.
+        let here = allocations(|| {
+            for round in 0..20 * ROUNDS {
+                send();
+                if round % 16 == 15 {
+                    std::thread::yield_now();
+                }
+            }
+        });
+        drop(sender);
+        let there = receiving.join().unwrap();
+        assert_eq!(there, 0, "of the receiver");
+        if capacity == Capacity::bounded(16) {
+            assert_eq!(here, 0, "of the sender");
+        }
+    }
+}
+
+/// sharkdp/fd 1414: a bounded channel of large messages took megabytes before the first one was sent.
+#[test]
+fn fd_1414_memory_for_messages_is_taken_when_a_sender_attaches() {
+    const MESSAGES: usize = 0x4000;
+    type Message = [u8; 312];
+    let limits = Limits::senders(64);
+    let bounded = Capacity::bounded(MESSAGES);
+    let (made, queue) = bytes(|| Local.queue::<Message>(limits, bounded).unwrap());
+    assert!(made < 4096, "{made} bytes for a queue that nobody uses");
+    let (receiving, _receiver) = bytes(|| queue.attach_receiver().unwrap());
+    assert!(receiving < 1024, "{receiving} bytes for its receiver");
+    let (one, sender) = bytes(|| queue.attach_sender().unwrap());
+    let lane = MESSAGES * size_of::<Message>();
+    assert!(
+        (lane..lane + 16 * 1024).contains(&one),
+        "{one} bytes for the first lane"
+    );
+    drop(sender);
+    let (again, _sender) = bytes(|| queue.attach_sender().unwrap());
+    assert_eq!(again, 0, "the lane that came back");
+
+    let (made, queue) = bytes(|| Local.queue::<Message>(limits, Capacity::Unbounded).unwrap());
+    let (attached, _sender) = bytes(|| queue.attach_sender().unwrap());
+    assert!(made + attached < 20 * 1024, "{made} + {attached} bytes");
 }

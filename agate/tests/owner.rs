@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use agate::{
     AttachError, CompletionError, CompletionPool, Handler, Limits, Local, OwnerOptions, Pending,
-    Port, Resolver, Role, SendError, ShutdownError, WaitError, WaitMode,
+    Port, Resolver, Role, Scope, SendError, ShutdownError, WaitError, WaitMode,
 };
 
 const LONG: Duration = Duration::from_secs(60);

@@ -1,174 +1,58 @@
-//! The owner: one thread that alone uses a resource, and an inbox.
+//! The owner: one logical thread that alone uses a resource, and an inbox.
 
+mod drive;
+mod handler;
+mod home;
 mod inbox;
+mod limit;
+mod options;
+mod port;
 mod run;
+mod seat;
 mod shutdown;
+mod stats;
+mod token;
 
 use std::fmt;
-use std::thread::{Builder, JoinHandle, ThreadId};
+use std::thread::{JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
-pub use inbox::{Inbox, Port};
+pub use handler::Handler;
+pub(crate) use home::{Drives, Moves};
+pub use inbox::Inbox;
+pub use options::{Driver, OwnerOptions};
+pub use port::Port;
 pub use shutdown::{Pending, ShutdownError, ShutdownReport};
+pub use stats::{OwnerStats, Pumped};
 
 use crate::attach::Role;
 use crate::caught;
 use crate::completion::{Completion, completion, is_wait_forbidden};
 use crate::error::{AttachError, CreateError};
-use crate::handle::{Handle, Limits};
-use crate::owner::run::Exit;
-use crate::park::WaitMode;
+use crate::handle::Handle;
+use crate::owner::drive::Exit;
+use crate::owner::limit::Budget;
+use crate::owner::run::{Job, run_given, run_making};
+use crate::owner::seat::{Driving, Left, RETRY, Seat};
+use crate::scope::{Carries, Local, Scope};
 
-/// What an owner does with its messages: state that one thread alone uses, and need be neither `Send` nor `Sync`.
+/// One logical thread that alone uses a resource, with an inbox for everybody else.
 ///
-/// If a method panics, the owner closes: outstanding completions resolve as
-/// [`OwnerPanicked`](crate::CompletionError::OwnerPanicked), later sends give their message back, and
-/// [`Owner::shutdown`] returns the payload.
+/// Made by [`Scope::owner`](crate::Scope::owner). There is one `Owner` value for each owner; others get a
+/// [`Handle`] to its inbox and attach.
 ///
-/// # Examples
+/// It is driven by a thread of its own, on which alone its handler is made, called and dropped; or it has none, and its
+/// users or its host drive it, one at a time: see [`Driver`].
 ///
-/// ```
-/// use agate::{Handler, Local, Pending};
-/// use std::{cell::RefCell, rc::Rc, time::Duration};
-///
-/// struct Printer {
-///     lines: Rc<RefCell<Vec<String>>>, // not `Send`: made on the owner's thread and never leaves it
-/// }
-/// impl Handler for Printer {
-///     type Message = String;
-///     fn handle(&mut self, line: String) {
-///         self.lines.borrow_mut().push(line);
-///     }
-///     fn batch_end(&mut self) {
-///         self.lines.borrow_mut().clear(); // here one would write them out, all at once
-///     }
-/// }
-///
-/// let printer = Local.owner_with(agate::OwnerOptions::named("printer"), || Printer { lines: Rc::default() })?;
-/// printer.attach()?.send("hello".into())?;
-/// let report = printer.shutdown(Pending::Drain, Duration::from_secs(10))?;
-/// assert_eq!(report.handled, 1);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub trait Handler: 'static {
-    /// What users send to this owner.
-    type Message: 'static;
-
-    /// Handles one message.
-    fn handle(&mut self, message: Self::Message);
-
-    /// Called after each drained batch, before the owner may sleep: the place for work that is cheaper done once for many
-    /// messages, such as a flush.
-    fn batch_end(&mut self) {}
-
-    /// Asked before the owner sleeps: until when, at the longest. When that time has come and no message with it,
-    /// [`wake`](Self::wake) is called. By default it sleeps until a message comes.
-    ///
-    /// A time in the past has it called at once, and again as long as the time stays there: [`wake`](Self::wake) is to move
-    /// it. It is not asked while messages keep coming; a handler that must be in time then too looks at the clock in
-    /// [`batch_end`](Self::batch_end).
-    fn wake_at(&self) -> Option<Instant> {
-        None
-    }
-
-    /// The time of [`wake_at`](Self::wake_at) has come.
-    fn wake(&mut self) {}
-}
-
-/// How an owner is made; see [`Local::owner_with`](crate::Local::owner_with).
-///
-/// # Examples
-///
-/// ```
-/// use agate::{Limits, OwnerOptions, WaitMode};
-/// use std::time::Duration;
-///
-/// let options = OwnerOptions::named("log file")
-///     .limits(Limits::senders(64))
-///     .wait_mode(WaitMode::Poll(Duration::from_micros(50)))
-///     .on_start(|| println!("here one would set the thread's priority"))
-///     .drop_deadline(Duration::from_millis(100));
-/// # drop(options);
-/// ```
-pub struct OwnerOptions {
-    name: String,
-    limits: Limits,
-    wait: WaitMode,
-    hook: Option<Box<dyn FnOnce() + Send>>,
-    drop_deadline: Duration,
-}
-
-impl OwnerOptions {
-    /// An owner whose thread has this name (cut at a NUL, if there is one); no limit on senders; woken by sends; dropped
-    /// without shutdown it is given one second to end.
-    #[must_use]
-    pub fn named(name: impl Into<String>) -> Self {
-        let mut name: String = name.into();
-        if let Some(nul) = name.find('\0') {
-            name.truncate(nul);
-        }
-        Self {
-            name,
-            limits: Limits::none(),
-            wait: WaitMode::Wake,
-            hook: None,
-            drop_deadline: Duration::from_secs(1),
-        }
-    }
-
-    /// Sets how many ports may be attached at once: the limit on senders.
-    #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// Sets how the owner waits when nothing is there.
-    #[must_use]
-    pub fn wait_mode(mut self, wait: WaitMode) -> Self {
-        self.wait = wait;
-        self
-    }
-
-    /// Runs `hook` first on the owner's thread: the place to set affinity or priority.
-    #[must_use]
-    pub fn on_start(mut self, hook: impl FnOnce() + Send + 'static) -> Self {
-        self.hook = Some(Box::new(hook));
-        self
-    }
-
-    /// Sets how long dropping the [`Owner`] without shutdown waits for its thread, before it leaves that alone.
-    #[must_use]
-    pub fn drop_deadline(mut self, deadline: Duration) -> Self {
-        self.drop_deadline = deadline;
-        self
-    }
-}
-
-impl fmt::Debug for OwnerOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OwnerOptions")
-            .field("name", &self.name)
-            .field("limits", &self.limits)
-            .field("wait", &self.wait)
-            .finish_non_exhaustive()
-    }
-}
-
-/// One thread that alone uses a resource, with an inbox for everybody else.
-///
-/// Made by [`Local::owner`](crate::Local::owner). There is one `Owner` value for each owner; others get a
-/// [`Handle`] to its inbox and attach. The handler is made, called and dropped on the owner's thread only.
-///
-/// End it with [`shutdown`](Self::shutdown). Dropping it without discards what is in the inbox, and waits for the
-/// thread no longer than [`OwnerOptions::drop_deadline`]; if the thread is still busy then, it ends by itself later.
+/// End it with [`shutdown`](Self::shutdown). Dropping it without discards what is in the inbox, and waits for whoever
+/// drives it no longer than [`OwnerOptions::drop_deadline`]; if that is still busy then, the owner ends later.
 ///
 /// # Examples
 ///
 /// A handler that panics takes nobody with it:
 ///
 /// ```
-/// use agate::{Handler, Local, Pending, SendError, WaitError};
+/// use agate::{Handler, Local, Pending, Scope, SendError, WaitError};
 /// use std::time::Duration;
 ///
 /// const LONG: Duration = Duration::from_secs(10);
@@ -193,56 +77,97 @@ impl fmt::Debug for OwnerOptions {
 /// ```
 ///
 /// See also [`Port`] and [`Handler`].
-pub struct Owner<H: Handler> {
-    handle: Handle<Inbox<H::Message>>,
+pub struct Owner<H: Handler, S: Scope = Local> {
+    handle: Handle<Inbox<H::Message, S>, S>,
     exit: Completion<Exit>,
-    /// `None` after shutdown.
+    /// The owner's own thread, if it has one.
     thread: Option<JoinHandle<()>>,
+    /// Whether it was ended by this value.
+    ended: bool,
     drop_deadline: Duration,
 }
 
-impl<H: Handler> Owner<H> {
-    pub(crate) fn spawn<F>(options: OwnerOptions, make: F) -> Result<Self, CreateError>
+impl<H: Handler, S: Scope> Owner<H, S> {
+    /// With the driver that the options say, and a handler that may be moved to it.
+    pub(crate) fn from_handler(options: OwnerOptions, handler: H) -> Result<Self, CreateError>
     where
-        H::Message: Send,
-        F: FnOnce() -> H + Send + 'static,
+        S: Carries<H> + Carries<H::Message>,
     {
-        let OwnerOptions {
-            name,
-            limits,
-            wait,
-            hook,
-            drop_deadline,
-        } = options;
-        let handle = Handle::new(limits.receivers(1), Inbox::new(wait));
+        match options.driver.unwrap_or(S::DRIVER) {
+            Driver::Thread => Self::on_thread(options, handler, run_given::<H, S>),
+            driver => Ok(Self::seated(options, driver, || S::erase(handler))),
+        }
+    }
+
+    /// With the driver that the options say, and a handler that is made where it is called.
+    pub(crate) fn from_maker<F>(options: OwnerOptions, make: F) -> Result<Self, CreateError>
+    where
+        F: FnOnce() -> H,
+        S: Carries<F> + Carries<H::Message>,
+    {
+        match options.driver.unwrap_or(S::DRIVER) {
+            Driver::Thread => Self::on_thread(options, make, run_making::<H, F, S>),
+            driver => {
+                let mut options = options;
+                let hook = options.hook.take();
+                let make = || {
+                    hook.into_iter().for_each(|hook| hook());
+                    make()
+                };
+                let handler = S::make_here(make).ok_or(CreateError::HandlerMoves)?;
+                Ok(Self::seated(options, driver, || handler))
+            }
+        }
+    }
+
+    fn on_thread<T>(options: OwnerOptions, value: T, run: fn(T, Job)) -> Result<Self, CreateError>
+    where
+        S: Carries<T> + Carries<H::Message>,
+    {
+        let handle = Handle::new(options.limits.receivers(1), Inbox::new(options.wait, None));
         let place = handle
             .place(Role::Receiver)
             .expect("a new inbox has room for its one receiver");
         let (resolver, exit) = completion();
-        let start = move || {
-            let make = move || {
-                if let Some(hook) = hook {
-                    hook();
-                }
-                make()
-            };
-            run::run(place, make, resolver);
+        let job = Job {
+            place: S::pack(place)?,
+            hook: options.hook,
+            exit: resolver,
         };
-        let thread = Builder::new()
-            .name(name)
-            .spawn(start)
-            .map_err(CreateError::Thread)?;
+        let thread = S::spawn(options.name, value, job, run)?;
         Ok(Self {
             handle,
             exit,
             thread: Some(thread),
-            drop_deadline,
+            ended: false,
+            drop_deadline: options.drop_deadline,
         })
+    }
+
+    fn seated(
+        options: OwnerOptions,
+        driver: Driver,
+        handler: impl FnOnce() -> S::Erased<H::Message>,
+    ) -> Self {
+        if let Some(hook) = options.hook {
+            hook();
+        }
+        let (resolver, exit) = completion();
+        let by_users = driver == Driver::Users;
+        let seat = Seat::new(handler(), resolver, options.help_at_most, by_users);
+        let inbox = Inbox::new(options.wait, Some(seat));
+        Self {
+            handle: Handle::new(options.limits.receivers(1), inbox),
+            exit,
+            thread: None,
+            ended: false,
+            drop_deadline: options.drop_deadline,
+        }
     }
 
     /// A handle to the inbox, to be cloned and passed about.
     #[must_use]
-    pub fn handle(&self) -> Handle<Inbox<H::Message>> {
+    pub fn handle(&self) -> Handle<Inbox<H::Message, S>, S> {
         self.handle.clone()
     }
 
@@ -255,7 +180,7 @@ impl<H: Handler> Owner<H> {
     /// # Progress
     ///
     /// Lock-free, and without allocation once as many ports have been attached at a time as are now.
-    pub fn attach(&self) -> Result<Port<H::Message>, AttachError> {
+    pub fn attach(&self) -> Result<Port<H::Message, S>, AttachError> {
         self.handle.attach()
     }
 
@@ -265,13 +190,82 @@ impl<H: Handler> Owner<H> {
         !self.handle.object().intake.is_closed()
     }
 
-    /// The id of the owner's thread.
+    /// The id of the owner's own thread, if it has one.
     #[must_use]
     pub fn thread_id(&self) -> Option<ThreadId> {
         self.thread.as_ref().map(|thread| thread.thread().id())
     }
 
-    /// Closes the inbox, has the rest handled or discarded, and waits until the thread has ended.
+    /// Drives an owner that has no thread of its own: handles at most `max` messages, and begins none when `time` has
+    /// passed. Never parks.
+    ///
+    /// What a loop of the host's own calls each time round, for an owner that is driven by it ([`Driver::Host`]) or by its
+    /// users. The clock is looked at before each message, more rarely (before every 16th) as long as messages take no more
+    /// than a small part of the time that is left. For an owner with a thread of its own it does nothing.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free, and whatever the handler does. A panic of the handler is caught: it ends the owner, and
+    /// [`shutdown`](Self::shutdown) gives what it carried.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Driver, Handler, Local, OwnerOptions, Scope};
+    /// use std::time::Duration;
+    ///
+    /// #[derive(Default)]
+    /// struct Log(Vec<String>);
+    /// impl Handler for Log {
+    ///     type Message = String;
+    ///     fn handle(&mut self, line: String) {
+    ///         self.0.push(line);
+    ///     }
+    /// }
+    ///
+    /// let options = OwnerOptions::named("log").driven_by(Driver::Host);
+    /// let log = Local.owner_from(options, Log::default())?;
+    /// let port = log.attach()?;
+    /// for n in 0..3 {
+    ///     port.send(format!("line {n}"))?;
+    /// }
+    /// let pumped = log.pump(2, Duration::from_millis(1));
+    /// assert_eq!((pumped.handled, pumped.more), (2, true));
+    /// let pumped = log.pump(2, Duration::from_millis(1));
+    /// assert_eq!((pumped.handled, pumped.more), (1, false));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn pump(&self, max: usize, time: Duration) -> Pumped {
+        let inbox = self.handle.object();
+        let Some(seat) = &inbox.seat else {
+            return Pumped::default();
+        };
+        let drove = seat.drive(inbox, Budget::within(max, time), Driving::Host);
+        let (more, wake_at) = match drove.left {
+            Left::Idle(wake_at) => (false, wake_at),
+            Left::Marked | Left::Busy => (true, None),
+            Left::Ended => (false, None),
+        };
+        Pumped {
+            handled: usize::try_from(drove.handled).unwrap_or(usize::MAX),
+            more,
+            wake_at,
+        }
+    }
+
+    /// What the owner has done so far.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
+    #[must_use]
+    pub fn stats(&self) -> OwnerStats {
+        self.handle.object().tally.read()
+    }
+
+    /// Closes the inbox, has the rest handled or discarded, and waits until the owner has ended.
+    ///
+    /// An owner that has no thread is driven to its end by this call, or by whoever drives it just now.
     ///
     /// The report counts what was handled and discarded, and resolvers in discarded messages resolve their completions
     /// as [`Abandoned`](crate::CompletionError::Abandoned). A message that is sent at the very moment of the end may be
@@ -280,9 +274,10 @@ impl<H: Handler> Owner<H> {
     /// # Errors
     ///
     /// [`ShutdownError::Panicked`] with the payload, when the handler has panicked, now or before.
-    /// [`ShutdownError::TimedOut`] when the thread is not done at the deadline; [`ShutdownError::OwnThread`] and
-    /// [`ShutdownError::WouldStall`] when this thread cannot wait for it. In these three cases the owner ends by itself
-    /// as soon as it can.
+    /// [`ShutdownError::TimedOut`] when the owner has not ended at the deadline; [`ShutdownError::OwnThread`] inside of its
+    /// handler, and [`ShutdownError::WouldStall`] when this thread must not wait. In these three cases whoever drives it
+    /// brings it to its end. If the deadline came while this call itself was draining an owner that has no thread, that
+    /// is who helps next; if nobody does, the rest is dropped with the last handle and port.
     ///
     /// # Progress
     ///
@@ -301,24 +296,57 @@ impl<H: Handler> Owner<H> {
         deadline: Duration,
     ) -> Result<ShutdownReport, ShutdownError> {
         let started = Instant::now();
-        self.handle.object().request_end(pending);
-        let Some(thread) = self.thread.take() else {
-            return Err(ShutdownError::TimedOut { deadline });
+        self.ended = true;
+        let inbox = self.handle.object();
+        inbox.request_end(pending);
+        let exit = if let Some(seat) = &inbox.seat {
+            drive_to_end(inbox, seat, &mut self.exit, started, deadline)?
+        } else {
+            if self.thread_id() == Some(std::thread::current().id()) {
+                return Err(ShutdownError::OwnThread);
+            }
+            if is_wait_forbidden() && !self.exit.is_done() {
+                return Err(ShutdownError::WouldStall);
+            }
+            let waited = self.exit.wait_timeout(deadline);
+            waited.map_err(|_| ShutdownError::TimedOut { deadline })?
         };
-        if thread.thread().id() == std::thread::current().id() {
-            return Err(ShutdownError::OwnThread);
+        if let Some(thread) = self.thread.take() {
+            join(thread, started, deadline);
         }
-        if is_wait_forbidden() && !self.exit.is_done() {
-            return Err(ShutdownError::WouldStall);
-        }
-        let Ok(exit) = self.exit.wait_timeout(deadline) else {
-            return Err(ShutdownError::TimedOut { deadline });
-        };
-        join(thread, started, deadline);
         let report = ShutdownReport::new(exit.counts, started.elapsed());
         match exit.panic {
             None => Ok(report),
             Some(payload) => Err(ShutdownError::Panicked { payload, report }),
+        }
+    }
+}
+
+/// Drives an owner whose inbox is closed until it has ended, or waits for whoever drives it.
+fn drive_to_end<M: 'static, S: Scope>(
+    inbox: &Inbox<M, S>,
+    seat: &Seat<M, S>,
+    exit: &mut Completion<Exit>,
+    started: Instant,
+    deadline: Duration,
+) -> Result<Exit, ShutdownError> {
+    if seat.is_held_here() {
+        return Err(ShutdownError::OwnThread);
+    }
+    loop {
+        let left = deadline.saturating_sub(started.elapsed());
+        let limit = Budget::within(usize::MAX, left);
+        let left = match seat.drive(inbox, limit, Driving::Host).left {
+            Left::Busy if is_wait_forbidden() => return Err(ShutdownError::WouldStall),
+            // Whoever drives looks once more before it leaves, but a host may leave all the same.
+            Left::Busy => deadline.saturating_sub(started.elapsed()).min(RETRY),
+            _ => Duration::ZERO,
+        };
+        if let Ok(exit) = exit.wait_timeout(left) {
+            return Ok(exit);
+        }
+        if started.elapsed() >= deadline {
+            return Err(ShutdownError::TimedOut { deadline });
         }
     }
 }
@@ -335,9 +363,9 @@ fn join(thread: JoinHandle<()>, started: Instant, deadline: Duration) {
     drop(thread.join());
 }
 
-impl<H: Handler> Drop for Owner<H> {
+impl<H: Handler, S: Scope> Drop for Owner<H, S> {
     fn drop(&mut self) {
-        if self.thread.is_some() {
+        if !self.ended {
             // Nobody is there to read the report; `shutdown` is for those who want it.
             if let Err(ShutdownError::Panicked { payload, .. }) =
                 self.end(Pending::Discard, self.drop_deadline)
@@ -348,7 +376,7 @@ impl<H: Handler> Drop for Owner<H> {
     }
 }
 
-impl<H: Handler> fmt::Debug for Owner<H> {
+impl<H: Handler, S: Scope> fmt::Debug for Owner<H, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Owner")
             .field("alive", &self.is_alive())

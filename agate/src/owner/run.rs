@@ -1,4 +1,4 @@
-//! What an owner's thread does: drains its inbox into its handler until it is told to end or the handler panics.
+//! What an owner's own thread does: drains its inbox until it is told to end or the handler panics.
 //!
 //! # Invariants
 //!
@@ -12,34 +12,47 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::attach::Place;
-use crate::caught;
 use crate::completion::Resolver;
 use crate::owner::Handler;
+use crate::owner::drive::{Batch, Counts, Exit, batch, end};
 use crate::owner::inbox::Inbox;
+use crate::owner::limit::Unlimited;
 use crate::park::Woken;
 use crate::queue::rx::Rx;
-use crate::scope::Local;
+use crate::scope::Scope;
 use crate::verdict::Verdict;
 
-/// How an owner's thread ended.
-pub(crate) struct Exit {
-    pub(crate) counts: Counts,
-    /// What the handler (or the hook, or the handler's drop) panicked with.
-    pub(crate) panic: Option<Box<dyn Any + Send>>,
+/// What a new owner's thread is given, besides its handler or how to make that.
+pub struct Job {
+    /// A `Place` in the inbox, whose type the scope's messages say.
+    pub(crate) place: Box<dyn Any + Send>,
+    pub(crate) hook: Option<Box<dyn FnOnce() + Send>>,
+    pub(crate) exit: Resolver<Exit>,
 }
 
-/// Messages, by what became of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) handled: u64,
-    /// Of the handled: those handled after the inbox was closed.
-    pub(crate) drained: u64,
-    pub(crate) discarded: u64,
+/// The life of a thread that is given its handler.
+pub(crate) fn run_given<H: Handler, S: Scope>(handler: H, job: Job) {
+    run_making::<H, _, S>(move || handler, job);
+}
+
+/// The life of a thread that makes its handler.
+pub(crate) fn run_making<H: Handler, F: FnOnce() -> H, S: Scope>(make: F, job: Job) {
+    let Job { place, hook, exit } = job;
+    let Ok(place) = place.downcast::<Place<Inbox<H::Message, S>, S>>() else {
+        unreachable!("a job is made of the place in the inbox of its own owner");
+    };
+    let make = move || {
+        if let Some(hook) = hook {
+            hook();
+        }
+        make()
+    };
+    run(*place, make, exit);
 }
 
 /// The whole life of an owner's thread.
-pub(crate) fn run<H: Handler>(
-    place: Place<Inbox<H::Message>>,
+fn run<H: Handler, S: Scope>(
+    place: Place<Inbox<H::Message, S>, S>,
     make: impl FnOnce() -> H,
     exit: Resolver<Exit>,
 ) {
@@ -48,75 +61,47 @@ pub(crate) fn run<H: Handler>(
     let mut panic = None;
 
     let verdict = Verdict::handling();
-    let handler = catch_unwind(AssertUnwindSafe(make))
+    let mut handler = catch_unwind(AssertUnwindSafe(make))
         .map_err(|payload| panic = Some(payload))
         .ok();
-    if let Some(mut handler) = handler {
+    if let Some(handler) = &mut handler {
         let served = catch_unwind(AssertUnwindSafe(|| {
-            serve(&mut handler, &place, &mut rx, &mut counts);
+            serve(handler, &place, &mut rx, &mut counts);
         }));
-        drop(verdict);
-        if let Err(payload) = served {
-            place.intake.close_panicked();
-            panic = Some(payload);
-        }
-        let _verdict = Verdict::discarding(panic.is_some());
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(handler))) {
-            place.intake.close_panicked();
-            keep_first(&mut panic, payload);
-        }
-    } else {
-        drop(verdict);
-        place.intake.close_panicked();
+        panic = served.err();
     }
+    drop(verdict);
     // SAFETY: I1, and this thread takes nothing any more.
-    counts.discarded = unsafe { rx.retire(&place.intake) };
+    let ended = unsafe { end(&place, handler, &mut rx, counts, panic) };
     drop(place);
-    exit.resolve(Exit { counts, panic });
+    exit.resolve(ended);
 }
 
-fn keep_first(panic: &mut Option<Box<dyn Any + Send>>, payload: Box<dyn Any + Send>) {
-    match panic {
-        // The payload of a second panic has nobody to go to.
-        Some(_) => caught::discard(payload),
-        None => *panic = Some(payload),
-    }
-}
-
-fn serve<H: Handler>(
+fn serve<H: Handler, S: Scope>(
     handler: &mut H,
-    inbox: &Inbox<H::Message>,
-    rx: &mut Rx<H::Message, Local>,
+    inbox: &Inbox<H::Message, S>,
+    rx: &mut Rx<H::Message, S>,
     counts: &mut Counts,
 ) {
     loop {
         // Before the round: what was accepted before the close is then seen by this round.
         let closed = inbox.intake.is_closed();
         let before = counts.handled;
-        let mut round = rx.round(&inbox.intake);
-        loop {
-            if inbox.is_discarding() {
-                return;
-            }
-            // SAFETY: I1.
-            let Some(message) = (unsafe { round.take() }) else {
-                break;
-            };
-            counts.handled += 1;
-            counts.drained += u64::from(inbox.intake.is_closed());
-            handler.handle(message);
+        // SAFETY: I1.
+        if unsafe { batch(handler, inbox, rx, counts, &mut Unlimited) } == Batch::Discard {
+            return;
         }
         if counts.handled != before {
-            handler.batch_end();
-        } else if closed {
+            continue;
+        }
+        if closed {
             return;
-        } else {
-            let wake_at = handler.wake_at();
-            // SAFETY: I1.
-            let woken = unsafe { rx.wait(&inbox.intake, wake_at, || false) };
-            if woken == Woken::TimedOut {
-                handler.wake();
-            }
+        }
+        let wake_at = handler.wake_at();
+        // SAFETY: I1.
+        let woken = unsafe { rx.wait(&inbox.intake, wake_at, || false) };
+        if woken == Woken::TimedOut {
+            handler.wake();
         }
     }
 }

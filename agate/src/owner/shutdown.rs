@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::time::Duration;
 
-use crate::owner::run::Counts;
+use crate::owner::drive::Counts;
 
 /// What becomes of the messages that are still in the inbox when an owner is shut down; see
 /// [`Owner::shutdown`](crate::Owner::shutdown).
@@ -36,6 +36,7 @@ impl ShutdownReport {
             handled,
             drained,
             discarded,
+            ..
         } = counts;
         Self {
             handled,

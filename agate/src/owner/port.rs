@@ -1,0 +1,334 @@
+//! Ports: the attached right to send to one owner, and to help it.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::attach::Place;
+use crate::completion::{Completion, CompletionPool, Resolver, completion};
+use crate::error::{AttachError, SendError, WaitError};
+use crate::owner::inbox::Inbox;
+use crate::owner::seat::{Left, RETRY, Seat};
+use crate::queue::intake::Refused;
+use crate::queue::tx::Tx;
+use crate::scope::{Local, Scope};
+
+/// The right to send to one owner, with a lane of its own. A send costs nanoseconds, and never waits for the owner.
+///
+/// Made by [`Handle::attach`](crate::Handle::attach) or [`Owner::attach`](crate::Owner::attach); dropping it
+/// detaches, and what was sent is still handled. It can be moved between threads, and used by one at a time.
+///
+/// Messages of one port are handled in the order sent. Between ports there is no order, also between two that one
+/// thread attached one after the other.
+///
+/// # When the owner is driven by its users
+///
+/// Then the handler runs on the users' own threads ([`Driver::Users`](crate::Driver::Users)). A [`send`](Self::send)
+/// only enqueues, so that many messages can be sent at the price of a message;
+/// [`send_and_help`](Self::send_and_help), [`help`](Self::help), the `ask` family, [`wait_timeout`](Self::wait_timeout)
+/// and dropping the port then *help*: they drain a bounded number of messages, of all users, into the handler. If
+/// another thread is at it, nobody waits: that thread is told to look once more, and either does so or leaves a mark,
+/// and whoever sends, asks or waits next sees the mark and helps. A port that is dropped by a panic does not help, and
+/// leaves the mark.
+///
+/// A handler that sends to its own owner is not called again from inside: the message waits until it has returned.
+///
+/// # Examples
+///
+/// ```
+/// use agate::{Handler, Local, Resolver, Scope};
+/// use std::time::Duration;
+///
+/// struct Counter(u64);
+/// enum Count {
+///     Add(u64),
+///     Total(Resolver<u64>),
+/// }
+/// impl Handler for Counter {
+///     type Message = Count;
+///     fn handle(&mut self, message: Count) {
+///         match message {
+///             Count::Add(n) => self.0 += n,
+///             Count::Total(asker) => asker.resolve(self.0),
+///         }
+///     }
+/// }
+///
+/// let counter = Local.owner("counter", Counter(0))?;
+/// let port = counter.attach()?;
+/// port.send(Count::Add(2))?;
+/// port.send(Count::Add(3))?;
+/// let mut total = port.ask(Count::Total)?;
+/// assert_eq!(total.wait_timeout(Duration::from_secs(10)), Ok(5));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Port<M: 'static, S: Scope = Local> {
+    tx: Tx<Inbox<M, S>, S>,
+    /// Whether the owner is driven by its users.
+    helps: bool,
+}
+
+impl<M: 'static, S: Scope> Port<M, S> {
+    pub(crate) fn new(place: Place<Inbox<M, S>, S>) -> Result<Self, AttachError> {
+        let helps = place.seat.as_ref().is_some_and(Seat::is_driven_by_users);
+        Ok(Self {
+            tx: Tx::attach(place)?,
+            helps,
+        })
+    }
+
+    /// Sends a message. `Ok` means handed over: an owner that ends meanwhile may discard it.
+    ///
+    /// An owner that is driven by its users handles it when one of them helps next; see [above](Self).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`] with the message, when the owner is shut down or has panicked.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free, except that it wakes the owner if that sleeps (a system call that does not wait), that the lane
+    /// may allocate a segment, and that it [helps](Self::help) where it finds the mark.
+    #[inline]
+    pub fn send(&self, message: M) -> Result<(), SendError<M>> {
+        self.enqueue(message)?;
+        if self.helps {
+            self.help_if_marked();
+        }
+        Ok(())
+    }
+
+    /// Sends a message and helps: the last one before a thread turns to something else.
+    ///
+    /// The same as [`send`](Self::send) for an owner that is not driven by its users.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Progress
+    ///
+    /// As [`send`](Self::send), and [`help`](Self::help).
+    pub fn send_and_help(&self, message: M) -> Result<(), SendError<M>> {
+        self.enqueue(message)?;
+        self.help();
+        Ok(())
+    }
+
+    /// Drains a bounded number of waiting messages, of all users, into the handler, on this thread; returns how many.
+    ///
+    /// 0 if nothing is waiting, or another thread is at it (that is told to look once more), or the owner is not driven
+    /// by its users.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free, and whatever the handler does, for [`OwnerOptions::help_at_most`](crate::OwnerOptions::help_at_most)
+    /// messages; when the owner is closed, for all that are left. A panic of the handler is caught: it ends the owner.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Driver, Handler, Local, OwnerOptions, Scope};
+    ///
+    /// struct Sum(u64);
+    /// impl Handler for Sum {
+    ///     type Message = u64;
+    ///     fn handle(&mut self, n: u64) {
+    ///         self.0 += n;
+    ///     }
+    /// }
+    ///
+    /// let options = OwnerOptions::named("sum").driven_by(Driver::Users);
+    /// let sum = Local.owner_from(options, Sum(0))?;
+    /// let port = sum.attach()?;
+    /// (1..=10).try_for_each(|n| port.send(n))?;
+    /// assert_eq!(port.help(), 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn help(&self) -> usize {
+        match self.seat() {
+            Some(seat) => {
+                usize::try_from(seat.help(self.tx.object()).handled).unwrap_or(usize::MAX)
+            }
+            None => 0,
+        }
+    }
+
+    /// Helps, then detaches: what dropping the port does, said aloud.
+    ///
+    /// # Progress
+    ///
+    /// As [`help`](Self::help).
+    pub fn finish(self) {
+        drop(self);
+    }
+
+    fn enqueue(&self, message: M) -> Result<(), SendError<M>> {
+        self.tx.send(message).map_err(|refused| match refused {
+            Refused::Full(message) | Refused::Closed(message) => SendError::Closed(message),
+        })
+    }
+
+    /// The seat, if users drive.
+    fn seat(&self) -> Option<&Seat<M, S>> {
+        let seat = self.tx.object().seat.as_ref();
+        seat.filter(|_| self.helps)
+    }
+
+    fn help_if_marked(&self) {
+        if let Some(seat) = self.seat() {
+            if seat.is_abandoned() {
+                seat.help(self.tx.object());
+            }
+        }
+    }
+
+    /// Sends a message that carries a resolver, helps, and returns where the answer will be.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Progress
+    ///
+    /// As [`send_and_help`](Self::send_and_help); allocates the answer's slot. With [`ask_with`](Self::ask_with) nothing is allocated.
+    pub fn ask<T: Send + 'static>(
+        &self,
+        message: impl FnOnce(Resolver<T>) -> M,
+    ) -> Result<Completion<T>, SendError<M>> {
+        let (resolver, completion) = completion();
+        self.send_and_help(message(resolver))?;
+        Ok(completion)
+    }
+
+    /// As [`ask`](Self::ask), with the answer's slot from a pool.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Progress
+    ///
+    /// As [`send_and_help`](Self::send_and_help); lock-free, without allocation once the pool is warm.
+    pub fn ask_with<T: Send + 'static>(
+        &self,
+        pool: &CompletionPool<T>,
+        message: impl FnOnce(Resolver<T>) -> M,
+    ) -> Result<Completion<T>, SendError<M>> {
+        let (resolver, completion) = pool.pair();
+        self.send_and_help(message(resolver))?;
+        Ok(completion)
+    }
+
+    /// Waits for an answer of this owner, at most so long, and helps meanwhile.
+    ///
+    /// For an owner that is not driven by its users the same as [`Completion::wait_timeout`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Completion::wait_timeout`]. [`WaitError::WouldStall`] also inside of this owner's handler, where nobody else
+    /// could handle the message that is to be answered.
+    ///
+    /// # Progress
+    ///
+    /// Helps, as [`help`](Self::help); may park when there is nothing to help with.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Driver, Handler, Local, OwnerOptions, Resolver, Scope};
+    /// use std::time::Duration;
+    ///
+    /// struct Double;
+    /// impl Handler for Double {
+    ///     type Message = (u32, Resolver<u32>);
+    ///     fn handle(&mut self, (n, asker): Self::Message) {
+    ///         asker.resolve(2 * n);
+    ///     }
+    /// }
+    ///
+    /// let options = OwnerOptions::named("double").driven_by(Driver::Users);
+    /// let double = Local.owner_from(options, Double)?;
+    /// let port = double.attach()?;
+    /// let mut answer = port.ask(|asker| (21, asker))?;
+    /// assert_eq!(port.wait_timeout(&mut answer, Duration::from_secs(10)), Ok(42));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wait_timeout<T>(
+        &self,
+        answer: &mut Completion<T>,
+        timeout: Duration,
+    ) -> Result<T, WaitError> {
+        let Some(seat) = self.seat() else {
+            return answer.wait_timeout(timeout);
+        };
+        let deadline = Instant::now().checked_add(timeout);
+        while !answer.is_done() {
+            let left = seat.help(self.tx.object()).left;
+            if answer.is_done() {
+                break;
+            }
+            let now = Instant::now();
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                return Err(WaitError::TimedOut);
+            }
+            let until = match left {
+                // More is waiting, perhaps what is to be answered.
+                Left::Marked => continue,
+                Left::Busy if seat.is_held_here() => return Err(WaitError::WouldStall),
+                // Whoever drives may leave the mark instead of handling the message.
+                Left::Busy => now.checked_add(RETRY),
+                Left::Idle(wake_at) => wake_at,
+                Left::Ended => None,
+            };
+            let until = [deadline, until].into_iter().flatten().min();
+            let slice = until.map_or(Duration::MAX, |until| until.saturating_duration_since(now));
+            match answer.wait_timeout(slice) {
+                Err(WaitError::TimedOut) => {}
+                waited => return waited,
+            }
+        }
+        answer.wait_timeout(Duration::ZERO)
+    }
+
+    /// Attaches another port to the same owner.
+    ///
+    /// # Errors
+    ///
+    /// As [`Handle::attach`](crate::Handle::attach).
+    ///
+    /// # Progress
+    ///
+    /// Lock-free; does not allocate when a lane is free.
+    pub fn try_clone(&self) -> Result<Self, AttachError> {
+        Ok(Self {
+            tx: self.tx.try_clone()?,
+            helps: self.helps,
+        })
+    }
+
+    /// Whether the owner accepts nothing any more. May become true at any time, and never false again.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.tx.object().intake.is_closed()
+    }
+}
+
+impl<M: 'static, S: Scope> fmt::Debug for Port<M, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Port")
+            .field("closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<M: 'static, S: Scope> Drop for Port<M, S> {
+    fn drop(&mut self) {
+        if let Some(seat) = self.seat() {
+            if std::thread::panicking() {
+                seat.mark();
+            } else {
+                seat.help(self.tx.object());
+            }
+        }
+    }
+}

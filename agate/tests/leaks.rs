@@ -1,0 +1,390 @@
+//! What is forgotten or unwound: it may leak memory and its place, and does no other harm. Made for Miri.
+//!
+//! Nothing here is really lost, so that Miri's search for leaks can stay on: what is forgotten lies in an attic.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
+
+use agate::{
+    AttachError, BlockOptions, BlockPool, Capacity, CompletionError, CompletionPool, Handle,
+    Handler, Limits, Local, OutOfBlocks, Pending, Queue, RecvError, Resolver, Role, Scope, Stream,
+    StreamError, TryRecvError, TrySendError, WaitError, completion,
+};
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// Where forgotten values lie: reachable for ever, dropped never.
+static ATTIC: Mutex<Vec<AtomicPtr<()>>> = Mutex::new(Vec::new());
+
+/// As `std::mem::forget`.
+fn forget<T: 'static>(value: T) {
+    let forgotten = Box::into_raw(Box::new(value)).cast();
+    ATTIC
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(AtomicPtr::new(forgotten));
+}
+
+/// As `std::mem::forget`, of what may or may not have something to do when it is dropped.
+fn forgotten<T>(value: T) {
+    std::mem::forget(value);
+}
+
+/// Runs what panics; the panic ends here.
+#[track_caller]
+fn panics<R>(run: impl FnOnce() -> R) {
+    assert!(catch_unwind(AssertUnwindSafe(run)).is_err(), "no panic");
+}
+
+/// Counts its drops.
+#[derive(Debug)]
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn queue<T: Send + 'static>(capacity: Capacity) -> Handle<Queue<T>> {
+    Local.queue(Limits::senders(2), capacity).unwrap()
+}
+
+const BOTH: [Capacity; 2] = [Capacity::Bounded(4), Capacity::Unbounded];
+
+fn stream(max_blocks: usize) -> (BlockPool, Handle<Stream>) {
+    let options = BlockOptions {
+        block_bytes: 64,
+        max_blocks,
+    };
+    let pool = BlockPool::new(options).unwrap();
+    let stream = Local.stream(Limits::senders(2), &pool);
+    (pool, stream)
+}
+
+#[test]
+fn a_forgotten_drain_delivers_nothing_twice_and_its_room_comes_back() {
+    for capacity in BOTH {
+        let queue = queue::<Box<u32>>(capacity);
+        let (one, two) = (
+            queue.attach_sender().unwrap(),
+            queue.attach_sender().unwrap(),
+        );
+        let mut receiver = queue.attach_receiver().unwrap();
+        for number in 0..4 {
+            one.try_send(Box::new(number)).unwrap();
+            two.try_send(Box::new(10 + number)).unwrap();
+        }
+        let mut got = Vec::new();
+        for taken in [1, 3, 0, 2] {
+            let mut drain = receiver.drain();
+            got.extend(drain.by_ref().take(taken).map(|number| *number));
+            std::mem::forget(drain);
+        }
+        got.extend(receiver.drain().map(|number| *number));
+        got.sort_unstable();
+        assert_eq!(got, [0, 1, 2, 3, 10, 11, 12, 13]);
+        for number in 0..4 {
+            one.try_send(Box::new(number)).unwrap();
+            two.try_send(Box::new(number)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_drain_that_is_forgotten_before_its_first_message_takes_none() {
+    for capacity in BOTH {
+        let queue = queue::<u32>(capacity);
+        let sender = queue.attach_sender().unwrap();
+        let mut receiver = queue.attach_receiver().unwrap();
+        (0..4).for_each(|number| sender.try_send(number).unwrap());
+        std::mem::forget(receiver.drain());
+        assert_eq!(receiver.try_recv(), Ok(0));
+        assert_eq!(receiver.drain().collect::<Vec<_>>(), [1, 2, 3]);
+    }
+}
+
+#[test]
+fn a_drain_is_past_a_message_before_it_yields_it() {
+    for capacity in BOTH {
+        let drops = Arc::new(AtomicUsize::new(0));
+        let queue = queue(capacity);
+        let sender = queue.attach_sender().unwrap();
+        let mut receiver = queue.attach_receiver().unwrap();
+        for _ in 0..4 {
+            sender.try_send(Counted(Arc::clone(&drops))).unwrap();
+        }
+        // The message is in hand when the drain is unwound.
+        panics(|| {
+            let mut drain = receiver.drain();
+            let in_hand = drain.next();
+            std::mem::forget(drain);
+            assert!(in_hand.is_none(), "the receiver's own");
+        });
+        assert_eq!(drops.load(Ordering::Relaxed), 1);
+        assert_eq!(receiver.drain().count(), 3);
+        assert_eq!(drops.load(Ordering::Relaxed), 4);
+    }
+}
+
+#[test]
+fn a_forgotten_sender_keeps_its_place_and_its_lane_and_holds_up_nobody() {
+    for capacity in BOTH {
+        let queue = queue::<Box<u32>>(capacity);
+        let mut receiver = queue.attach_receiver().unwrap();
+        let sender = queue.attach_sender().unwrap();
+        sender.try_send(Box::new(1)).unwrap();
+        forget(sender);
+        let other = queue.attach_sender().unwrap();
+        assert_eq!(
+            queue.attach_sender().err(),
+            Some(AttachError::LimitReached {
+                role: Role::Sender,
+                limit: 2
+            })
+        );
+        other.try_send(Box::new(2)).unwrap();
+        let got: Vec<u32> = receiver.drain().map(|number| *number).collect();
+        assert_eq!(got.iter().sum::<u32>(), 3);
+        drop(other);
+        // It may still come, for all that anybody knows.
+        assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+        assert_eq!(
+            receiver.recv_timeout(Duration::ZERO),
+            Err(RecvError::TimedOut)
+        );
+        queue.close();
+        assert_eq!(receiver.wait_recv(), Err(RecvError::Disconnected));
+    }
+}
+
+#[test]
+fn a_forgotten_receiver_keeps_its_place_and_holds_up_no_sender() {
+    for capacity in BOTH {
+        let queue = queue::<Box<u32>>(capacity);
+        let sender = queue.attach_sender().unwrap();
+        forget(queue.attach_receiver().unwrap());
+        assert_eq!(
+            queue.attach_receiver().err(),
+            Some(AttachError::LimitReached {
+                role: Role::Receiver,
+                limit: 1
+            })
+        );
+        (0..4).for_each(|number| sender.try_send(Box::new(number)).unwrap());
+        match sender.try_send(Box::new(4)) {
+            Err(TrySendError::Full(back)) => assert_eq!((capacity, *back), (BOTH[0], 4)),
+            sent => assert_eq!((capacity, sent), (BOTH[1], Ok(()))),
+        }
+        queue.close();
+        assert_eq!(
+            sender.try_send(Box::new(5)),
+            Err(TrySendError::Closed(Box::new(5)))
+        );
+    }
+}
+
+#[test]
+fn a_reservation_changes_nothing_before_its_commit_and_nothing_when_forgotten() {
+    let (pool, stream) = stream(2);
+    let mut sender = stream.attach_sender().unwrap();
+    let mut receiver = stream.attach_receiver().unwrap();
+    sender.try_send(b"before").unwrap();
+    for _ in 0..3 {
+        let mut reservation = sender.reserve(10).unwrap();
+        reservation.append(b"forgotten");
+        forgotten(reservation);
+        assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+    }
+    assert_eq!(pool.stats().in_use, 1, "in the same block each time");
+    sender.try_send(b"after").unwrap();
+    sender.flush().unwrap();
+    assert_eq!(receiver.try_recv(), Ok(&b"before"[..]));
+    assert_eq!(receiver.try_recv(), Ok(&b"after"[..]));
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+    assert_eq!(pool.stats().in_use, 0);
+}
+
+#[test]
+fn a_write_that_panics_sends_nothing_of_its_message() {
+    let (pool, stream) = stream(2);
+    let mut sender = stream.attach_sender().unwrap();
+    let mut receiver = stream.attach_receiver().unwrap();
+    panics(|| {
+        let mut reservation = sender.reserve(10).unwrap();
+        reservation.append(b"half of");
+        panic!("the writer's own");
+    });
+    sender.try_send(b"whole").unwrap();
+    drop(sender);
+    assert_eq!(receiver.try_recv(), Ok(&b"whole"[..]));
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+    assert_eq!(pool.stats().in_use, 0);
+}
+
+#[test]
+fn a_batch_that_panics_drops_exactly_what_was_made() {
+    for capacity in BOTH {
+        let drops = Arc::new(AtomicUsize::new(0));
+        let queue = queue(capacity);
+        let sender = queue.attach_sender().unwrap();
+        let receiver = queue.attach_receiver().unwrap();
+        let mut letters = (0..4).map(|number| {
+            assert!(number < 3, "the iterator's own");
+            Counted(Arc::clone(&drops))
+        });
+        panics(|| sender.try_send_batch(&mut letters));
+        assert_eq!(drops.load(Ordering::Relaxed), 0, "they are sent");
+        drop(receiver);
+        assert_eq!(drops.load(Ordering::Relaxed), 3);
+        drop((sender, queue));
+        assert_eq!(drops.load(Ordering::Relaxed), 3);
+    }
+}
+
+#[test]
+fn a_forgotten_stream_sender_keeps_its_block_and_its_place() {
+    let (pool, stream) = stream(2);
+    let mut receiver = stream.attach_receiver().unwrap();
+    let mut sender = stream.attach_sender().unwrap();
+    sender.try_send(b"never flushed").unwrap();
+    forget(sender);
+    let mut other = stream.attach_sender().unwrap();
+    other.try_send(b"one").unwrap();
+    other.flush().unwrap();
+    assert!(matches!(
+        other.try_send(b"two"),
+        Err(StreamError::OutOfBlocks(OutOfBlocks { max_blocks: 2 }))
+    ));
+    assert_eq!(receiver.try_recv(), Ok(&b"one"[..]));
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+    other.try_send(b"two").unwrap();
+    drop(other);
+    assert_eq!(receiver.try_recv(), Ok(&b"two"[..]));
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+    assert_eq!(pool.stats().in_use, 1);
+    stream.close();
+    assert_eq!(receiver.wait_recv(), Err(RecvError::Disconnected));
+}
+
+#[test]
+fn a_forgotten_stream_receiver_keeps_the_block_it_reads() {
+    let (pool, stream) = stream(2);
+    let mut sender = stream.attach_sender().unwrap();
+    let mut receiver = stream.attach_receiver().unwrap();
+    sender.try_send(b"read").unwrap();
+    sender.flush().unwrap();
+    assert_eq!(receiver.try_recv(), Ok(&b"read"[..]));
+    forget(receiver);
+    sender.try_send(b"unread").unwrap();
+    sender.flush().unwrap();
+    assert!(matches!(
+        sender.try_send(b"refused"),
+        Err(StreamError::OutOfBlocks(_))
+    ));
+    assert_eq!(pool.stats().in_use, 2);
+}
+
+#[test]
+fn a_forgotten_block_stays_taken() {
+    let (pool, _stream) = stream(2);
+    forget(pool.try_take().unwrap());
+    let other = pool.try_take().unwrap();
+    assert!(pool.try_take().is_err());
+    drop(other);
+    assert!(pool.try_take().is_ok());
+    assert_eq!(pool.stats().in_use, 1);
+}
+
+#[test]
+fn a_forgotten_resolver_leaves_the_completion_to_its_time_limit() {
+    for pooled in [false, true] {
+        let pool = CompletionPool::<Box<u32>>::new();
+        let (resolver, mut answer) = if pooled { pool.pair() } else { completion() };
+        forget(resolver);
+        assert_eq!(answer.poll(), None);
+        let none = Duration::ZERO;
+        assert_eq!(answer.wait_timeout(none), Err(WaitError::TimedOut));
+        forget(answer);
+        // The next pair is another slot.
+        let (resolver, mut answer) = pool.pair();
+        resolver.resolve(Box::new(3));
+        assert_eq!(answer.poll(), Some(Ok(Box::new(3))));
+    }
+}
+
+#[test]
+fn a_forgotten_completion_keeps_its_answer_and_holds_up_no_resolver() {
+    for pooled in [false, true] {
+        let drops = Arc::new(AtomicUsize::new(0));
+        let pool = CompletionPool::new();
+        let (resolver, answer) = if pooled { pool.pair() } else { completion() };
+        forget(answer);
+        assert!(resolver.is_wanted());
+        assert!(resolver.try_resolve(Counted(Arc::clone(&drops))).is_ok());
+        let (resolver, answer) = pool.pair();
+        drop(answer);
+        resolver.resolve(Counted(Arc::clone(&drops)));
+        assert_eq!(drops.load(Ordering::Relaxed), 1, "the second one alone");
+    }
+}
+
+/// Tells of each number, and panics at 13.
+struct Teller(mpsc::Sender<u32>);
+
+enum Tell {
+    Number(u32),
+    Ask(Resolver<u32>),
+}
+
+impl Handler for Teller {
+    type Message = Tell;
+
+    fn handle(&mut self, message: Tell) {
+        match message {
+            Tell::Number(13) => panic!("the handler's own"),
+            Tell::Number(number) => self.0.send(number).unwrap(),
+            Tell::Ask(asker) => asker.resolve(7),
+        }
+    }
+}
+
+#[test]
+fn a_forgotten_port_keeps_its_place_and_does_not_hold_up_the_end() {
+    let (tell, told) = mpsc::channel();
+    let owner = Local.owner("teller", Teller(tell)).unwrap();
+    let port = owner.attach().unwrap();
+    port.send(Tell::Number(1)).unwrap();
+    let unanswered = port.ask(Tell::Ask).unwrap();
+    forget((port, unanswered));
+    assert_eq!(owner.handle().attached(Role::Sender), 1);
+    let other = owner.attach().unwrap();
+    other.send(Tell::Number(2)).unwrap();
+    assert_eq!(other.ask(Tell::Ask).unwrap().wait_timeout(LONG), Ok(7));
+    let report = owner.shutdown(Pending::Drain, LONG).unwrap();
+    assert_eq!((report.handled, report.discarded), (4, 0));
+    let mut numbers: Vec<u32> = told.iter().collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2]);
+}
+
+#[test]
+fn what_an_owner_that_panics_has_not_handled_is_dropped_and_answered() {
+    let (tell, told) = mpsc::channel();
+    let owner = Local.owner("teller", Teller(tell)).unwrap();
+    let port = owner.attach().unwrap();
+    port.send(Tell::Number(13)).unwrap();
+    let mut answer = port.ask(Tell::Ask);
+    if let Ok(answer) = &mut answer {
+        assert_eq!(
+            answer.wait_timeout(LONG),
+            Err(WaitError::Failed(CompletionError::OwnerPanicked))
+        );
+    }
+    let error = owner.shutdown(Pending::Drain, LONG).unwrap_err();
+    assert_eq!(error.panic_message(), Some("the handler's own"));
+    assert!(told.iter().next().is_none(), "the handler is dropped");
+    assert!(port.send(Tell::Number(1)).is_err());
+}
