@@ -24,7 +24,7 @@ use crate::caught;
 use crate::error::AttachError;
 use crate::park::{Bell, WaitMode};
 use crate::queue::Capacity;
-use crate::queue::lane::{Lane, Run};
+use crate::queue::lane::Lane;
 use crate::queue::lanes::Lanes;
 use crate::scope::Scope;
 use crate::sync::atomic::Ordering;
@@ -81,9 +81,9 @@ impl<T, S: Scope> Intake<T, S> {
         self.bell.ring();
     }
 
-    /// Takes a lane for a new sender, with its run.
+    /// Takes a lane for a new sender. It lives as long as the intake.
     #[inline]
-    pub(crate) fn attach(&self, run: &Run<T>) -> Result<NonNull<Lane<T, S>>, AttachError> {
+    pub(crate) fn attach(&self) -> Result<NonNull<Lane<T, S>>, AttachError> {
         if self.bell.is_closed() {
             return Err(AttachError::Closed);
         }
@@ -91,7 +91,7 @@ impl<T, S: Scope> Intake<T, S> {
         // SAFETY: lanes live as long as the intake.
         let shared = unsafe { lane.as_ref() };
         // SAFETY: the lane was just taken from the list or made: the caller is its only sender.
-        if unsafe { shared.enter(run) } {
+        if unsafe { shared.prepare() } {
             Ok(lane)
         } else {
             self.lanes.detach(shared);
@@ -100,14 +100,8 @@ impl<T, S: Scope> Intake<T, S> {
     }
 
     /// Gives a sender's lane back.
-    ///
-    /// # Safety
-    ///
-    /// `lane` is of this intake, the caller is its only sender and `run` its run; neither is used afterwards.
     #[inline]
-    pub(crate) unsafe fn detach(&self, lane: &Lane<T, S>, run: &Run<T>) {
-        // SAFETY: as the caller promises.
-        unsafe { lane.exit(run) };
+    pub(crate) fn detach(&self, lane: &Lane<T, S>) {
         self.lanes.detach(lane);
     }
 
@@ -115,27 +109,22 @@ impl<T, S: Scope> Intake<T, S> {
     ///
     /// # Safety
     ///
-    /// `lane` is of this intake, and the caller is its only sender; `run` is its run.
+    /// `lane` is of this intake, and the caller is its only sender.
     #[inline(always)]
-    pub(crate) unsafe fn send(
-        &self,
-        lane: &Lane<T, S>,
-        run: &Run<T>,
-        message: T,
-    ) -> Result<(), Refused<T>> {
+    pub(crate) unsafe fn send(&self, lane: &Lane<T, S>, message: T) -> Result<(), Refused<T>> {
         if self.bell.is_closed() {
             return Err(Refused::Closed(message));
         }
         // SAFETY: as the caller promises.
-        if !unsafe { lane.room(run) } {
+        if !unsafe { lane.room() } {
             // SAFETY: as above.
             unsafe { lane.count_refused() };
             return Err(Refused::Full(message));
         }
         // SAFETY: as above, and there is room.
-        unsafe { run.write(message) };
+        unsafe { lane.write(message) };
         // SAFETY: as above.
-        unsafe { self.publish(lane, run) };
+        unsafe { self.publish(lane) };
         Ok(())
     }
 
@@ -143,11 +132,11 @@ impl<T, S: Scope> Intake<T, S> {
     ///
     /// # Safety
     ///
-    /// `lane` is of this intake, and the caller is its only sender; `run` is its run.
+    /// `lane` is of this intake, and the caller is its only sender.
     #[inline(always)]
-    pub(crate) unsafe fn publish(&self, lane: &Lane<T, S>, run: &Run<T>) {
+    pub(crate) unsafe fn publish(&self, lane: &Lane<T, S>) {
         // SAFETY: as the caller promises.
-        unsafe { lane.publish(run) };
+        unsafe { lane.publish() };
         let word = self.bell.after_publish();
         if word != 0 {
             // SAFETY: as above.

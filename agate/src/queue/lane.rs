@@ -38,9 +38,8 @@ mod write;
 use std::ptr;
 
 pub(crate) use read::Ready;
-pub(crate) use write::Run;
 
-use crate::queue::slots::{Slots, layout};
+use crate::queue::slots::{Slot, Slots, layout};
 use crate::queue::{Capacity, SEGMENT_BYTES};
 use crate::scope::{Local, Scope};
 use crate::sync::Line;
@@ -54,9 +53,11 @@ struct Segment<T, S: Scope> {
     slots: Slots<T>,
 }
 
-/// What the sender alone knows. Its run is in the attachment while there is one, else here.
+/// What the sender alone knows.
 struct Sending<T, S: Scope> {
-    parked: Run<T>,
+    slot: Slot<T>,
+    tail: usize,
+    limit: usize,
     /// The segment being filled; null before the first message.
     current: *mut Segment<T, S>,
     /// The number of the first message that does not fit into it.
@@ -146,7 +147,9 @@ impl<T, S: Scope> Lane<T, S> {
             segments: S::Usize::new(0),
             refused: S::Usize::new(0),
             sending: Line(UnsafeCell::new(Sending {
-                parked: Run::new(),
+                slot: Slot::dangling(),
+                tail: 0,
+                limit: 0,
                 current: ptr::null_mut(),
                 end: 0,
                 head: 0,
