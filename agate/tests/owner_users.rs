@@ -375,6 +375,30 @@ fn a_private_owner_takes_what_cannot_be_sent() {
 }
 
 #[test]
+fn a_private_wait_that_nobody_could_end_returns_at_once() {
+    #[derive(Default)]
+    struct Keeps(Vec<Resolver<u32>>);
+    impl Handler for Keeps {
+        type Message = Option<Resolver<u32>>;
+        fn handle(&mut self, message: Self::Message) {
+            match message {
+                Some(asker) => self.0.push(asker),
+                None => self.0.drain(..).for_each(|asker| asker.resolve(7)),
+            }
+        }
+    }
+    let owner = Private.owner("keeps", Keeps::default()).unwrap();
+    let port = owner.attach().unwrap();
+    let mut answer = port.ask(Some).unwrap();
+    assert_eq!(
+        port.wait_timeout(&mut answer, LONG),
+        Err(WaitError::WouldStall)
+    );
+    port.send(None).unwrap();
+    assert_eq!(port.wait_timeout(&mut answer, LONG), Ok(7));
+}
+
+#[test]
 fn drivers_that_cannot_be_are_refused_with_a_reason() {
     let by_thread = OwnerOptions::named("no").driven_by(Driver::Thread);
     let refused = Private.owner_from(by_thread, Counter::default());
