@@ -8,6 +8,7 @@ mod forbid;
 mod pool;
 mod resolver;
 mod slot;
+mod waker;
 
 use std::cell::Cell;
 use std::fmt;

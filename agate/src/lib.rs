@@ -72,13 +72,14 @@ mod stream;
 mod sync;
 mod table;
 mod verdict;
+mod wait_any;
 mod words;
 
 pub use attach::{Place, Role};
 pub use completion::{Completion, CompletionPool, Resolver, completion, forbid_wait};
 pub use error::{
     AttachError, Closed, CompletionError, CreateError, OutOfBlocks, RecvError, SendError,
-    StreamError, TryRecvError, TrySendError, WaitError,
+    SendTimeoutError, StreamError, TryRecvError, TrySendError, WaitError,
 };
 pub use handle::{Handle, Limits};
 pub use kind::Kind;
@@ -87,12 +88,13 @@ pub use owner::{
     ShutdownReport,
 };
 pub use park::WaitMode;
-pub use queue::{Capacity, Drain, Queue, Receiver, Sender};
+pub use queue::{Capacity, Drain, Queue, Receiver, Recv, Sender};
 pub use scope::{Carries, Local, Private, Scope};
 pub use stream::{
     Block, BlockOptions, BlockPool, BlockStats, RawBlock, Reservation, Stream, StreamReceiver,
     StreamSender,
 };
+pub use wait_any::{WaitAnyError, Waitable, wait_any};
 
 /// The program in the README is compiled and run with the examples of this crate.
 #[cfg(doctest)]

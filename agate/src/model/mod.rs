@@ -13,6 +13,8 @@ mod lane;
 mod object;
 mod owner;
 mod park;
+mod room;
+mod wait_any;
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};

@@ -19,6 +19,7 @@
 )]
 
 use std::ptr::NonNull;
+use std::task::Waker;
 
 use crate::caught;
 use crate::error::AttachError;
@@ -67,18 +68,39 @@ impl<T, S: Scope> Intake<T, S> {
 
     /// Accepts nothing new; the receiver may go on until it is empty.
     pub(crate) fn close(&self) -> bool {
-        self.bell.close()
+        let first = self.bell.close();
+        self.nudge_senders();
+        first
     }
 
     /// As `close`, and resolvers that are discarded say that their owner panicked.
     pub(crate) fn close_panicked(&self) {
         self.panicked.store(true, Ordering::Release);
-        self.bell.close();
+        self.close();
     }
 
     /// Wakes the receiver if it sleeps, so that it looks at what has changed.
     pub(crate) fn nudge(&self) {
         self.bell.ring();
+    }
+
+    /// Wakes the senders that wait for room, so that they look at what has changed.
+    pub(crate) fn nudge_senders(&self) {
+        // The light barrier, before looking how many lanes there are: a sender in one that is newer sees the change.
+        self.bell.after_publish();
+        for lane in (0..self.lanes.len()).filter_map(|index| self.lanes.get(index)) {
+            lane.ring_room();
+        }
+    }
+
+    /// Has the next send, nudge or close wake a task of the receiver, which looks once more after this.
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.bell.register(waker);
+    }
+
+    /// Takes back a waker that was left.
+    pub(crate) fn unregister(&self) {
+        self.bell.unregister();
     }
 
     /// Takes a lane for a new sender. It lives as long as the intake.
@@ -167,7 +189,7 @@ impl<T, S: Scope> Intake<T, S> {
     /// The caller is the intake's only receiver, has not retired, and takes nothing afterwards.
     pub(super) unsafe fn retire(&self) -> u64 {
         self.retired.store(true, Ordering::Release);
-        self.bell.close();
+        self.close();
         self.bell.heavy_barrier();
         let mut count = 0;
         for index in 0..self.lanes.seal() {

@@ -39,6 +39,7 @@ use std::ptr;
 
 pub(crate) use read::Ready;
 
+use crate::park::{Bell, WaitMode};
 use crate::queue::slots::{Slot, Slots, layout};
 use crate::queue::{Capacity, SEGMENT_BYTES};
 use crate::scope::{Local, Scope};
@@ -101,6 +102,8 @@ pub(crate) struct Lane<T, S: Scope> {
     tail: Line<S::Usize>,
     progress: Line<Progress<S>>,
     receiving: Line<UnsafeCell<Receiving<T, S>>>,
+    /// What the sender sleeps on when there is no room; bounded lanes alone have it.
+    room: Line<Option<S::Bell>>,
 }
 
 // SAFETY: a lane moves messages from the sender's thread to the receiver's; everything shared is atomic in this scope, or
@@ -167,6 +170,14 @@ impl<T, S: Scope> Lane<T, S> {
                 end: 0,
                 finished: 0,
             })),
+            room: Line(bounded.then(|| S::Bell::new(WaitMode::Wake))),
+        }
+    }
+
+    /// Has the sender look whether it should still wait for room.
+    pub(crate) fn ring_room(&self) {
+        if let Some(room) = &*self.room {
+            room.ring();
         }
     }
 

@@ -144,6 +144,16 @@ impl<T, S: Scope> Rx<T, S> {
         }
     }
 
+    /// Whether any lane has a message.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the intake's only receiver, and has not retired.
+    pub(crate) unsafe fn is_ready(&mut self, intake: &Intake<T, S>) -> bool {
+        self.meet(intake);
+        is_ready(&self.entries, intake)
+    }
+
     /// Waits until a message is there, the intake is closed, `also` is true, or the deadline has come.
     ///
     /// # Safety

@@ -13,10 +13,12 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
+use std::time::Instant;
 
 use crate::attach::Place;
 use crate::error::{AttachError, Closed};
 use crate::kind::Kind;
+use crate::park::{Gate, Woken};
 use crate::queue::intake::{Intake, Refused};
 use crate::queue::lane::Lane;
 use crate::scope::Scope;
@@ -58,6 +60,10 @@ impl<K: HasIntake<S>, S: Scope> Tx<K, S> {
         Self::attach(self.place.another()?)
     }
 
+    pub(crate) fn place(&self) -> &Place<K, S> {
+        &self.place
+    }
+
     pub(crate) fn object(&self) -> &K {
         &self.place
     }
@@ -78,6 +84,18 @@ impl<K: HasIntake<S>, S: Scope> Tx<K, S> {
     pub(crate) fn has_room(&self) -> bool {
         // SAFETY: I1, as in `send`.
         unsafe { self.lane().room() }
+    }
+
+    /// Waits until there is room, the object is closed, `also` is true, or the deadline has come.
+    pub(crate) fn wait_room(
+        &self,
+        gate: &mut Gate,
+        deadline: Option<Instant>,
+        also: impl Fn() -> bool,
+    ) -> Woken {
+        let also = || self.place.intake().is_closed() || also();
+        // SAFETY: I1, as in `send`.
+        unsafe { self.lane().wait_room(gate, deadline, also) }
     }
 
     /// Sends as many as there is room for, and publishes them together, also if the iterator panics.

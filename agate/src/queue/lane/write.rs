@@ -5,8 +5,10 @@
 )]
 
 use std::ptr;
+use std::time::Instant;
 
 use super::{Lane, Segment, Sending};
+use crate::park::{Bell, Gate, Woken};
 use crate::scope::Scope;
 use crate::sync::atomic::Ordering;
 use crate::words::Word;
@@ -85,6 +87,25 @@ impl<T, S: Scope> Lane<T, S> {
     pub(crate) unsafe fn written(&self) -> usize {
         // SAFETY: L1.
         self.sending.with(|sending| unsafe { (*sending).tail })
+    }
+
+    /// Waits until there is room, `also` is true, or the deadline.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the lane's only sender (L1).
+    pub(crate) unsafe fn wait_room(
+        &self,
+        gate: &mut Gate,
+        deadline: Option<Instant>,
+        also: impl Fn() -> bool,
+    ) -> Woken {
+        // SAFETY: as the caller promises.
+        let ready = || also() || unsafe { self.room() };
+        match &*self.room {
+            Some(bell) => bell.wait(gate, deadline, ready),
+            None => Woken::Ready,
+        }
     }
 
     /// Lets the receiver see everything written.
