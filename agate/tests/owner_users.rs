@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, ThreadId};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use agate::{
     Carries, CreateError, Driver, Handler, Local, Owner, OwnerOptions, Pending, Port, Private,
@@ -150,6 +150,38 @@ fn who_finds_the_token_taken_waits_for_nobody_and_is_served_by_the_holder() {
     let _port = holder.join().unwrap();
     assert_eq!(place.poll(), Some(Ok(holding)), "by its last look");
     assert_eq!(owner.stats().handled, 3);
+}
+
+#[test]
+fn what_comes_after_the_holders_last_look_is_not_left() {
+    /// Holds whoever asks when to wake, which is after the last look at the inbox.
+    struct Late(Mutex<Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>>);
+    impl Handler for Late {
+        type Message = ();
+        fn handle(&mut self, (): ()) {}
+        fn wake_at(&self) -> Option<Instant> {
+            if let Some((begun, go_on)) = self.0.lock().unwrap().take() {
+                begun.send(()).unwrap();
+                let _ = go_on.recv();
+            }
+            None
+        }
+    }
+    let (begun, has_begun) = mpsc::channel();
+    let (go_on, told) = mpsc::channel();
+    let late = Late(Mutex::new(Some((begun, told))));
+    let owner = Local.owner_from(by_users(), late).unwrap();
+    let (port, other) = (owner.attach().unwrap(), owner.attach().unwrap());
+    let holder = thread::spawn(move || {
+        other.send_and_help(()).unwrap();
+        other
+    });
+    has_begun.recv_timeout(LONG).unwrap();
+    port.send_and_help(()).unwrap();
+    assert_eq!(owner.stats().handled, 1);
+    go_on.send(()).unwrap();
+    let _port = holder.join().unwrap();
+    assert_eq!(owner.stats().handled, 2, "the knock made it look once more");
 }
 
 #[test]
