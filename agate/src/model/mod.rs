@@ -11,6 +11,7 @@ mod freelist;
 mod intake;
 mod lane;
 mod object;
+mod owner;
 mod park;
 mod room;
 mod wait_any;

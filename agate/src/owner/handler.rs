@@ -6,7 +6,7 @@ use std::time::Instant;
 ///
 /// If a method panics, the owner closes: outstanding completions resolve as
 /// [`OwnerPanicked`](crate::CompletionError::OwnerPanicked), later sends give their message back, and
-/// [`Owner::shutdown`] returns the payload.
+/// [`Owner::shutdown`](crate::Owner::shutdown) returns the payload.
 ///
 /// # Examples
 ///

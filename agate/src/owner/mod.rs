@@ -11,7 +11,7 @@ mod run;
 mod seat;
 mod shutdown;
 mod stats;
-mod token;
+pub(crate) mod token;
 
 use std::fmt;
 use std::thread::{JoinHandle, ThreadId};

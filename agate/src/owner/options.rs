@@ -127,7 +127,7 @@ impl OwnerOptions {
         self
     }
 
-    /// Sets how long dropping the [`Owner`] without shutdown waits for its thread, or for whoever
+    /// Sets how long dropping the [`Owner`](crate::Owner) without shutdown waits for its thread, or for whoever
     /// drives it just then, before it leaves that alone.
     #[must_use]
     pub fn drop_deadline(mut self, deadline: Duration) -> Self {

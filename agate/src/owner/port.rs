@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::attach::Place;
 use crate::completion::{Completion, CompletionPool, Resolver, completion};
 use crate::error::{AttachError, SendError, WaitError};
+use crate::owner::Driver;
 use crate::owner::inbox::Inbox;
 use crate::owner::seat::{Left, RETRY, Seat};
 use crate::queue::intake::Refused;
@@ -225,8 +226,8 @@ impl<M: 'static, S: Scope> Port<M, S> {
     ///
     /// # Errors
     ///
-    /// As [`Completion::wait_timeout`]. [`WaitError::WouldStall`] also inside of this owner's handler, where nobody else
-    /// could handle the message that is to be answered.
+    /// As [`Completion::wait_timeout`]. [`WaitError::WouldStall`] also inside of this owner's handler, and in
+    /// [`Private`](crate::Private) when there is nothing to help with: nobody else could bring the answer about.
     ///
     /// # Progress
     ///
@@ -277,6 +278,10 @@ impl<M: 'static, S: Scope> Port<M, S> {
                 Left::Busy if seat.is_held_here() => return Err(WaitError::WouldStall),
                 // Whoever drives may leave the mark instead of handling the message.
                 Left::Busy => now.checked_add(RETRY),
+                // Where owners have no threads, there is this thread alone, and nobody could answer.
+                Left::Idle(None) | Left::Ended if S::DRIVER != Driver::Thread => {
+                    return Err(WaitError::WouldStall);
+                }
                 Left::Idle(wake_at) => wake_at,
                 Left::Ended => None,
             };

@@ -1,0 +1,200 @@
+//! Owners that their users drive: the token alone, and whole owners with ports, a wait and an end.
+
+use std::time::Duration;
+
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicBool, Ordering};
+use loom::thread;
+
+use super::{Drops, Message, check};
+use crate::completion::Resolver;
+use crate::owner::token::{Taken, Token};
+use crate::owner::{Driver, Handler, Owner, OwnerOptions, Pending};
+use crate::scope::{Local, Scope};
+
+const LONG: Duration = Duration::from_secs(1_000_000);
+
+/// What was published, and what the token guards: what was handled.
+struct Board {
+    token: Token<Local>,
+    published: [AtomicBool; 3],
+    handled: UnsafeCell<[bool; 3]>,
+}
+
+// SAFETY: the token guards the cell, which is what the model checks: loom reports two users at once.
+unsafe impl Sync for Board {}
+// SAFETY: as above.
+unsafe impl Send for Board {}
+
+impl Board {
+    fn publish_and_drive(&self, number: usize, leave: fn(&Token<Local>) -> bool) {
+        self.published[number].store(true, Ordering::Release);
+        if self.token.take_or_knock() != Taken::Yes {
+            return;
+        }
+        loop {
+            self.handled.with_mut(|handled| {
+                for (number, published) in self.published.iter().enumerate() {
+                    if published.load(Ordering::Acquire) {
+                        // SAFETY: this thread holds the token.
+                        unsafe { (*handled)[number] = true };
+                    }
+                }
+            });
+            if leave(&self.token) {
+                return;
+            }
+        }
+    }
+}
+
+/// Three users publish and drive. When all have finished, everything was handled or the mark stands.
+fn three_users(leave: fn(&Token<Local>) -> bool) {
+    check(3, move || {
+        let board = Arc::new(Board {
+            token: Token::new(),
+            published: std::array::from_fn(|_| AtomicBool::new(false)),
+            handled: UnsafeCell::new([false; 3]),
+        });
+        let users: Vec<_> = (0..2)
+            .map(|number| {
+                let board = Arc::clone(&board);
+                thread::spawn(move || board.publish_and_drive(number, leave))
+            })
+            .collect();
+        board.publish_and_drive(2, leave);
+        users.into_iter().for_each(|user| user.join().unwrap());
+        let marked = board.token.is_abandoned();
+        // SAFETY: the other threads have ended.
+        let handled = board.handled.with(|handled| unsafe { *handled });
+        assert!(
+            marked || handled == [true; 3],
+            "a message is left without a mark: {handled:?}"
+        );
+    });
+}
+
+#[test]
+fn what_was_published_is_handled_or_the_mark_stands() {
+    three_users(Token::try_leave);
+    // As one whose budget is used up.
+    three_users(|token| {
+        token.leave_marked();
+        true
+    });
+}
+
+/// The mutant: a holder that does not look for knocks before it leaves.
+#[test]
+#[should_panic(expected = "left without a mark")]
+fn without_the_last_look_a_message_is_left() {
+    three_users(|token| {
+        token.leave_blindly();
+        true
+    });
+}
+
+/// Keeps the numbers of its messages.
+struct Keeps(Vec<usize>);
+
+enum Keep {
+    Message(Message),
+    Count(Resolver<usize>),
+}
+
+impl Handler for Keeps {
+    type Message = Keep;
+
+    fn handle(&mut self, message: Keep) {
+        match message {
+            Keep::Message(message) => self.0.push(message.number),
+            Keep::Count(asker) => asker.resolve(self.0.len()),
+        }
+    }
+}
+
+fn owner(help_at_most: usize) -> Owner<Keeps> {
+    let options = OwnerOptions::named("modelled").driven_by(Driver::Users);
+    Local
+        .owner_from(options.help_at_most(help_at_most), Keeps(Vec::new()))
+        .unwrap()
+}
+
+/// A user sends and finishes, with whatever budget, while another asks and waits, which loom does without a time limit:
+/// were the answer left to nobody, it would report a deadlock.
+#[test]
+fn a_wait_beside_a_sender_is_answered() {
+    check(2, || {
+        let drops = Drops::new();
+        let owner = owner(4);
+        let sender = {
+            let (port, drops) = (owner.attach().unwrap(), drops.clone());
+            thread::spawn(move || {
+                port.send(Keep::Message(drops.message(0))).unwrap();
+                port.finish();
+            })
+        };
+        let port = owner.attach().unwrap();
+        let mut count = port.ask(Keep::Count).unwrap();
+        assert!(port.wait_timeout(&mut count, LONG).unwrap() <= 1);
+        sender.join().unwrap();
+        assert_eq!(owner.stats().handled, 2, "the budgets were not used up");
+        drop((port, owner));
+        assert_eq!(drops.count(), 1);
+    });
+}
+
+/// Two users send and finish, with a budget of one message each: everything is handled or the mark stands, and the end
+/// counts every message once.
+#[test]
+fn what_budgets_leave_is_marked() {
+    check(2, || {
+        let drops = Drops::new();
+        let owner = owner(1);
+        let senders: Vec<_> = (0..2)
+            .map(|number| {
+                let (port, drops) = (owner.attach().unwrap(), drops.clone());
+                thread::spawn(move || {
+                    port.send(Keep::Message(drops.message(number))).unwrap();
+                    port.finish();
+                })
+            })
+            .collect();
+        senders
+            .into_iter()
+            .for_each(|sender| sender.join().unwrap());
+        let marked = owner
+            .handle()
+            .object()
+            .seat
+            .as_ref()
+            .unwrap()
+            .is_abandoned();
+        assert!(marked || owner.stats().handled == 2);
+        let report = owner.shutdown(Pending::Drain, LONG).unwrap();
+        assert_eq!((report.handled, report.discarded), (2, 0));
+        assert_eq!(drops.count(), 2);
+    });
+}
+
+/// The owner is shut down while a user sends and helps: the report and the refusals account for every message.
+#[test]
+fn an_end_races_a_user_who_helps() {
+    for pending in [Pending::Drain, Pending::Discard] {
+        check(2, move || {
+            let drops = Drops::new();
+            let owner = owner(1);
+            let sender = {
+                let (port, drops) = (owner.attach().unwrap(), drops.clone());
+                thread::spawn(move || {
+                    let _ = port.send_and_help(Keep::Message(drops.message(0)));
+                })
+            };
+            let report = owner.shutdown(pending, LONG).unwrap();
+            assert!(report.handled + report.discarded <= 1);
+            sender.join().unwrap();
+            assert_eq!(drops.count(), 1, "nothing waits for the object's end");
+        });
+    }
+}
