@@ -72,10 +72,13 @@ mod table;
 mod verdict;
 
 pub use attach::{Place, Role};
-pub use completion::{Completion, CompletionPool, Resolver, completion, forbid_wait};
+pub use completion::{
+    Arrival, Arrivals, Cancel, Completion, CompletionPool, CompletionPort, PortFull, Resolver,
+    completion, forbid_wait,
+};
 pub use error::{
-    AttachError, Closed, CompletionError, CreateError, OutOfBlocks, RecvError, SendError,
-    StreamError, TryRecvError, TrySendError, WaitError,
+    AttachError, Closed, CompletionError, CreateError, NextError, OutOfBlocks, OutOfCompletions,
+    RecvError, SendError, StreamError, TryRecvError, TrySendError, WaitError,
 };
 pub use handle::{Handle, Limits};
 pub use kind::Kind;

@@ -5,10 +5,11 @@ use std::ptr::NonNull;
 
 use crate::completion::slot::{Pool, Slot};
 use crate::completion::{Completion, Resolver, completion, ends};
+use crate::error::OutOfCompletions;
 use crate::freelist::FreeList;
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
-use crate::table::Table;
+use crate::table::{MAX, Table};
 
 /// A pool of completions of one type: pairs from it allocate nothing once it is warm.
 ///
@@ -27,38 +28,84 @@ pub struct CompletionPool<T> {
 }
 
 impl<T: Send + 'static> CompletionPool<T> {
-    /// Makes an empty pool.
+    /// Makes an empty pool that grows as needed.
     #[must_use]
     pub fn new() -> Self {
+        Self::of(MAX)
+    }
+
+    /// Makes a pool of so many completions (8 million at most), whose memory is there from the start.
+    ///
+    /// So [`try_pair`](Self::try_pair) never allocates: who submits an operation has the storage for its answer, or is
+    /// told before it begins that there is none.
+    ///
+    /// # Progress
+    ///
+    /// Allocates.
+    #[must_use]
+    pub fn with_limit(limit: usize) -> Self {
+        let pool = Self::of(limit.min(MAX));
+        for index in 0..pool.pool.limit {
+            pool.pool.slots.ensure(index, Slot::new);
+        }
+        pool
+    }
+
+    fn of(limit: usize) -> Self {
         Self {
             pool: Arc::new(Pool {
                 slots: Table::new(),
                 free: FreeList::new(),
+                limit,
             }),
         }
     }
 
-    /// Makes the two ends of one answer, in a slot that comes back to the pool when both are gone.
+    /// Makes the two ends of one answer, in a slot that comes back to the pool when both are gone. Beyond the pool's
+    /// limit, in memory of their own.
     ///
     /// # Progress
     ///
-    /// Lock-free; allocates only when more pairs are in use than ever before.
+    /// Lock-free; allocates only when more pairs are in use than ever before, or than the limit allows.
     pub fn pair(&self) -> (Resolver<T>, Completion<T>) {
-        let index = self
-            .pool
-            .free
-            .pop(&self.pool.slots)
-            .map(|index| index as usize);
-        let Some(index) = index.or_else(|| self.pool.slots.reserve()) else {
-            return completion();
+        self.try_pair().unwrap_or_else(|_| completion())
+    }
+
+    /// As [`pair`](Self::pair), but keeps to the pool's limit. A pair is in use until both ends are gone.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfCompletions`] when as many pairs are in use as the limit allows.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free. In a pool [with a limit](Self::with_limit) it never allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{CompletionPool, OutOfCompletions};
+    ///
+    /// let answers = CompletionPool::<u32>::with_limit(1);
+    /// let pair = answers.try_pair()?;
+    /// assert_eq!(answers.try_pair().unwrap_err(), OutOfCompletions { limit: 1 });
+    /// drop(pair);
+    /// assert!(answers.try_pair().is_ok());
+    /// # Ok::<(), OutOfCompletions>(())
+    /// ```
+    pub fn try_pair(&self) -> Result<(Resolver<T>, Completion<T>), OutOfCompletions> {
+        let Pool { slots, free, limit } = &*self.pool;
+        let index = free.pop(slots).map(|index| index as usize);
+        let Some(index) = index.or_else(|| slots.reserve_below(*limit)) else {
+            return Err(OutOfCompletions { limit: *limit });
         };
-        let slot = self.pool.slots.ensure(index, Slot::new);
-        slot.state.store(0, Ordering::Relaxed);
+        let slot = slots.ensure(index, Slot::new);
+        slot.renew();
         slot.pool.store(
             Arc::into_raw(Arc::clone(&self.pool)).cast_mut(),
             Ordering::Relaxed,
         );
-        ends(NonNull::from(slot))
+        Ok(ends(NonNull::from(slot)))
     }
 }
 

@@ -9,7 +9,11 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
-use crate::completion::slot::{DROPPED, Outcome, RELEASED, RESOLVED, Slot, WAITER, free};
+use crate::completion::callback::Callback;
+use crate::completion::port::Watch;
+use crate::completion::slot::{
+    CALL, DROPPED, FOUND, Outcome, POST, RELEASED, RESOLVED, Slot, WAITER, free,
+};
 use crate::sync::atomic::Ordering;
 use crate::verdict::verdict;
 
@@ -46,11 +50,11 @@ unsafe impl<T: Send> Sync for Resolver<T> {}
 impl<T> Resolver<T> {
     /// Gives the answer, and wakes whoever waits for it. If nobody wants it any more, it is dropped here.
     ///
-    /// A waker runs on this thread; if it panics, the panic is caught.
+    /// A waker or callback runs on this thread, with nothing of agate's held; if it panics, the panic is caught.
     ///
     /// # Progress
     ///
-    /// Wait-free, and whatever the waker does.
+    /// Wait-free, and whatever the waker or callback does; lock-free for a completion that arrives at a port.
     pub fn resolve(self, value: T) {
         drop(self.try_resolve(value));
     }
@@ -59,7 +63,7 @@ impl<T> Resolver<T> {
     ///
     /// # Errors
     ///
-    /// The value, when the completion has been dropped.
+    /// The value, when the completion has been dropped or [cancelled](crate::Completion::cancel), or its port is gone.
     ///
     /// # Progress
     ///
@@ -73,12 +77,24 @@ impl<T> Resolver<T> {
         }
     }
 
+    /// Resolves with any outcome, which is dropped if nobody wants it.
+    pub(super) fn settle(self, outcome: Outcome<T>) {
+        let slot = ManuallyDrop::new(self).slot;
+        // SAFETY: as in `try_resolve`.
+        drop(unsafe { settle(slot, outcome) });
+    }
+
     /// Whether anybody still wants the answer. May become false at any time.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         // SAFETY: by R3 the slot is not freed before the resolver has set `RESOLVED`.
         let slot = unsafe { self.slot.as_ref() };
-        slot.state.load(Ordering::Relaxed) & DROPPED == 0
+        let state = slot.state.load(Ordering::Acquire);
+        if state & POST != 0 {
+            // SAFETY: R2: the completion has left a watch and is gone; only the resolver takes it.
+            return unsafe { slot.peek_left(Watch::<T>::is_wanted) };
+        }
+        state & DROPPED == 0
     }
 }
 
@@ -93,6 +109,21 @@ unsafe fn settle<T>(slot: NonNull<Slot<T>>, outcome: Outcome<T>) -> Option<Outco
     // SAFETY: R1, before `RESOLVED`.
     unsafe { shared.put(outcome) };
     let found = shared.state.fetch_or(RESOLVED, Ordering::AcqRel);
+    if found & FOUND == 0 {
+        return None;
+    }
+    // SAFETY: the caller is the slot's resolver.
+    unsafe { deliver(slot, found) }
+}
+
+/// Does what the completion has left to be done with the outcome, which is there.
+///
+/// # Safety
+///
+/// The caller is the slot's resolver, its setting of `RESOLVED` found `found`, and it does not use the slot afterwards.
+unsafe fn deliver<T>(slot: NonNull<Slot<T>>, found: u32) -> Option<Outcome<T>> {
+    // SAFETY: R3: with one of these bits found, the slot is alive until something below lets it go.
+    let shared = unsafe { slot.as_ref() };
     if found & DROPPED != 0 {
         // SAFETY: R1: the completion had gone, so the outcome is still ours.
         let outcome = unsafe { shared.take() };
@@ -102,16 +133,28 @@ unsafe fn settle<T>(slot: NonNull<Slot<T>>, outcome: Outcome<T>) -> Option<Outco
     }
     if found & WAITER != 0 {
         // SAFETY: R2.
-        let waiter = unsafe { shared.replace_waiter(None) };
+        let waiter = unsafe { shared.take_waiter(found) };
         if shared.state.fetch_or(RELEASED, Ordering::AcqRel) & DROPPED != 0 {
             // SAFETY: R3.
             unsafe { free(slot) };
         }
-        if let Some(waiter) = waiter {
-            waiter.wake();
-        }
+        waiter.wake();
+        return None;
     }
-    None
+    if found & CALL != 0 {
+        // SAFETY: R2.
+        let callback: Callback<T> = unsafe { shared.take_left() };
+        // SAFETY: R1.
+        let outcome = unsafe { shared.take() };
+        // SAFETY: R3.
+        unsafe { free(slot) };
+        callback.run(outcome);
+        return None;
+    }
+    // SAFETY: R2: what is left is a watch.
+    let watch: Watch<T> = unsafe { shared.take_left() };
+    // SAFETY: R3: by `POST` the slot is ours to pass on.
+    unsafe { watch.arrive(slot) }
 }
 
 impl<T> Drop for Resolver<T> {

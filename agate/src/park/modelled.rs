@@ -6,7 +6,7 @@ use crate::sync::{Arc, Condvar, Mutex};
 
 pub(super) struct Parker(Arc<(Mutex<bool>, Condvar)>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Unparker(Arc<(Mutex<bool>, Condvar)>);
 
 impl Parker {

@@ -7,7 +7,7 @@ use std::time::Instant;
 pub(super) struct Parker;
 
 /// Wakes a parked thread.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Unparker(Thread);
 
 impl Parker {
