@@ -13,6 +13,8 @@ mod pool;
 mod port;
 mod resolver;
 mod slot;
+#[cfg(all(test, not(loom)))]
+mod tests;
 mod wait;
 
 use std::fmt;

@@ -261,7 +261,7 @@ impl<T: Send + 'static> CompletionPort<T> {
         let mut helpers = self
             .helpers
             .lock()
-            .unwrap_or_else(|error| error.into_inner());
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if !helpers.iter().any(|known| known.is_same(&helper)) {
             helpers.push(helper);
         }
@@ -396,7 +396,7 @@ impl<T: Send + 'static> CompletionPort<T> {
 
     fn helpers(&mut self) -> &mut Vec<Helper> {
         let helpers = self.helpers.get_mut();
-        helpers.unwrap_or_else(|error| error.into_inner())
+        helpers.unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Helps each once; returns whether any had something to do.
