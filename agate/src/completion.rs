@@ -40,7 +40,9 @@ use crate::completion::slot::{
     DROPPED, Outcome, RELEASED, RESOLVED, Slot, WAITER, Waiter, boxed, free,
 };
 use crate::error::CompletionError;
+use crate::scope::{Carries, Local, Scope};
 use crate::sync::atomic::Ordering;
+use crate::words::{Number, Word};
 
 /// The end that receives the answer: poll it, wait for it with a time limit, or await it.
 ///
@@ -73,25 +75,25 @@ use crate::sync::atomic::Ordering;
 /// [cancelled](Self::cancel).
 #[doc(alias = "async")]
 #[must_use = "dropping a completion gives the answer up"]
-pub struct Completion<T> {
+pub struct Completion<T, S: Scope = Local> {
     /// `None` once the outcome was taken, or the operation cancelled.
-    slot: Option<NonNull<Slot<T>>>,
+    slot: Option<NonNull<Slot<T, S>>>,
     /// Whether somebody to wake is left in the slot, by this completion, or was when the resolver came.
     left_waiter: bool,
     cancelled: bool,
     /// The slot's, when the pair was made.
     generation: u32,
     /// What may bring the answer about while this end waits for it.
-    helper: Option<Helper>,
+    helper: Option<Helper<S>>,
     owns: PhantomData<T>,
 }
 
 // SAFETY: a completion receives a value of type `T` from the resolver's thread; the slot is split by R1 to R3.
-unsafe impl<T: Send> Send for Completion<T> {}
+unsafe impl<T: Send> Send for Completion<T, Local> {}
 // SAFETY: through `&Completion` only the state word is read.
-unsafe impl<T: Send> Sync for Completion<T> {}
+unsafe impl<T: Send> Sync for Completion<T, Local> {}
 
-impl<T> Completion<T> {
+impl<T, S: Scope> Completion<T, S> {
     /// Whether the answer (or its failure) is there, or was taken already.
     ///
     /// # Progress
@@ -123,7 +125,7 @@ impl<T> Completion<T> {
     }
 
     /// The slot, with no waiter left in it, if the outcome was not there.
-    fn unresolved(&mut self) -> Option<NonNull<Slot<T>>> {
+    fn unresolved(&mut self) -> Option<NonNull<Slot<T, S>>> {
         let slot = self.slot?;
         drop(self.take_waiter(slot));
         (!self.is_resolved(slot)).then_some(slot)
@@ -146,7 +148,7 @@ impl<T> Completion<T> {
         }
     }
 
-    fn is_resolved(&self, slot: NonNull<Slot<T>>) -> bool {
+    fn is_resolved(&self, slot: NonNull<Slot<T, S>>) -> bool {
         // SAFETY: by R3 the slot is alive: this completion has not let it go.
         let shared = unsafe { slot.as_ref() };
         debug_assert_eq!(shared.generation(), self.generation, "by R5");
@@ -154,7 +156,7 @@ impl<T> Completion<T> {
     }
 
     /// Takes the outcome and lets the slot go. `RESOLVED` was seen.
-    fn take(&mut self, slot: NonNull<Slot<T>>) -> Outcome<T> {
+    fn take(&mut self, slot: NonNull<Slot<T, S>>) -> Outcome<T> {
         self.slot = None;
         // SAFETY: by R3 the slot is alive: only the completion frees it, or the resolver after `DROPPED`.
         let shared = unsafe { slot.as_ref() };
@@ -169,7 +171,7 @@ impl<T> Completion<T> {
     }
 
     /// Leaves somebody for the resolver to wake, or gives it back if that has come already.
-    fn leave_waiter(&mut self, slot: NonNull<Slot<T>>, waiter: Waiter) -> Option<Waiter> {
+    fn leave_waiter(&mut self, slot: NonNull<Slot<T, S>>, waiter: Waiter) -> Option<Waiter> {
         // SAFETY: by R3 the slot is alive.
         let shared = unsafe { slot.as_ref() };
         // SAFETY: R2: nothing is left.
@@ -183,7 +185,7 @@ impl<T> Completion<T> {
     }
 
     /// Takes back whom was left to be woken, unless the resolver has it.
-    fn take_waiter(&mut self, slot: NonNull<Slot<T>>) -> Option<Waiter> {
+    fn take_waiter(&mut self, slot: NonNull<Slot<T, S>>) -> Option<Waiter> {
         if !self.left_waiter {
             return None;
         }
@@ -199,7 +201,7 @@ impl<T> Completion<T> {
     }
 }
 
-impl<T> Future for Completion<T> {
+impl<T, S: Scope> Future for Completion<T, S> {
     type Output = Result<T, CompletionError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -214,9 +216,9 @@ impl<T> Future for Completion<T> {
     }
 }
 
-impl<T> Unpin for Completion<T> {}
+impl<T, S: Scope> Unpin for Completion<T, S> {}
 
-impl<T> Drop for Completion<T> {
+impl<T, S: Scope> Drop for Completion<T, S> {
     fn drop(&mut self) {
         let Some(slot) = self.slot else { return };
         drop(self.take_waiter(slot));
@@ -235,7 +237,7 @@ impl<T> Drop for Completion<T> {
     }
 }
 
-impl<T> fmt::Debug for Completion<T> {
+impl<T, S: Scope> fmt::Debug for Completion<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Completion")
             .field("done", &self.is_done())
@@ -258,11 +260,16 @@ impl<T> fmt::Debug for Completion<T> {
 /// assert_eq!(completion.poll(), Some(Ok("done")));
 /// ```
 pub fn completion<T: Send + 'static>() -> (Resolver<T>, Completion<T>) {
+    pair::<T, Local>()
+}
+
+/// The same in any scope.
+pub(crate) fn pair<T, S: Carries<T>>() -> (Resolver<T, S>, Completion<T, S>) {
     ends(boxed())
 }
 
 /// The two ends of a slot that is as new.
-fn ends<T>(slot: NonNull<Slot<T>>) -> (Resolver<T>, Completion<T>) {
+fn ends<T, S: Scope>(slot: NonNull<Slot<T, S>>) -> (Resolver<T, S>, Completion<T, S>) {
     // SAFETY: the caller has just made or renewed it, so it is alive and nobody else uses it.
     let generation = unsafe { slot.as_ref() }.generation();
     (

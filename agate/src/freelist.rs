@@ -7,26 +7,27 @@
 //!   (within 2^32 pops): a compare-exchange that succeeds proves that the `next` read before is still right.
 //! - I3: an index is on the list at most once; only its owner may push it.
 
-use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::scope::Scope;
+use crate::sync::atomic::Ordering;
+use crate::words::{Number, Word};
 
 /// Where the list keeps, for each index, the one below it.
-pub(crate) trait Links {
+pub(crate) trait Links<S: Scope> {
     /// The link of an index that has been on the list at least once or is being pushed.
-    fn link(&self, index: u32) -> &AtomicU32;
+    fn link(&self, index: u32) -> &S::U32;
 }
 
 /// The list's top.
-#[derive(Debug)]
-pub(crate) struct FreeList {
-    head: AtomicU64,
+pub(crate) struct FreeList<S: Scope> {
+    head: S::U64,
 }
 
 const TAG_ONE: u64 = 1 << 32;
 
-impl FreeList {
+impl<S: Scope> FreeList<S> {
     pub(crate) fn new() -> Self {
         Self {
-            head: AtomicU64::new(0),
+            head: S::U64::new(0),
         }
     }
 
@@ -34,7 +35,7 @@ impl FreeList {
     ///
     /// Everything that happened before its push happens before this returns.
     #[inline]
-    pub(crate) fn pop(&self, links: &impl Links) -> Option<u32> {
+    pub(crate) fn pop(&self, links: &impl Links<S>) -> Option<u32> {
         let mut seen = self.head.load(Ordering::Acquire);
         loop {
             let index = top(seen)?;
@@ -53,7 +54,7 @@ impl FreeList {
 
     /// Puts an index on top. Lock-free. The caller owns it until now (I3).
     #[inline]
-    pub(crate) fn push(&self, links: &impl Links, index: u32) {
+    pub(crate) fn push(&self, links: &impl Links<S>, index: u32) {
         let link = links.link(index);
         let mut seen = self.head.load(Ordering::Relaxed);
         loop {

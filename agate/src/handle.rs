@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use crate::attach::{Place, Places, Role};
+use crate::attach::{Place, Role};
 use crate::error::AttachError;
 use crate::kind::Kind;
+use crate::object::Named;
 use crate::scope::{Local, Scope};
-use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many users of each role may be attached to an object at once.
 ///
@@ -90,7 +90,7 @@ impl Default for Limits {
 /// # Examples
 ///
 /// ```
-/// use agate::{Capacity, Limits, Local};
+/// use agate::{Capacity, Limits, Local, Scope};
 ///
 /// let numbers = Local.queue::<u64>(Limits::senders(1), Capacity::Unbounded)?;
 /// let elsewhere = numbers.clone();
@@ -101,32 +101,18 @@ impl Default for Limits {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Handle<K: Kind<S>, S: Scope = Local> {
-    object: S::Ref<Object<K>>,
-}
-
-/// What handles and places share: the object, its limits and who is attached.
-pub(crate) struct Object<K> {
-    pub(crate) kind: K,
-    pub(crate) limits: Limits,
-    pub(crate) places: Places,
-    handles: AtomicUsize,
+    object: Named<K, S>,
 }
 
 impl<K: Kind<S>, S: Scope> Handle<K, S> {
-    pub(crate) fn new(scope: S, limits: Limits, kind: K) -> Self {
-        let object = Object {
-            kind,
-            limits,
-            places: Places::new(),
-            handles: AtomicUsize::new(1),
-        };
+    pub(crate) fn new(limits: Limits, kind: K) -> Self {
         Self {
-            object: scope.share(object),
+            object: Named::new(limits, kind),
         }
     }
 
     pub(crate) fn object(&self) -> &K {
-        &self.object.kind
+        self.object.kind()
     }
 
     /// Attaches to the object in its usual role (for a queue: as a sender).
@@ -152,7 +138,7 @@ impl<K: Kind<S>, S: Scope> Handle<K, S> {
     ///
     /// Lock-free.
     pub fn place(&self, role: Role) -> Result<Place<K, S>, AttachError> {
-        Place::take(&self.object, role)
+        self.object.enter(role).map(Place::new)
     }
 
     /// Closes the object: nothing new is accepted, what was accepted can still be received.
@@ -161,35 +147,26 @@ impl<K: Kind<S>, S: Scope> Handle<K, S> {
     ///
     /// Wait-free, except that it wakes the receiver if that sleeps (a system call that does not wait).
     pub fn close(&self) {
-        self.object.kind.close();
+        self.object.kind().close();
     }
 
     /// How many users of a role are attached now. Others may attach and detach meanwhile.
     #[must_use]
     pub fn attached(&self, role: Role) -> usize {
-        self.object.places.attached(role)
+        self.object.attached(role)
     }
 
     /// The limits that the object was made with.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        self.object.limits
+        self.object.limits()
     }
 }
 
 impl<K: Kind<S>, S: Scope> Clone for Handle<K, S> {
     fn clone(&self) -> Self {
-        self.object.handles.fetch_add(1, Ordering::Relaxed);
         Self {
             object: self.object.clone(),
-        }
-    }
-}
-
-impl<K: Kind<S>, S: Scope> Drop for Handle<K, S> {
-    fn drop(&mut self) {
-        if self.object.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.object.kind.unnamed();
         }
     }
 }
@@ -198,7 +175,7 @@ impl<K: Kind<S>, S: Scope> fmt::Debug for Handle<K, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle")
             .field("kind", &K::NAME)
-            .field("limits", &self.object.limits)
+            .field("limits", &self.object.limits())
             .finish_non_exhaustive()
     }
 }

@@ -6,7 +6,7 @@ use crate::scope::{Local, Scope};
 
 /// A kind of object that handles can name: agate's queues and inboxes, or one of your own.
 ///
-/// The value is the object's shared state; [`Local::install`](crate::Local::install) gives a handle to it.
+/// The value is the object's shared state; [`Scope::install`](crate::Scope::install) gives a handle to it.
 /// A user of it holds a [`Place`], which counts against the limits and keeps the object alive.
 ///
 /// # Examples
@@ -14,7 +14,7 @@ use crate::scope::{Local, Scope};
 /// A counter of one's own that at most two users may hold at once:
 ///
 /// ```
-/// use agate::{AttachError, Kind, Limits, Local, Place, Role};
+/// use agate::{AttachError, Kind, Limits, Local, Place, Role, Scope};
 /// use std::sync::atomic::{AtomicU64, Ordering};
 ///
 /// struct Counter(AtomicU64);
@@ -57,9 +57,10 @@ pub trait Kind<S: Scope = Local>: Sized + 'static {
     /// Closes the object's intake. May be called more than once and from any thread.
     fn close(&self) {}
 
-    /// An attachment of `role` is gone, and `left` of that role remain. Called after the place was given back.
-    fn detached(&self, role: Role, left: usize) {
-        let _ = (role, left);
+    /// The last attachment of a role is gone, so its places are vacant (others may attach meanwhile). Called after the
+    /// place was given back.
+    fn vacated(&self, role: Role) {
+        let _ = role;
     }
 
     /// The last handle is gone: from now on nobody new can attach.

@@ -42,9 +42,9 @@
 //! | object | made by | attach gives |
 //! |---|---|---|
 //! | [`Owner`], a thread with an [`Inbox`] | [`Local::owner`] | [`Port`] |
-//! | [`Queue`] of messages | [`Local::queue`] | [`Sender`], [`Receiver`] |
-//! | [`Stream`] of byte messages, in [`Block`]s | [`Local::stream`] | [`StreamSender`], [`StreamReceiver`] |
-//! | one of your own [`Kind`] | [`Local::install`] | whatever you like |
+//! | [`Queue`] of messages | [`Scope::queue`] | [`Sender`], [`Receiver`] |
+//! | [`Stream`] of byte messages, in [`Block`]s | [`Scope::stream`] | [`StreamSender`], [`StreamReceiver`] |
+//! | one of your own [`Kind`] | [`Scope::install`] | whatever you like |
 //!
 //! # Names that can be relied on
 //!
@@ -56,12 +56,14 @@
 mod attach;
 mod caught;
 mod completion;
+mod counted;
 mod error;
 mod freelist;
 mod handle;
 mod kind;
 #[cfg(all(test, loom))]
 mod model;
+mod object;
 mod owner;
 mod park;
 mod queue;
@@ -70,6 +72,7 @@ mod stream;
 mod sync;
 mod table;
 mod verdict;
+mod words;
 
 pub use attach::{Place, Role};
 pub use completion::{
@@ -87,7 +90,7 @@ pub use owner::{
 };
 pub use park::WaitMode;
 pub use queue::{Capacity, Drain, Queue, Receiver, Sender};
-pub use scope::{Local, Scope};
+pub use scope::{Carries, Local, Private, Scope};
 pub use stream::{
     Block, BlockOptions, BlockPool, BlockStats, RawBlock, Reservation, Stream, StreamReceiver,
     StreamSender,

@@ -2,6 +2,7 @@
 //!
 //! The protocol, and why no wake-up is lost, stands in `park.md` beside this file.
 
+mod bell;
 mod gate;
 #[cfg(all(target_os = "linux", not(loom)))]
 mod linux;
@@ -16,6 +17,7 @@ mod threads;
 
 use std::time::{Duration, Instant};
 
+pub(crate) use bell::{Alone, Bell};
 pub(crate) use gate::Gate;
 #[cfg(all(target_os = "linux", not(loom)))]
 use linux::Sleeper;
@@ -51,7 +53,7 @@ const CLOSED: u32 = 2;
 ///
 /// Its word is read by every send and written only when the receiver goes to sleep, is woken, or closes.
 #[derive(Debug)]
-pub(crate) struct Doorbell {
+pub struct Doorbell {
     word: AtomicU32,
     barrier: Barrier,
     mode: WaitMode,
@@ -76,16 +78,14 @@ enum Barrier {
 
 /// Whether [`Doorbell::wait`] ended with something to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Woken {
+pub enum Woken {
     Ready,
     TimedOut,
+    /// Nobody but this thread could ever make it ready.
+    Stalled,
 }
 
 impl Doorbell {
-    pub(crate) fn new(mode: WaitMode) -> Self {
-        Self::with_barrier(mode, Barrier::choose())
-    }
-
     fn with_barrier(mode: WaitMode, barrier: Barrier) -> Self {
         let sleeper = Sleeper::new();
         Self {
@@ -103,82 +103,7 @@ impl Doorbell {
         Self::with_barrier(WaitMode::Wake, Barrier::Missing)
     }
 
-    /// Whether nothing new is accepted.
-    #[inline(always)]
-    pub(crate) fn is_closed(&self) -> bool {
-        self.word.load(Ordering::Relaxed) & CLOSED != 0
-    }
-
-    /// As `is_closed`, and what happened before the close is visible then.
-    pub(crate) fn is_closed_acquire(&self) -> bool {
-        self.word.load(Ordering::Acquire) & CLOSED != 0
-    }
-
-    /// To be called after each publish. 0: there is nothing to do; else call [`answer`](Self::answer) with it.
-    #[inline(always)]
-    pub(crate) fn after_publish(&self) -> u32 {
-        self.barrier.light();
-        self.word.load(Ordering::Relaxed)
-    }
-
-    /// Wakes the receiver if it sleeps. Returns whether the bell is closed.
-    pub(crate) fn answer(&self, word: u32) -> bool {
-        if word & SLEEPING != 0 {
-            self.stamp.store(self.now(), Ordering::Relaxed);
-            // The exchange lets one sender of a burst through: one wake.
-            if self.word.fetch_and(!SLEEPING, Ordering::AcqRel) & SLEEPING != 0 {
-                self.sleeper.wake(&self.word);
-            }
-        }
-        word & CLOSED != 0
-    }
-
-    /// Both in one, for what happens rarely.
-    pub(crate) fn ring(&self) -> bool {
-        self.answer(self.after_publish())
-    }
-
-    /// Closes and wakes the receiver, whatever its mode. Returns whether this call was the first.
-    pub(crate) fn close(&self) -> bool {
-        let before = self.word.swap(CLOSED, Ordering::AcqRel);
-        self.sleeper.wake(&self.word);
-        before & CLOSED == 0
-    }
-
-    /// The waiter's half of the barrier: everything that senders published before they looked at the word is visible
-    /// after this, or they see what was stored to the word before.
-    pub(crate) fn heavy_barrier(&self) {
-        if !self.barrier.heavy() {
-            fence(Ordering::SeqCst);
-        }
-    }
-
-    /// Waits until `ready`, spinning and sleeping as `gate` has learnt, or until the deadline.
-    ///
-    /// `ready` must be true once the bell is closed. Called by the receiver only.
-    pub(crate) fn wait(
-        &self,
-        gate: &mut Gate,
-        deadline: Option<Instant>,
-        ready: impl Fn() -> bool,
-    ) -> Woken {
-        if let WaitMode::Poll(interval) = self.mode {
-            return self.poll(interval, deadline, ready);
-        }
-        gate.wait(&ready, deadline, |gate| {
-            let asleep = self.now();
-            self.stamp.store(0, Ordering::Relaxed);
-            self.sleep(deadline, &ready);
-            let now = self.now();
-            let latency = match self.stamp.load(Ordering::Relaxed) {
-                0 => None,
-                stamp => Some(now.saturating_sub(stamp)),
-            };
-            gate.slept(now - asleep, latency);
-        })
-    }
-
-    fn poll(
+    fn poll_until(
         &self,
         interval: Duration,
         deadline: Option<Instant>,
@@ -227,6 +152,67 @@ impl Doorbell {
 
     fn now(&self) -> u64 {
         nanos(self.epoch.elapsed()).max(1)
+    }
+}
+
+impl Bell for Doorbell {
+    fn new(mode: WaitMode) -> Self {
+        Self::with_barrier(mode, Barrier::choose())
+    }
+
+    #[inline(always)]
+    fn is_closed(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & CLOSED != 0
+    }
+
+    fn is_closed_acquire(&self) -> bool {
+        self.word.load(Ordering::Acquire) & CLOSED != 0
+    }
+
+    #[inline(always)]
+    fn after_publish(&self) -> u32 {
+        self.barrier.light();
+        self.word.load(Ordering::Relaxed)
+    }
+
+    fn answer(&self, word: u32) -> bool {
+        if word & SLEEPING != 0 {
+            self.stamp.store(self.now(), Ordering::Relaxed);
+            // The exchange lets one sender of a burst through: one wake.
+            if self.word.fetch_and(!SLEEPING, Ordering::AcqRel) & SLEEPING != 0 {
+                self.sleeper.wake(&self.word);
+            }
+        }
+        word & CLOSED != 0
+    }
+
+    fn close(&self) -> bool {
+        let before = self.word.swap(CLOSED, Ordering::AcqRel);
+        self.sleeper.wake(&self.word);
+        before & CLOSED == 0
+    }
+
+    fn heavy_barrier(&self) {
+        if !self.barrier.heavy() {
+            fence(Ordering::SeqCst);
+        }
+    }
+
+    fn wait(&self, gate: &mut Gate, deadline: Option<Instant>, ready: impl Fn() -> bool) -> Woken {
+        if let WaitMode::Poll(interval) = self.mode {
+            return self.poll_until(interval, deadline, ready);
+        }
+        gate.wait(&ready, deadline, |gate| {
+            let asleep = self.now();
+            self.stamp.store(0, Ordering::Relaxed);
+            self.sleep(deadline, &ready);
+            let now = self.now();
+            let latency = match self.stamp.load(Ordering::Relaxed) {
+                0 => None,
+                stamp => Some(now.saturating_sub(stamp)),
+            };
+            gate.slept(now - asleep, latency);
+        })
     }
 }
 

@@ -11,7 +11,9 @@
 
 use std::marker::PhantomData;
 
-use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use crate::scope::Scope;
+use crate::sync::atomic::Ordering;
+use crate::words::{Number, Word};
 
 /// Entries in the first chunk.
 const FIRST: usize = if cfg!(loom) { 1 } else { 8 };
@@ -21,18 +23,18 @@ pub(crate) const MAX: usize = FIRST * ((1 << CHUNKS) - 1);
 const SEALED: usize = 1 << (usize::BITS - 1);
 
 /// Entries with stable addresses; indices are handed out in order.
-pub(crate) struct Table<E> {
-    chunks: [AtomicPtr<E>; CHUNKS],
+pub(crate) struct Table<E, S: Scope> {
+    chunks: [S::Ptr<E>; CHUNKS],
     /// How many indices were handed out, and [`SEALED`].
-    made: AtomicUsize,
+    made: S::Usize,
     owns: PhantomData<E>,
 }
 
-impl<E> Table<E> {
+impl<E, S: Scope> Table<E, S> {
     pub(crate) fn new() -> Self {
         Self {
-            chunks: std::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
-            made: AtomicUsize::new(0),
+            chunks: std::array::from_fn(|_| S::Ptr::new(std::ptr::null_mut())),
+            made: S::Usize::new(0),
             owns: PhantomData,
         }
     }
@@ -112,7 +114,7 @@ impl<E> Table<E> {
     }
 }
 
-impl<E> Drop for Table<E> {
+impl<E, S: Scope> Drop for Table<E, S> {
     fn drop(&mut self) {
         for (index, chunk) in self.chunks.iter().enumerate() {
             let entries = chunk.load(Ordering::Acquire);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use agate::{
     BlockOptions, BlockPool, Capacity, CompletionPool, Handler, Limits, Local, Pending, Resolver,
+    Scope,
 };
 
 const LONG: Duration = Duration::from_secs(60);

@@ -3,9 +3,9 @@
 use std::cell::Cell;
 
 use agate::{
-    Block, BlockPool, Completion, CompletionPool, Drain, Handle, Handler, Inbox, Local, Owner,
-    OwnerOptions, Port, Queue, RawBlock, Receiver, Resolver, Sender, ShutdownError, Stream,
-    StreamReceiver, StreamSender,
+    Arrival, Block, BlockPool, Completion, CompletionPool, CompletionPort, Drain, Handle, Handler,
+    Inbox, Local, Owner, OwnerOptions, Port, PortFull, Private, Queue, RawBlock, Receiver,
+    Resolver, Sender, ShutdownError, Stream, StreamReceiver, StreamSender,
 };
 
 /// A handler, and a value, that must stay on its thread.
@@ -63,6 +63,14 @@ fn send_and_sync() {
         Resolver<Confined>: false false;
         CompletionPool<Cell<u8>>: true true;
         CompletionPool<Confined>: false false;
+        CompletionPort<Cell<u8>>: true true;
+        CompletionPort<Confined>: false false;
+        PortFull<Cell<u8>>: true true;
+        Arrival<Cell<u8>>: true false;
+        Completion<u8, Private>: false false;
+        Resolver<u8, Private>: false false;
+        CompletionPool<u8, Private>: false false;
+        CompletionPort<u8, Private>: false false;
         BlockPool: true true;
         Block: true false;
         RawBlock: false false;

@@ -107,7 +107,10 @@ fn a_join_gives_the_outcomes_in_their_order() {
 
 #[test]
 fn a_join_of_nothing_is_done() {
-    assert_eq!(Completion::<u32>::join([]).poll(), Some(Ok(Vec::new())));
+    assert_eq!(
+        Completion::join([] as [Completion<u32>; 0]).poll(),
+        Some(Ok(Vec::new()))
+    );
     let (resolver, part) = completion();
     resolver.resolve(1);
     assert_eq!(Completion::join([part]).poll(), Some(Ok(vec![Ok(1)])));

@@ -13,7 +13,7 @@ struct Latch {
 
 #[derive(Default)]
 struct Log {
-    left: AtomicUsize,
+    vacated: AtomicUsize,
     unnamed: AtomicUsize,
     dropped: AtomicUsize,
 }
@@ -37,9 +37,9 @@ impl Kind for Latch {
         self.closed.store(true, Ordering::Release);
     }
 
-    fn detached(&self, role: Role, left: usize) {
+    fn vacated(&self, role: Role) {
         assert_eq!(role, Role::User);
-        self.log.left.store(left, Ordering::Relaxed);
+        self.log.vacated.fetch_add(1, Ordering::Relaxed);
     }
 
     fn unnamed(&self) {
@@ -63,7 +63,7 @@ fn latch(users: usize) -> (Handle<Latch>, Arc<Log>) {
 }
 
 #[test]
-fn a_kind_is_told_who_is_left_and_when_it_has_no_name() {
+fn a_kind_is_told_when_nobody_is_left_and_when_it_has_no_name() {
     let (latch, log) = latch(3);
     let held: Vec<Held> = (0..3).map(|_| latch.attach().unwrap()).collect();
     assert_eq!(
@@ -75,14 +75,15 @@ fn a_kind_is_told_who_is_left_and_when_it_has_no_name() {
     );
     let mut held = held.into_iter();
     assert_eq!(held.next().map(|held| held.0.role()), Some(Role::User));
-    assert_eq!(log.left.load(Ordering::Relaxed), 2);
+    assert_eq!(latch.attached(Role::User), 2);
     drop((latch.clone(), held.next()));
+    assert_eq!(latch.attached(Role::User), 1);
     assert_eq!(
         (
-            log.left.load(Ordering::Relaxed),
+            log.vacated.load(Ordering::Relaxed),
             log.unnamed.load(Ordering::Relaxed)
         ),
-        (1, 0)
+        (0, 0)
     );
     drop(latch);
     assert_eq!(
@@ -95,10 +96,10 @@ fn a_kind_is_told_who_is_left_and_when_it_has_no_name() {
     drop(held);
     assert_eq!(
         (
-            log.left.load(Ordering::Relaxed),
+            log.vacated.load(Ordering::Relaxed),
             log.dropped.load(Ordering::Relaxed)
         ),
-        (0, 1)
+        (1, 1)
     );
 }
 

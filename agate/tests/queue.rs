@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use agate::{
-    AttachError, Capacity, Closed, CreateError, Limits, Local, RecvError, Role, SendError,
+    AttachError, Capacity, Closed, CreateError, Limits, Local, RecvError, Role, Scope, SendError,
     TryRecvError, TrySendError,
 };
 

@@ -4,8 +4,8 @@ use std::thread;
 use std::time::Duration;
 
 use agate::{
-    AttachError, BlockOptions, BlockPool, Closed, Handle, Limits, Local, RecvError, Role, Stream,
-    StreamError, TryRecvError,
+    AttachError, BlockOptions, BlockPool, Closed, Handle, Limits, Local, RecvError, Role, Scope,
+    Stream, StreamError, TryRecvError,
 };
 
 const LONG: Duration = Duration::from_secs(60);

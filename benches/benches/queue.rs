@@ -3,7 +3,7 @@
 //!
 //! This leaves out what threads cost each other; it shows the instructions of a send and of a drain, no more.
 
-use agate::{Capacity, Limits, Local};
+use agate::{Capacity, Limits, Local, Scope};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use crossbeam_queue::{ArrayQueue, SegQueue};
 use std::hint::black_box;

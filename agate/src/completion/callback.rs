@@ -15,8 +15,10 @@ use crate::caught;
 use crate::completion::Completion;
 use crate::completion::slot::{CALL, Outcome, RESOLVED, free};
 use crate::error::CompletionError;
+use crate::scope::{Carries, Scope};
 use crate::sync::atomic::Ordering;
 use crate::verdict::Verdict;
+use crate::words::Number;
 
 type Words = [MaybeUninit<*mut ()>; 2];
 
@@ -88,7 +90,7 @@ unsafe fn call_boxed<T, F: FnOnce(Outcome<T>)>(data: Words, outcome: Outcome<T>)
     callback(outcome);
 }
 
-impl<T: 'static> Completion<T> {
+impl<T: 'static, S: Scope> Completion<T, S> {
     /// Has `callback` called with the outcome: on the resolver's thread when it is there, or here and now if it is
     /// there already.
     ///
@@ -115,7 +117,8 @@ impl<T: 'static> Completion<T> {
     /// ```
     pub fn on_done<F>(self, callback: F)
     where
-        F: FnOnce(Result<T, CompletionError>) + Send + 'static,
+        F: FnOnce(Result<T, CompletionError>) + 'static,
+        S: Carries<F>,
     {
         self.call(callback);
     }

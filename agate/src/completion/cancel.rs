@@ -6,7 +6,9 @@
 
 use crate::completion::slot::{BEGUN, CANCELLED, DROPPED, RESOLVED};
 use crate::completion::{Completion, Resolver};
+use crate::scope::Scope;
 use crate::sync::atomic::Ordering;
+use crate::words::{Number, Word};
 
 /// How [`Completion::cancel`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +23,7 @@ pub enum Cancel {
     NotCancellable,
 }
 
-impl<T> Completion<T> {
+impl<T, S: Scope> Completion<T, S> {
     /// Cancels the operation, unless it is done or its resolver has said that it has [begun](Resolver::begin).
     ///
     /// A resolver that never says so can be cancelled until it resolves. It learns of it by
@@ -104,7 +106,7 @@ fn refusal(state: u32) -> Option<Cancel> {
     }
 }
 
-impl<T> Resolver<T> {
+impl<T, S: Scope> Resolver<T, S> {
     /// Says that the operation begins, and cannot be cancelled from here on; `false` if it was cancelled before.
     ///
     /// What is given up without being cancelled begins like any other: see [`is_wanted`](Self::is_wanted).

@@ -8,10 +8,12 @@
     reason = "a counted reference to an object of any type, H1"
 )]
 
+use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 
 use crate::completion::Completion;
-use crate::sync::Arc;
+use crate::counted::Counted;
+use crate::scope::{Local, Scope};
 
 /// What can be driven by whoever waits for its answers.
 pub(crate) trait Help {
@@ -21,43 +23,43 @@ pub(crate) trait Help {
 }
 
 /// A counted reference to something that helps.
-pub(crate) struct Helper {
+pub(crate) struct Helper<S: Scope> {
     object: *const (),
     verbs: &'static Verbs,
+    scope: PhantomData<S>,
 }
 
 /// What can be done with the object, by its type.
 struct Verbs {
     help: unsafe fn(*const ()) -> bool,
-    another: unsafe fn(*const ()) -> Helper,
+    another: unsafe fn(*const ()),
     end: unsafe fn(*const ()),
 }
 
 // SAFETY: `new` is given objects that may be shared and moved between threads.
-unsafe impl Send for Helper {}
+unsafe impl Send for Helper<Local> {}
 // SAFETY: as above.
-unsafe impl Sync for Helper {}
+unsafe impl Sync for Helper<Local> {}
 
-struct VerbsOf<H>(std::marker::PhantomData<H>);
+struct VerbsOf<H, S>(PhantomData<(H, S)>);
 
-impl<H: Help + 'static> VerbsOf<H> {
+impl<H: Help + 'static, S: Scope> VerbsOf<H, S> {
     const VERBS: Verbs = Verbs {
         help: help::<H>,
-        another: another::<H>,
-        end: end::<H>,
+        another: another::<H, S>,
+        end: end::<H, S>,
     };
 }
 
-impl Helper {
-    #[allow(dead_code, reason = "owners that are driven by their users make them")]
-    pub(crate) fn new<H: Help + Send + Sync + 'static>(object: Arc<H>) -> Self {
-        Self::of(object)
-    }
-
-    fn of<H: Help + 'static>(object: Arc<H>) -> Self {
+impl<S: Scope> Helper<S> {
+    /// # Safety
+    ///
+    /// In [`Local`], the object is `Send` and `Sync`.
+    pub(crate) unsafe fn new<H: Help + 'static>(object: S::Ref<H>) -> Self {
         Self {
-            object: Arc::into_raw(object).cast(),
-            verbs: &VerbsOf::<H>::VERBS,
+            object: S::Ref::into_raw(object).cast(),
+            verbs: &VerbsOf::<H, S>::VERBS,
+            scope: PhantomData,
         }
     }
 
@@ -72,14 +74,19 @@ impl Helper {
     }
 }
 
-impl Clone for Helper {
+impl<S: Scope> Clone for Helper<S> {
     fn clone(&self) -> Self {
         // SAFETY: H1.
-        unsafe { (self.verbs.another)(self.object) }
+        unsafe { (self.verbs.another)(self.object) };
+        Self {
+            object: self.object,
+            verbs: self.verbs,
+            scope: PhantomData,
+        }
     }
 }
 
-impl Drop for Helper {
+impl<S: Scope> Drop for Helper<S> {
     fn drop(&mut self) {
         // SAFETY: H1, and this one's count ends here.
         unsafe { (self.verbs.end)(self.object) };
@@ -95,27 +102,29 @@ unsafe fn help<H: Help>(object: *const ()) -> bool {
     object.help()
 }
 
+/// Counts once more.
+///
 /// # Safety
 ///
 /// H1.
-unsafe fn another<H: Help + 'static>(object: *const ()) -> Helper {
+unsafe fn another<H: Help, S: Scope>(object: *const ()) {
     // SAFETY: H1; the count that this reference stands for stays with the helper it is made from.
-    let object = ManuallyDrop::new(unsafe { Arc::from_raw(object.cast::<H>()) });
-    Helper::of(Arc::clone(&object))
+    let object = ManuallyDrop::new(unsafe { S::Ref::from_raw(object.cast::<H>()) });
+    S::Ref::into_raw(S::Ref::clone(&object));
 }
 
 /// # Safety
 ///
 /// H1, and the helper is not used again.
-unsafe fn end<H: Help>(object: *const ()) {
+unsafe fn end<H: Help, S: Scope>(object: *const ()) {
     // SAFETY: as the caller promises.
-    drop(unsafe { Arc::from_raw(object.cast::<H>()) });
+    drop(unsafe { S::Ref::from_raw(object.cast::<H>()) });
 }
 
-impl<T> Completion<T> {
+impl<T, S: Scope> Completion<T, S> {
     /// Gives the completion a helper, which every wait calls before and while it waits.
     #[allow(dead_code, reason = "owners that are driven by their users call it")]
-    pub(crate) fn with_helper(mut self, helper: Helper) -> Self {
+    pub(crate) fn with_helper(mut self, helper: Helper<S>) -> Self {
         self.helper = Some(helper);
         self
     }

@@ -13,12 +13,14 @@ use crate::completion::help::{Help, Helper};
 use crate::completion::slot::Outcome;
 use crate::completion::wait::wait_first;
 use crate::completion::{Completion, Resolver, boxed, ends};
+use crate::counted::Counted;
 use crate::error::{CompletionError, WaitError};
-use crate::sync::Arc;
-use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::scope::{Local, Scope};
+use crate::sync::atomic::Ordering;
 use crate::sync::cell::UnsafeCell;
+use crate::words::{Number, Word};
 
-impl<T> Completion<T> {
+impl<T, S: Scope> Completion<T, S> {
     /// Waits until all of these are done, at most so long. Their outcomes are then taken with [`poll`](Self::poll).
     ///
     /// # Errors
@@ -93,7 +95,7 @@ impl<T> Completion<T> {
     }
 }
 
-impl<T: Send + 'static> Completion<T> {
+impl<T: 'static, S: Scope> Completion<T, S> {
     /// Joins many answers into one that is there when all of them are: their outcomes, in their order.
     ///
     /// Cancelling or dropping the joined completion does not cancel its parts.
@@ -116,7 +118,7 @@ impl<T: Send + 'static> Completion<T> {
     /// assert_eq!(both.poll(), Some(Ok(vec![Err(CompletionError::Abandoned), Ok(2)])));
     /// ```
     #[doc(alias = "join_all")]
-    pub fn join<I>(parts: I) -> Completion<Vec<Result<T, CompletionError>>>
+    pub fn join<I>(parts: I) -> Completion<Vec<Result<T, CompletionError>>, S>
     where
         I: IntoIterator<Item = Self>,
     {
@@ -128,13 +130,13 @@ impl<T: Send + 'static> Completion<T> {
         }
         joined.helper = helper_of(&parts);
         let results = parts.iter().map(|_| UnsafeCell::new(MaybeUninit::uninit()));
-        let join = Arc::new(Join {
-            missing: AtomicUsize::new(parts.len()),
+        let join = S::Ref::new(Join::<T, S> {
+            missing: S::Usize::new(parts.len()),
             results: results.collect(),
             resolver: UnsafeCell::new(ManuallyDrop::new(resolver)),
         });
         for (index, part) in parts.into_iter().enumerate() {
-            let join = Arc::clone(&join);
+            let join = join.clone();
             part.call(move |outcome| join.part(index, outcome));
         }
         joined
@@ -142,18 +144,18 @@ impl<T: Send + 'static> Completion<T> {
 }
 
 /// What the parts of a joined completion share.
-struct Join<T> {
-    missing: AtomicUsize,
+struct Join<T, S: Scope> {
+    missing: S::Usize,
     results: Box<[UnsafeCell<MaybeUninit<Outcome<T>>>]>,
-    resolver: UnsafeCell<ManuallyDrop<Resolver<Vec<Outcome<T>>>>>,
+    resolver: UnsafeCell<ManuallyDrop<Resolver<Vec<Outcome<T>>, S>>>,
 }
 
 // SAFETY: outcomes are moved in and out between threads, by J1 one at a time.
-unsafe impl<T: Send> Send for Join<T> {}
+unsafe impl<T: Send> Send for Join<T, Local> {}
 // SAFETY: as above.
-unsafe impl<T: Send> Sync for Join<T> {}
+unsafe impl<T: Send> Sync for Join<T, Local> {}
 
-impl<T> Join<T> {
+impl<T, S: Scope> Join<T, S> {
     /// Called by the callback of the part at `index`.
     fn part(&self, index: usize, outcome: Outcome<T>) {
         let outcome = MaybeUninit::new(outcome);
@@ -176,24 +178,25 @@ impl<T> Join<T> {
 }
 
 /// Helps several.
-struct Several(Vec<Helper>);
+struct Several<S: Scope>(Vec<Helper<S>>);
 
-impl Help for Several {
+impl<S: Scope> Help for Several<S> {
     fn help(&self) -> bool {
         self.0.iter().fold(false, |any, helper| helper.help() | any)
     }
 }
 
 /// A helper for all that these have, if any has one.
-fn helper_of<T>(parts: &[Completion<T>]) -> Option<Helper> {
-    let mut several: Vec<Helper> = Vec::new();
+fn helper_of<T, S: Scope>(parts: &[Completion<T, S>]) -> Option<Helper<S>> {
+    let mut several: Vec<Helper<S>> = Vec::new();
     for helper in parts.iter().filter_map(|part| part.helper.as_ref()) {
         if !several.iter().any(|known| known.is_same(helper)) {
             several.push(helper.clone());
         }
     }
     if several.len() > 1 {
-        return Some(Helper::new(Arc::new(Several(several))));
+        // SAFETY: several helpers are `Send` and `Sync` where one is.
+        return Some(unsafe { Helper::new(S::Ref::new(Several(several))) });
     }
     several.pop()
 }

@@ -19,50 +19,54 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::caught;
 use crate::completion::help::Helper;
 use crate::completion::slot::{Outcome, POST, RELEASED, RESOLVED, Slot, free};
 use crate::completion::wait::{LONG, SHORT, sooner};
-use crate::completion::{Completion, completion, is_wait_forbidden};
+use crate::completion::{Completion, boxed, ends, is_wait_forbidden};
+use crate::counted::Counted;
 use crate::error::{CompletionError, NextError};
-use crate::park::{Doorbell, Gate, WaitMode, Woken};
-use crate::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
-use crate::sync::{Arc, Line};
+use crate::park::{Bell, Gate, WaitMode, Woken};
+use crate::scope::{Local, Scope};
+use crate::sync::Line;
+use crate::sync::atomic::Ordering;
+use crate::words::{Number, Word};
 
 /// What a port and the completions that it watches share.
-struct Shared<T> {
-    head: Line<AtomicPtr<Slot<T>>>,
-    bell: Doorbell,
+struct Shared<T, S: Scope> {
+    head: Line<S::Ptr<Slot<T, S>>>,
+    bell: S::Bell,
     /// How many are watched and were not yielded.
-    watched: AtomicUsize,
+    watched: S::Usize,
     limit: usize,
 }
 
 // SAFETY: the list moves values of type `T` between threads; by P1 and P2 each slot is one thread's at a time.
-unsafe impl<T: Send> Send for Shared<T> {}
+unsafe impl<T: Send> Send for Shared<T, Local> {}
 // SAFETY: as above.
-unsafe impl<T: Send> Sync for Shared<T> {}
+unsafe impl<T: Send> Sync for Shared<T, Local> {}
 
 /// What `head` is when the port is gone: the address of no slot.
-fn gone<T>() -> *mut Slot<T> {
+fn gone<T, S: Scope>() -> *mut Slot<T, S> {
     ptr::without_provenance_mut(1)
 }
 
 /// What a watched completion leaves in its slot: where to post to, under which key.
-pub(super) struct Watch<T> {
-    port: Arc<Shared<T>>,
+pub(super) struct Watch<T, S: Scope> {
+    port: S::Ref<Shared<T, S>>,
     key: u64,
 }
 
 /// What is in its place once it has arrived.
-struct Link<T> {
-    below: *mut Slot<T>,
+struct Link<T, S: Scope> {
+    below: *mut Slot<T, S>,
     key: u64,
 }
 
-impl<T> Watch<T> {
+impl<T, S: Scope> Watch<T, S> {
     /// Whether the port is there.
     pub(super) fn is_wanted(&self) -> bool {
         self.port.head.load(Ordering::Relaxed) != gone()
@@ -73,7 +77,7 @@ impl<T> Watch<T> {
     /// # Safety
     ///
     /// This watch was taken out of the slot, which is the caller's by `POST`, R1 to R3, and not used by it afterwards.
-    pub(super) unsafe fn arrive(self, slot: NonNull<Slot<T>>) -> Option<Outcome<T>> {
+    pub(super) unsafe fn arrive(self, slot: NonNull<Slot<T, S>>) -> Option<Outcome<T>> {
         let Self { port, key } = self;
         // SAFETY: it is the caller's until it is pushed.
         let shared = unsafe { slot.as_ref() };
@@ -81,7 +85,7 @@ impl<T> Watch<T> {
         while below != gone() {
             // SAFETY: R2: the cell is the caller's until the slot is pushed; a link needs no drop.
             unsafe { shared.leave(Link { below, key }) };
-            match port.head.compare_exchange_weak(
+            match port.head.compare_exchange(
                 below,
                 slot.as_ptr(),
                 Ordering::AcqRel,
@@ -135,21 +139,19 @@ pub struct Arrival<T> {
 /// }
 /// # Ok::<(), agate::NextError>(())
 /// ```
-pub struct CompletionPort<T> {
-    shared: Arc<Shared<T>>,
-    ready: *mut Slot<T>,
+pub struct CompletionPort<T, S: Scope = Local> {
+    shared: S::Ref<Shared<T, S>>,
+    ready: *mut Slot<T, S>,
     gate: Gate,
     /// What may bring the watched answers about.
-    helpers: Helpers,
+    helpers: Mutex<Vec<Helper<S>>>,
     owns: PhantomData<T>,
 }
 
-type Helpers = std::sync::Mutex<Vec<Helper>>;
-
 // SAFETY: a port receives values of type `T` from the resolvers' threads; `ready` is its own by P4.
-unsafe impl<T: Send> Send for CompletionPort<T> {}
+unsafe impl<T: Send> Send for CompletionPort<T, Local> {}
 // SAFETY: through `&CompletionPort` only the shared words and the locked helpers are reached.
-unsafe impl<T: Send> Sync for CompletionPort<T> {}
+unsafe impl<T: Send> Sync for CompletionPort<T, Local> {}
 
 impl<T: Send + 'static> CompletionPort<T> {
     /// Makes a port without a limit.
@@ -169,16 +171,23 @@ impl<T: Send + 'static> CompletionPort<T> {
     /// As [`new`](Self::new).
     #[must_use]
     pub fn with_limit(limit: usize) -> Self {
+        Self::of(limit)
+    }
+}
+
+impl<T, S: Scope> CompletionPort<T, S> {
+    /// A port with a limit.
+    pub(crate) fn of(limit: usize) -> Self {
         Self {
-            shared: Arc::new(Shared {
-                head: Line(AtomicPtr::new(ptr::null_mut())),
-                bell: Doorbell::new(WaitMode::Wake),
-                watched: AtomicUsize::new(0),
+            shared: S::Ref::new(Shared {
+                head: Line(S::Ptr::new(ptr::null_mut())),
+                bell: S::Bell::new(WaitMode::Wake),
+                watched: S::Usize::new(0),
                 limit,
             }),
             ready: ptr::null_mut(),
             gate: Gate::new(),
-            helpers: Helpers::new(Vec::new()),
+            helpers: Mutex::new(Vec::new()),
             owns: PhantomData,
         }
     }
@@ -201,7 +210,7 @@ impl<T: Send + 'static> CompletionPort<T> {
     /// let arrival = port.try_next().unwrap();
     /// assert_eq!((arrival.key, arrival.outcome), (7, Ok("done")));
     /// ```
-    pub fn watch(&self, completion: Completion<T>, key: u64) {
+    pub fn watch(&self, completion: Completion<T, S>, key: u64) {
         self.shared.watched.fetch_add(1, Ordering::Relaxed);
         self.enter(completion, key);
     }
@@ -225,7 +234,7 @@ impl<T: Send + 'static> CompletionPort<T> {
     /// let (_two, answer) = agate::completion();
     /// let _answer = port.try_watch(answer, 2).unwrap_err().into_completion();
     /// ```
-    pub fn try_watch(&self, completion: Completion<T>, key: u64) -> Result<(), PortFull<T>> {
+    pub fn try_watch(&self, completion: Completion<T, S>, key: u64) -> Result<(), PortFull<T, S>> {
         let watched = &self.shared.watched;
         let mut seen = watched.load(Ordering::Relaxed);
         loop {
@@ -246,17 +255,17 @@ impl<T: Send + 'static> CompletionPort<T> {
         Ok(())
     }
 
-    fn enter(&self, mut completion: Completion<T>, key: u64) {
+    fn enter(&self, mut completion: Completion<T, S>, key: u64) {
         self.remember(completion.helper.take());
         let watch = Watch {
-            port: Arc::clone(&self.shared),
+            port: self.shared.clone(),
             key,
         };
         completion.post(watch);
     }
 
     /// Remembers a helper, to call it before and while this port waits.
-    fn remember(&self, helper: Option<Helper>) {
+    fn remember(&self, helper: Option<Helper<S>>) {
         let Some(helper) = helper else { return };
         let mut helpers = self
             .helpers
@@ -343,7 +352,7 @@ impl<T: Send + 'static> CompletionPort<T> {
     /// let keys: Vec<u64> = port.drain().map(|arrival| arrival.key).collect();
     /// assert_eq!(keys, [0, 1, 2, 3]);
     /// ```
-    pub fn drain(&mut self) -> Arrivals<'_, T> {
+    pub fn drain(&mut self) -> Arrivals<'_, T, S> {
         Arrivals { port: self }
     }
 
@@ -373,7 +382,11 @@ impl<T: Send + 'static> CompletionPort<T> {
             };
             let Shared { head, bell, .. } = &*self.shared;
             let arrived = || !head.load(Ordering::Acquire).is_null();
-            if bell.wait(&mut self.gate, until, arrived) == Woken::TimedOut
+            let woken = bell.wait(&mut self.gate, until, arrived);
+            if woken == Woken::Stalled {
+                return Err(NextError::WouldStall);
+            }
+            if woken == Woken::TimedOut
                 && (!helps || deadline.is_some_and(|deadline| Instant::now() >= deadline))
                 && self.has_nothing()
             {
@@ -394,7 +407,7 @@ impl<T: Send + 'static> CompletionPort<T> {
         self.ready.is_null() && self.shared.head.load(Ordering::Relaxed).is_null()
     }
 
-    fn helpers(&mut self) -> &mut Vec<Helper> {
+    fn helpers(&mut self) -> &mut Vec<Helper<S>> {
         let helpers = self.helpers.get_mut();
         helpers.unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -411,7 +424,10 @@ impl<T: Send + 'static> CompletionPort<T> {
 /// # Safety
 ///
 /// P4: the caller is the port of `shared`, and `ready` its list.
-unsafe fn next<T>(shared: &Shared<T>, ready: &mut *mut Slot<T>) -> Option<Arrival<T>> {
+unsafe fn next<T, S: Scope>(
+    shared: &Shared<T, S>,
+    ready: &mut *mut Slot<T, S>,
+) -> Option<Arrival<T>> {
     if ready.is_null() {
         if shared.head.load(Ordering::Relaxed).is_null() {
             return None;
@@ -428,7 +444,10 @@ unsafe fn next<T>(shared: &Shared<T>, ready: &mut *mut Slot<T>) -> Option<Arriva
 /// # Safety
 ///
 /// P1: the list is the caller's.
-unsafe fn pop<T>(shared: &Shared<T>, list: &mut *mut Slot<T>) -> Option<Arrival<T>> {
+unsafe fn pop<T, S: Scope>(
+    shared: &Shared<T, S>,
+    list: &mut *mut Slot<T, S>,
+) -> Option<Arrival<T>> {
     let slot = NonNull::new(*list)?;
     // SAFETY: P1: alive until it is freed below.
     let node = unsafe { slot.as_ref() };
@@ -448,13 +467,13 @@ unsafe fn pop<T>(shared: &Shared<T>, list: &mut *mut Slot<T>) -> Option<Arrival<
 /// # Safety
 ///
 /// P1: the list is the caller's.
-unsafe fn reversed<T>(mut list: *mut Slot<T>) -> *mut Slot<T> {
+unsafe fn reversed<T, S: Scope>(mut list: *mut Slot<T, S>) -> *mut Slot<T, S> {
     let mut turned = ptr::null_mut();
     while let Some(slot) = NonNull::new(list) {
         // SAFETY: P1.
         let node = unsafe { slot.as_ref() };
         // SAFETY: P1.
-        let Link { below, key } = unsafe { node.take_left::<Link<T>>() };
+        let Link { below, key } = unsafe { node.take_left::<Link<T, S>>() };
         // SAFETY: P1, and the cell was emptied just now.
         unsafe { node.leave(Link { below: turned, key }) };
         turned = slot.as_ptr();
@@ -469,7 +488,7 @@ impl<T: Send + 'static> Default for CompletionPort<T> {
     }
 }
 
-impl<T> Drop for CompletionPort<T> {
+impl<T, S: Scope> Drop for CompletionPort<T, S> {
     fn drop(&mut self) {
         let taken = self.shared.head.swap(gone(), Ordering::AcqRel);
         for mut list in [self.ready, taken] {
@@ -482,7 +501,7 @@ impl<T> Drop for CompletionPort<T> {
     }
 }
 
-impl<T> fmt::Debug for CompletionPort<T> {
+impl<T, S: Scope> fmt::Debug for CompletionPort<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CompletionPort")
             .field("watched", &self.shared.watched)
@@ -491,11 +510,11 @@ impl<T> fmt::Debug for CompletionPort<T> {
 }
 
 /// What has arrived at a port; see [`CompletionPort::drain`].
-pub struct Arrivals<'a, T> {
-    port: &'a mut CompletionPort<T>,
+pub struct Arrivals<'a, T, S: Scope = Local> {
+    port: &'a mut CompletionPort<T, S>,
 }
 
-impl<T: Send + 'static> Iterator for Arrivals<'_, T> {
+impl<T, S: Scope> Iterator for Arrivals<'_, T, S> {
     type Item = Arrival<T>;
 
     fn next(&mut self) -> Option<Arrival<T>> {
@@ -503,37 +522,37 @@ impl<T: Send + 'static> Iterator for Arrivals<'_, T> {
     }
 }
 
-impl<T> fmt::Debug for Arrivals<'_, T> {
+impl<T, S: Scope> fmt::Debug for Arrivals<'_, T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Arrivals").finish_non_exhaustive()
     }
 }
 
 /// As many completions are watched as the port's limit allows; this one comes back.
-pub struct PortFull<T>(Completion<T>);
+pub struct PortFull<T, S: Scope = Local>(Completion<T, S>);
 
-impl<T> PortFull<T> {
+impl<T, S: Scope> PortFull<T, S> {
     /// The completion that was refused.
-    pub fn into_completion(self) -> Completion<T> {
+    pub fn into_completion(self) -> Completion<T, S> {
         self.0
     }
 }
 
-impl<T> fmt::Debug for PortFull<T> {
+impl<T, S: Scope> fmt::Debug for PortFull<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PortFull(..)")
     }
 }
 
-impl<T> fmt::Display for PortFull<T> {
+impl<T, S: Scope> fmt::Display for PortFull<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the port watches as many completions as its limit allows: take some first")
     }
 }
 
-impl<T> std::error::Error for PortFull<T> {}
+impl<T, S: Scope> std::error::Error for PortFull<T, S> {}
 
-impl<T: Send + 'static> Completion<T> {
+impl<T, S: Scope> Completion<T, S> {
     /// Has the answer arrive at a port, under this key; see [`CompletionPort::watch`].
     ///
     /// # Progress
@@ -549,12 +568,12 @@ impl<T: Send + 'static> Completion<T> {
     /// resolver.resolve("done");
     /// assert_eq!(port.try_next().unwrap().key, 7);
     /// ```
-    pub fn post_to(self, port: &CompletionPort<T>, key: u64) {
+    pub fn post_to(self, port: &CompletionPort<T, S>, key: u64) {
         port.watch(self, key);
     }
 
     /// Leaves a watch for the resolver, or arrives at once.
-    fn post(mut self, watch: Watch<T>) {
+    fn post(mut self, watch: Watch<T, S>) {
         let Some(slot) = self.unresolved() else {
             return self.arrive(watch);
         };
@@ -565,19 +584,19 @@ impl<T: Send + 'static> Completion<T> {
         self.slot = None;
         if shared.state.fetch_or(POST, Ordering::AcqRel) & RESOLVED != 0 {
             // SAFETY: R2: the resolver came before and found nothing.
-            let watch: Watch<T> = unsafe { shared.take_left() };
+            let watch: Watch<T, S> = unsafe { shared.take_left() };
             // SAFETY: R1 and R3, for the same reason: the slot is ours, outcome included.
             drop(unsafe { watch.arrive(slot) });
         }
     }
 
     /// Arrives with the outcome, which is there or was taken.
-    fn arrive(mut self, watch: Watch<T>) {
+    fn arrive(mut self, watch: Watch<T, S>) {
         let slot = match self.slot.filter(|&slot| self.is_left_alone(slot)) {
             Some(slot) => slot,
             None => {
                 let outcome = self.outcome();
-                let (resolver, mut fresh) = completion();
+                let (resolver, mut fresh) = ends(boxed());
                 resolver.settle(outcome);
                 fresh.slot.take().expect("nobody has taken it")
             }
@@ -588,7 +607,7 @@ impl<T: Send + 'static> Completion<T> {
     }
 
     /// Whether the resolver does not use the slot any more; it is resolved.
-    fn is_left_alone(&self, slot: NonNull<Slot<T>>) -> bool {
+    fn is_left_alone(&self, slot: NonNull<Slot<T, S>>) -> bool {
         // SAFETY: by R3 the slot is alive.
         let state = unsafe { slot.as_ref() }.state.load(Ordering::Acquire);
         !self.left_waiter || state & RELEASED != 0

@@ -14,8 +14,10 @@ use crate::completion::port::Watch;
 use crate::completion::slot::{
     CALL, DROPPED, FOUND, Outcome, POST, RELEASED, RESOLVED, Slot, WAITER, free,
 };
+use crate::scope::{Local, Scope};
 use crate::sync::atomic::Ordering;
 use crate::verdict::verdict;
+use crate::words::{Number, Word};
 
 /// The end that gives the answer.
 ///
@@ -37,17 +39,17 @@ use crate::verdict::verdict;
 /// assert_eq!(resolver.try_resolve(7), Err(7));
 /// ```
 #[must_use = "dropping a resolver abandons the operation"]
-pub struct Resolver<T> {
-    pub(super) slot: NonNull<Slot<T>>,
+pub struct Resolver<T, S: Scope = Local> {
+    pub(super) slot: NonNull<Slot<T, S>>,
     pub(super) owns: PhantomData<T>,
 }
 
 // SAFETY: a resolver moves a value of type `T` to the completion's thread; the slot is split by R1 to R3.
-unsafe impl<T: Send> Send for Resolver<T> {}
+unsafe impl<T: Send> Send for Resolver<T, Local> {}
 // SAFETY: through `&Resolver` only the state word is read.
-unsafe impl<T: Send> Sync for Resolver<T> {}
+unsafe impl<T: Send> Sync for Resolver<T, Local> {}
 
-impl<T> Resolver<T> {
+impl<T, S: Scope> Resolver<T, S> {
     /// Gives the answer, and wakes whoever waits for it. If nobody wants it any more, it is dropped here.
     ///
     /// A waker or callback runs on this thread, with nothing of agate's held; if it panics, the panic is caught.
@@ -92,7 +94,7 @@ impl<T> Resolver<T> {
         let state = slot.state.load(Ordering::Acquire);
         if state & POST != 0 {
             // SAFETY: R2: the completion has left a watch and is gone; only the resolver takes it.
-            return unsafe { slot.peek_left(Watch::<T>::is_wanted) };
+            return unsafe { slot.peek_left(Watch::<T, S>::is_wanted) };
         }
         state & DROPPED == 0
     }
@@ -103,7 +105,10 @@ impl<T> Resolver<T> {
 /// # Safety
 ///
 /// The caller is the slot's resolver, calls this once, and does not use the slot afterwards.
-unsafe fn settle<T>(slot: NonNull<Slot<T>>, outcome: Outcome<T>) -> Option<Outcome<T>> {
+unsafe fn settle<T, S: Scope>(
+    slot: NonNull<Slot<T, S>>,
+    outcome: Outcome<T>,
+) -> Option<Outcome<T>> {
     // SAFETY: by R3 the slot is alive until the exchange below, and longer in the cases that use it longer.
     let shared = unsafe { slot.as_ref() };
     // SAFETY: R1, before `RESOLVED`.
@@ -121,7 +126,7 @@ unsafe fn settle<T>(slot: NonNull<Slot<T>>, outcome: Outcome<T>) -> Option<Outco
 /// # Safety
 ///
 /// The caller is the slot's resolver, its setting of `RESOLVED` found `found`, and it does not use the slot afterwards.
-unsafe fn deliver<T>(slot: NonNull<Slot<T>>, found: u32) -> Option<Outcome<T>> {
+unsafe fn deliver<T, S: Scope>(slot: NonNull<Slot<T, S>>, found: u32) -> Option<Outcome<T>> {
     // SAFETY: R3: with one of these bits found, the slot is alive until something below lets it go.
     let shared = unsafe { slot.as_ref() };
     if found & DROPPED != 0 {
@@ -152,19 +157,19 @@ unsafe fn deliver<T>(slot: NonNull<Slot<T>>, found: u32) -> Option<Outcome<T>> {
         return None;
     }
     // SAFETY: R2: what is left is a watch.
-    let watch: Watch<T> = unsafe { shared.take_left() };
+    let watch: Watch<T, S> = unsafe { shared.take_left() };
     // SAFETY: R3: by `POST` the slot is ours to pass on.
     unsafe { watch.arrive(slot) }
 }
 
-impl<T> Drop for Resolver<T> {
+impl<T, S: Scope> Drop for Resolver<T, S> {
     fn drop(&mut self) {
         // SAFETY: the resolver did not resolve (that forgets it), and it is gone now.
         drop(unsafe { settle(self.slot, Err(verdict())) });
     }
 }
 
-impl<T> fmt::Debug for Resolver<T> {
+impl<T, S: Scope> fmt::Debug for Resolver<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resolver")
             .field("wanted", &self.is_wanted())

@@ -38,13 +38,15 @@ use std::ptr::{self, NonNull};
 use std::task::Waker;
 
 use crate::caught;
+use crate::counted::Counted;
 use crate::error::CompletionError;
 use crate::freelist::{FreeList, Links};
 use crate::park::Unparker;
-use crate::sync::Arc;
-use crate::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use crate::scope::{Local, Scope};
+use crate::sync::atomic::Ordering;
 use crate::sync::cell::UnsafeCell;
 use crate::table::Table;
+use crate::words::Word;
 
 pub(super) const RESOLVED: u32 = 1;
 pub(super) const DROPPED: u32 = 1 << 1;
@@ -86,30 +88,30 @@ struct Room(#[allow(dead_code)] [MaybeUninit<*mut ()>; 3]);
 
 /// What a resolver and its completion share.
 #[repr(align(64))]
-pub(super) struct Slot<T> {
-    pub(super) state: AtomicU32,
-    link: AtomicU32,
+pub(super) struct Slot<T, S: Scope> {
+    pub(super) state: S::U32,
+    link: S::U32,
     index: u32,
     /// The pool to go back to, kept alive by a count that the pair holds; null: the slot is a box of its own.
-    pub(super) pool: AtomicPtr<Pool<T>>,
+    pub(super) pool: S::Ptr<Pool<T, S>>,
     outcome: UnsafeCell<MaybeUninit<Outcome<T>>>,
     left: UnsafeCell<Room>,
 }
 
-pub(super) struct Pool<T> {
-    pub(super) slots: Table<Slot<T>>,
-    pub(super) free: FreeList,
+pub(super) struct Pool<T, S: Scope> {
+    pub(super) slots: Table<Slot<T, S>, S>,
+    pub(super) free: FreeList<S>,
     /// How many slots there may be.
     pub(super) limit: usize,
 }
 
 // SAFETY: slots move values of type `T` between threads, and rules R1 to R3 give each cell to one thread at a time.
-unsafe impl<T: Send> Send for Pool<T> {}
+unsafe impl<T: Send> Send for Pool<T, Local> {}
 // SAFETY: as above.
-unsafe impl<T: Send> Sync for Pool<T> {}
+unsafe impl<T: Send> Sync for Pool<T, Local> {}
 
-impl<T> Links for Table<Slot<T>> {
-    fn link(&self, index: u32) -> &AtomicU32 {
+impl<T, S: Scope> Links<S> for Table<Slot<T, S>, S> {
+    fn link(&self, index: u32) -> &S::U32 {
         &self
             .get(index as usize)
             .expect("an index on the free list has been made")
@@ -117,13 +119,13 @@ impl<T> Links for Table<Slot<T>> {
     }
 }
 
-impl<T> Slot<T> {
+impl<T, S: Scope> Slot<T, S> {
     pub(super) fn new(index: usize) -> Self {
         Self {
-            state: AtomicU32::new(0),
-            link: AtomicU32::new(0),
+            state: S::U32::new(0),
+            link: S::U32::new(0),
             index: u32::try_from(index).expect("a table has fewer than 2^32 entries"),
-            pool: AtomicPtr::new(ptr::null_mut()),
+            pool: S::Ptr::new(ptr::null_mut()),
             outcome: UnsafeCell::new(MaybeUninit::uninit()),
             left: UnsafeCell::new(Room([MaybeUninit::uninit(); 3])),
         }
@@ -236,7 +238,7 @@ impl<T> Slot<T> {
 }
 
 /// Makes a slot of its own.
-pub(super) fn boxed<T>() -> NonNull<Slot<T>> {
+pub(super) fn boxed<T, S: Scope>() -> NonNull<Slot<T, S>> {
     NonNull::from(Box::leak(Box::new(Slot::new(0))))
 }
 
@@ -245,7 +247,7 @@ pub(super) fn boxed<T>() -> NonNull<Slot<T>> {
 /// # Safety
 ///
 /// By R3 the caller frees it; the outcome and what was left were taken out.
-pub(super) unsafe fn free<T>(slot: NonNull<Slot<T>>) {
+pub(super) unsafe fn free<T, S: Scope>(slot: NonNull<Slot<T, S>>) {
     // SAFETY: until it is freed below, the slot is alive.
     let shared = unsafe { slot.as_ref() };
     let pool = shared.pool.load(Ordering::Relaxed);
@@ -254,8 +256,8 @@ pub(super) unsafe fn free<T>(slot: NonNull<Slot<T>>) {
         drop(unsafe { Box::from_raw(slot.as_ptr()) });
         return;
     }
-    // SAFETY: the pair holds a count on its pool, which came from `Arc::into_raw` and ends here.
-    let pool = unsafe { Arc::from_raw(pool.cast_const()) };
+    // SAFETY: the pair holds a count on its pool, which came from `into_raw` and ends here.
+    let pool = unsafe { S::Ref::from_raw(pool.cast_const()) };
     pool.free.push(&pool.slots, shared.index);
 }
 
@@ -265,7 +267,7 @@ mod tests {
 
     #[test]
     fn the_slot_of_a_word_is_one_cache_line() {
-        assert_eq!(size_of::<Slot<u64>>(), 64);
-        assert_eq!(size_of::<Slot<()>>(), 64);
+        assert_eq!(size_of::<Slot<u64, Local>>(), 64);
+        assert_eq!(size_of::<Slot<(), Local>>(), 64);
     }
 }

@@ -7,6 +7,7 @@ use crate::completion::slot::Waiter;
 use crate::completion::{Completion, is_wait_forbidden};
 use crate::error::WaitError;
 use crate::park::{Gate, Unparker, park_until};
+use crate::scope::Scope;
 use crate::sync::per_thread;
 
 /// How long a wait that also helps sleeps before it helps again: so long at first,
@@ -14,7 +15,7 @@ pub(super) const SHORT: Duration = Duration::from_micros(50);
 /// and at most so long, twice as long each time that there is nothing to help with.
 pub(super) const LONG: Duration = Duration::from_millis(1);
 
-impl<T> Completion<T> {
+impl<T, S: Scope> Completion<T, S> {
     /// Waits for the answer, at most so long.
     ///
     /// # Errors
@@ -115,8 +116,8 @@ impl<T> Completion<T> {
 }
 
 /// Waits until the outcome of one of these is there; returns its index. One of them is not taken yet.
-pub(super) fn wait_first<T>(
-    list: &mut [Completion<T>],
+pub(super) fn wait_first<T, S: Scope>(
+    list: &mut [Completion<T, S>],
     deadline: impl FnOnce() -> Option<Instant>,
     may_stall: bool,
 ) -> Result<usize, WaitError> {
@@ -132,6 +133,15 @@ pub(super) fn wait_first<T>(
         return Err(WaitError::WouldStall);
     }
     let deadline = deadline();
+    if S::ALONE {
+        // Nobody else could bring it about.
+        let over = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        return Err(if over {
+            WaitError::TimedOut
+        } else {
+            WaitError::WouldStall
+        });
+    }
     let mut piece = SHORT;
     loop {
         let helps = list.iter().any(|completion| completion.helper.is_some());
@@ -156,7 +166,7 @@ pub(super) fn wait_first<T>(
 }
 
 /// Parks until the outcome of one of these is there, or the deadline; leaves nobody to wake where it is not.
-fn park<T>(list: &mut [Completion<T>], deadline: Option<Instant>) {
+fn park<T, S: Scope>(list: &mut [Completion<T, S>], deadline: Option<Instant>) {
     let mut gate = GATE.with(Cell::get);
     let shared = RefCell::new(&mut *list);
     let leave = |unparker: Unparker| {
@@ -176,7 +186,7 @@ fn park<T>(list: &mut [Completion<T>], deadline: Option<Instant>) {
 }
 
 /// Helps each once; returns whether any had something to do.
-fn help_once<T>(list: &[Completion<T>]) -> bool {
+fn help_once<T, S: Scope>(list: &[Completion<T, S>]) -> bool {
     let helpers = list
         .iter()
         .filter_map(|completion| completion.helper.as_ref());

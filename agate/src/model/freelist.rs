@@ -6,18 +6,19 @@ use loom::thread;
 
 use super::check;
 use crate::freelist::{FreeList, Links};
+use crate::scope::Local;
 use crate::sync::cell::UnsafeCell;
 
 struct Links3([AtomicU32; 3]);
 
-impl Links for Links3 {
+impl Links<Local> for Links3 {
     fn link(&self, index: u32) -> &AtomicU32 {
         &self.0[index as usize]
     }
 }
 
 struct List {
-    free: FreeList,
+    free: FreeList<Local>,
     links: Links3,
     /// Touched by whoever has popped the index; loom sees if two do at once.
     owned: [UnsafeCell<u32>; 3],

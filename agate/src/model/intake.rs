@@ -9,9 +9,10 @@ use crate::queue::intake::{Intake, Refused, Rx};
 use crate::queue::lane::Store;
 use crate::queue::ring::Ring;
 use crate::queue::segments::Chain;
+use crate::scope::Local;
 
 /// Attaches, sends, detaches. `false`: it was closed.
-fn send_one<L: Store<Message>>(intake: &Intake<Message, L>, message: Message) -> bool {
+fn send_one<L: Store<Message>>(intake: &Intake<Message, L, Local>, message: Message) -> bool {
     let Ok(lane) = intake.attach() else {
         return false;
     };
@@ -30,11 +31,11 @@ fn send_one<L: Store<Message>>(intake: &Intake<Message, L>, message: Message) ->
 fn hand_over<L: Store<Message> + 'static>(config: L::Config)
 where
     L::Config: Send + Sync + 'static,
-    Intake<Message, L>: Send + Sync,
+    Intake<Message, L, Local>: Send + Sync,
 {
     check(3, move || {
         let drops = Drops::new();
-        let intake = Arc::new(Intake::<Message, L>::new(config, WaitMode::Wake));
+        let intake = Arc::new(Intake::<Message, L, Local>::new(config, WaitMode::Wake));
         // The lane that one of the others gets, with this message in it.
         assert!(send_one(&intake, drops.message(0)));
         let senders: Vec<_> = [1, 10]
@@ -62,7 +63,10 @@ where
 fn a_message_in_a_new_lane_wakes() {
     check(3, || {
         let drops = Drops::new();
-        let intake = Arc::new(Intake::<Message, Chain<Message>>::new((), WaitMode::Wake));
+        let intake = Arc::new(Intake::<Message, Chain<Message, Local>, Local>::new(
+            (),
+            WaitMode::Wake,
+        ));
         let sender = {
             let (intake, drops) = (Arc::clone(&intake), drops.clone());
             thread::spawn(move || assert!(send_one(&intake, drops.message(0))))
@@ -75,7 +79,7 @@ fn a_message_in_a_new_lane_wakes() {
     });
 }
 
-fn drain<L: Store<Message>>(intake: &Intake<Message, L>, rx: &mut Rx) -> Vec<usize> {
+fn drain<L: Store<Message>>(intake: &Intake<Message, L, Local>, rx: &mut Rx) -> Vec<usize> {
     let mut round = rx.round(intake);
     // SAFETY: each model has one receiver.
     std::iter::from_fn(|| unsafe { round.take(rx) })
@@ -85,12 +89,12 @@ fn drain<L: Store<Message>>(intake: &Intake<Message, L>, rx: &mut Rx) -> Vec<usi
 
 #[test]
 fn rings_are_handed_over_while_they_are_drained() {
-    hand_over::<Ring<Message>>(4);
+    hand_over::<Ring<Message, Local>>(4);
 }
 
 #[test]
 fn chains_are_handed_over_while_they_are_drained() {
-    hand_over::<Chain<Message>>(());
+    hand_over::<Chain<Message, Local>>(());
 }
 
 /// The receiver leaves while a sender that is attached sends: when both are done, every message was dropped once, by
@@ -98,11 +102,11 @@ fn chains_are_handed_over_while_they_are_drained() {
 fn leave_races_send<L: Store<Message> + 'static>(config: L::Config)
 where
     L::Config: Send + Sync + 'static,
-    Intake<Message, L>: Send + Sync,
+    Intake<Message, L, Local>: Send + Sync,
 {
     check(3, move || {
         let drops = Drops::new();
-        let intake = Arc::new(Intake::<Message, L>::new(config, WaitMode::Wake));
+        let intake = Arc::new(Intake::<Message, L, Local>::new(config, WaitMode::Wake));
         let sender = {
             let (intake, drops) = (Arc::clone(&intake), drops.clone());
             thread::spawn(move || {
@@ -125,12 +129,12 @@ where
 
 #[test]
 fn the_receiver_leaves_while_a_ring_is_filled() {
-    leave_races_send::<Ring<Message>>(4);
+    leave_races_send::<Ring<Message, Local>>(4);
 }
 
 #[test]
 fn the_receiver_leaves_while_a_chain_is_filled() {
-    leave_races_send::<Chain<Message>>(());
+    leave_races_send::<Chain<Message, Local>>(());
 }
 
 /// As above with two senders, one of which may inherit the lane in which the other was late.
@@ -138,7 +142,10 @@ fn the_receiver_leaves_while_a_chain_is_filled() {
 fn the_receiver_leaves_while_a_lane_is_handed_over() {
     check(2, || {
         let drops = Drops::new();
-        let intake = Arc::new(Intake::<Message, Chain<Message>>::new((), WaitMode::Wake));
+        let intake = Arc::new(Intake::<Message, Chain<Message, Local>, Local>::new(
+            (),
+            WaitMode::Wake,
+        ));
         let senders: Vec<_> = (0..2)
             .map(|number| {
                 let (intake, drops) = (Arc::clone(&intake), drops.clone());

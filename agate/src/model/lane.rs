@@ -11,6 +11,7 @@ use super::{Drops, Message, check};
 use crate::queue::lane::Store;
 use crate::queue::ring::Ring;
 use crate::queue::segments::Chain;
+use crate::scope::Local;
 
 /// One thread sends `sent` messages, this one takes up to `taken`; the lane is dropped with the rest.
 fn send_and_take<L: Store<Message> + Send + Sync + 'static>(
@@ -58,21 +59,21 @@ fn send_and_take<L: Store<Message> + Send + Sync + 'static>(
 
 #[test]
 fn a_ring_goes_round() {
-    send_and_take::<Ring<Message>>(2, 4, 4);
+    send_and_take::<Ring<Message, Local>>(2, 4, 4);
 }
 
 #[test]
 fn a_ring_drops_what_was_not_taken() {
-    send_and_take::<Ring<Message>>(2, 3, 1);
+    send_and_take::<Ring<Message, Local>>(2, 3, 1);
 }
 
 /// Five messages fill two and a half segments; the first comes back for the third.
 #[test]
 fn a_chain_recycles_its_segments() {
-    send_and_take::<Chain<Message>>((), 5, 5);
+    send_and_take::<Chain<Message, Local>>((), 5, 5);
 }
 
 #[test]
 fn a_chain_drops_what_was_not_taken() {
-    send_and_take::<Chain<Message>>((), 5, 1);
+    send_and_take::<Chain<Message, Local>>((), 5, 1);
 }

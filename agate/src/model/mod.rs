@@ -10,6 +10,7 @@ mod completion;
 mod freelist;
 mod intake;
 mod lane;
+mod object;
 mod park;
 
 use loom::sync::Arc;

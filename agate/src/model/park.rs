@@ -5,7 +5,7 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
 use super::check;
-use crate::park::{Doorbell, Gate, WaitMode, Woken};
+use crate::park::{Bell, Doorbell, Gate, WaitMode, Woken};
 
 /// Two senders publish and ring; the receiver waits until it has both.
 fn two_rings(new_bell: fn() -> Doorbell) {

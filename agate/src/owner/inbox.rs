@@ -8,10 +8,12 @@ use crate::error::{AttachError, SendError};
 use crate::kind::Kind;
 use crate::owner::Pending;
 use crate::park::WaitMode;
+use crate::queue::Capacity;
 use crate::queue::intake::{Intake, Refused};
-use crate::queue::segments::Chain;
 use crate::queue::tx::{HasIntake, Tx};
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::scope::{Local, Scope};
+use crate::sync::atomic::Ordering;
+use crate::words::Word;
 
 /// The inbox of an owner: an unbounded queue that the owner's thread drains. Used through a
 /// [`Handle`](crate::Handle), which [`Owner::handle`](crate::Owner::handle) gives.
@@ -41,16 +43,16 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Inbox<M: Send + 'static> {
-    pub(crate) intake: Intake<M, Chain<M>>,
-    discard: AtomicBool,
+pub struct Inbox<M: 'static, S: Scope = Local> {
+    pub(crate) intake: Intake<M, S>,
+    discard: S::Bool,
 }
 
-impl<M: Send + 'static> Inbox<M> {
+impl<M: 'static, S: Scope> Inbox<M, S> {
     pub(crate) fn new(mode: WaitMode) -> Self {
         Self {
-            intake: Intake::new((), mode),
-            discard: AtomicBool::new(false),
+            intake: Intake::new(Capacity::Unbounded, mode),
+            discard: S::Bool::new(false),
         }
     }
 
@@ -67,12 +69,12 @@ impl<M: Send + 'static> Inbox<M> {
     }
 }
 
-impl<M: Send + 'static> Kind for Inbox<M> {
+impl<M: 'static, S: Scope> Kind<S> for Inbox<M, S> {
     const NAME: &'static str = "inbox";
     const ROLE: Role = Role::Sender;
-    type User = Port<M>;
+    type User = Port<M, S>;
 
-    fn attach(place: Place<Self>) -> Result<Port<M>, AttachError> {
+    fn attach(place: Place<Self, S>) -> Result<Port<M, S>, AttachError> {
         Ok(Port {
             tx: Tx::attach(place)?,
         })
@@ -84,17 +86,16 @@ impl<M: Send + 'static> Kind for Inbox<M> {
     }
 }
 
-impl<M: Send + 'static> HasIntake for Inbox<M> {
+impl<M: 'static, S: Scope> HasIntake<S> for Inbox<M, S> {
     type Message = M;
-    type Lane = Chain<M>;
 
     #[inline(always)]
-    fn intake(&self) -> &Intake<M, Chain<M>> {
+    fn intake(&self) -> &Intake<M, S> {
         &self.intake
     }
 }
 
-impl<M: Send + 'static> fmt::Debug for Inbox<M> {
+impl<M: 'static, S: Scope> fmt::Debug for Inbox<M, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inbox")
             .field("closed", &self.intake.is_closed())
@@ -139,11 +140,11 @@ impl<M: Send + 'static> fmt::Debug for Inbox<M> {
 /// assert_eq!(total.wait_timeout(Duration::from_secs(10)), Ok(5));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Port<M: Send + 'static> {
-    tx: Tx<Inbox<M>>,
+pub struct Port<M: 'static, S: Scope = Local> {
+    tx: Tx<Inbox<M, S>, S>,
 }
 
-impl<M: Send + 'static> Port<M> {
+impl<M: 'static, S: Scope> Port<M, S> {
     /// Sends a message. `Ok` means handed over: an owner that ends meanwhile may discard it.
     ///
     /// # Errors
@@ -218,7 +219,7 @@ impl<M: Send + 'static> Port<M> {
     }
 }
 
-impl<M: Send + 'static> fmt::Debug for Port<M> {
+impl<M: 'static, S: Scope> fmt::Debug for Port<M, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Port")
             .field("closed", &self.is_closed())

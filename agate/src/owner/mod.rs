@@ -18,7 +18,6 @@ use crate::error::{AttachError, CreateError};
 use crate::handle::{Handle, Limits};
 use crate::owner::run::Exit;
 use crate::park::WaitMode;
-use crate::scope::Local;
 
 /// What an owner does with its messages: state that one thread alone uses, and need be neither `Send` nor `Sync`.
 ///
@@ -53,7 +52,7 @@ use crate::scope::Local;
 /// ```
 pub trait Handler: 'static {
     /// What users send to this owner.
-    type Message: Send + 'static;
+    type Message: 'static;
 
     /// Handles one message.
     fn handle(&mut self, message: Self::Message);
@@ -205,6 +204,7 @@ pub struct Owner<H: Handler> {
 impl<H: Handler> Owner<H> {
     pub(crate) fn spawn<F>(options: OwnerOptions, make: F) -> Result<Self, CreateError>
     where
+        H::Message: Send,
         F: FnOnce() -> H + Send + 'static,
     {
         let OwnerOptions {
@@ -214,7 +214,7 @@ impl<H: Handler> Owner<H> {
             hook,
             drop_deadline,
         } = options;
-        let handle = Handle::new(Local, limits.receivers(1), Inbox::new(wait));
+        let handle = Handle::new(limits.receivers(1), Inbox::new(wait));
         let place = handle
             .place(Role::Receiver)
             .expect("a new inbox has room for its one receiver");

@@ -17,7 +17,8 @@ use crate::completion::Resolver;
 use crate::owner::Handler;
 use crate::owner::inbox::Inbox;
 use crate::park::Woken;
-use crate::queue::intake::Rx;
+use crate::queue::rx::Rx;
+use crate::scope::Local;
 use crate::verdict::Verdict;
 
 /// How an owner's thread ended.
@@ -82,7 +83,12 @@ fn keep_first(panic: &mut Option<Box<dyn Any + Send>>, payload: Box<dyn Any + Se
     }
 }
 
-fn serve<H: Handler>(handler: &mut H, inbox: &Inbox<H::Message>, rx: &mut Rx, counts: &mut Counts) {
+fn serve<H: Handler>(
+    handler: &mut H,
+    inbox: &Inbox<H::Message>,
+    rx: &mut Rx<H::Message, Local>,
+    counts: &mut Counts,
+) {
     loop {
         // Before the round: what was accepted before the close is then seen by this round.
         let closed = inbox.intake.is_closed();
@@ -93,7 +99,7 @@ fn serve<H: Handler>(handler: &mut H, inbox: &Inbox<H::Message>, rx: &mut Rx, co
                 return;
             }
             // SAFETY: I1.
-            let Some(message) = (unsafe { round.take(rx) }) else {
+            let Some(message) = (unsafe { round.take() }) else {
                 break;
             };
             counts.handled += 1;

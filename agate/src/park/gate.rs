@@ -12,7 +12,7 @@ const BUDGET_MIN: u64 = 2_000;
 ///
 /// A success is worth the wake that it saved, a failure costs the time that it burnt. All times in nanoseconds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Gate {
+pub struct Gate {
     /// What a wake takes until the woken thread runs.
     wake: u64,
     /// How long to spin at most.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::park::{Barrier, Doorbell, WaitMode};
+use crate::park::{Barrier, Bell, Doorbell, WaitMode};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Arc, thread};
 

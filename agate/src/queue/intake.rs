@@ -1,4 +1,4 @@
-//! The intake of an object: its lanes and its doorbell; sending into it, draining it, and the end of both.
+//! The intake of an object: its lanes and its doorbell; sending into it, and the end of it.
 //!
 //! # Closing, and who drops what
 //!
@@ -11,34 +11,34 @@
 //!
 //! # Invariants
 //!
-//! - I1: [`Tx`] holds its lane exclusively as sender, from attach to drop (`lane` I1).
-//! - I2: there is at most one [`Rx`] for an intake; it is the receiver of every lane until it retires (`lane` I2).
+//! - I1: `Tx` holds its lane exclusively as sender, from attach to drop (`lane` L1).
+//! - I2: there is at most one `Rx` in use for an intake; it is the receiver of every lane until it retires (`lane` L2).
 #![allow(
     unsafe_code,
     reason = "hands out the two ends of lanes, each to one user at a time, I1 and I2"
 )]
 
-use std::time::Instant;
+use std::ptr::NonNull;
 
 use crate::caught;
 use crate::error::AttachError;
-use crate::park::{Doorbell, Gate, WaitMode, Woken};
-use crate::queue::lane::{Lane, Store};
+use crate::park::{Bell, WaitMode};
+use crate::queue::Capacity;
+use crate::queue::lane::{Lane, Run};
 use crate::queue::lanes::Lanes;
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::scope::Scope;
+use crate::sync::atomic::Ordering;
 use crate::verdict::Verdict;
-
-/// So many messages of one lane in a row, then the next lane has its turn.
-const RUN: usize = if cfg!(loom) { 2 } else { 256 };
+use crate::words::Word;
 
 /// Lanes and doorbell.
-pub(crate) struct Intake<T, L: Store<T>> {
-    lanes: Lanes<T, L>,
-    bell: Doorbell,
+pub(crate) struct Intake<T, S: Scope> {
+    pub(super) bell: S::Bell,
+    pub(super) lanes: Lanes<T, S>,
     /// Whether the receiver left for good.
-    retired: AtomicBool,
+    retired: S::Bool,
     /// Whether what is discarded from now on is so because the owner panicked.
-    panicked: AtomicBool,
+    panicked: S::Bool,
 }
 
 /// Why a message was not accepted.
@@ -47,13 +47,13 @@ pub(crate) enum Refused<T> {
     Closed(T),
 }
 
-impl<T, L: Store<T>> Intake<T, L> {
-    pub(crate) fn new(config: L::Config, mode: WaitMode) -> Self {
+impl<T, S: Scope> Intake<T, S> {
+    pub(crate) fn new(capacity: Capacity, mode: WaitMode) -> Self {
         Self {
-            lanes: Lanes::new(config),
-            bell: Doorbell::new(mode),
-            retired: AtomicBool::new(false),
-            panicked: AtomicBool::new(false),
+            bell: S::Bell::new(mode),
+            lanes: Lanes::new(capacity),
+            retired: S::Bool::new(false),
+            panicked: S::Bool::new(false),
         }
     }
 
@@ -81,23 +81,33 @@ impl<T, L: Store<T>> Intake<T, L> {
         self.bell.ring();
     }
 
-    /// Takes a lane for a new sender.
-    pub(crate) fn attach(&self) -> Result<&Lane<L>, AttachError> {
+    /// Takes a lane for a new sender, with its run.
+    #[inline]
+    pub(crate) fn attach(&self, run: &Run<T>) -> Result<NonNull<Lane<T, S>>, AttachError> {
         if self.bell.is_closed() {
             return Err(AttachError::Closed);
         }
         let lane = self.lanes.attach()?;
+        // SAFETY: lanes live as long as the intake.
+        let shared = unsafe { lane.as_ref() };
         // SAFETY: the lane was just taken from the list or made: the caller is its only sender.
-        if unsafe { lane.store.prepare() } {
+        if unsafe { shared.enter(run) } {
             Ok(lane)
         } else {
-            self.lanes.detach(lane);
+            self.lanes.detach(shared);
             Err(AttachError::OutOfMemory)
         }
     }
 
     /// Gives a sender's lane back.
-    pub(crate) fn detach(&self, lane: &Lane<L>) {
+    ///
+    /// # Safety
+    ///
+    /// `lane` is of this intake, the caller is its only sender and `run` its run; neither is used afterwards.
+    #[inline]
+    pub(crate) unsafe fn detach(&self, lane: &Lane<T, S>, run: &Run<T>) {
+        // SAFETY: as the caller promises.
+        unsafe { lane.exit(run) };
         self.lanes.detach(lane);
     }
 
@@ -105,18 +115,27 @@ impl<T, L: Store<T>> Intake<T, L> {
     ///
     /// # Safety
     ///
-    /// `lane` is of this intake, and the caller is its only sender.
+    /// `lane` is of this intake, and the caller is its only sender; `run` is its run.
     #[inline(always)]
-    pub(crate) unsafe fn send(&self, lane: &Lane<L>, message: T) -> Result<(), Refused<T>> {
+    pub(crate) unsafe fn send(
+        &self,
+        lane: &Lane<T, S>,
+        run: &Run<T>,
+        message: T,
+    ) -> Result<(), Refused<T>> {
         if self.bell.is_closed() {
             return Err(Refused::Closed(message));
         }
-        // SAFETY: the caller is the lane's only sender.
-        if let Err(message) = unsafe { lane.store.write(message) } {
+        // SAFETY: as the caller promises.
+        if !unsafe { lane.room(run) } {
+            // SAFETY: as above.
+            unsafe { lane.count_refused() };
             return Err(Refused::Full(message));
         }
+        // SAFETY: as above, and there is room.
+        unsafe { run.write(message) };
         // SAFETY: as above.
-        unsafe { self.publish(lane) };
+        unsafe { self.publish(lane, run) };
         Ok(())
     }
 
@@ -124,11 +143,11 @@ impl<T, L: Store<T>> Intake<T, L> {
     ///
     /// # Safety
     ///
-    /// `lane` is of this intake, and the caller is its only sender.
+    /// `lane` is of this intake, and the caller is its only sender; `run` is its run.
     #[inline(always)]
-    pub(crate) unsafe fn publish(&self, lane: &Lane<L>) {
-        // SAFETY: the caller is the lane's only sender.
-        unsafe { lane.store.publish() };
+    pub(crate) unsafe fn publish(&self, lane: &Lane<T, S>, run: &Run<T>) {
+        // SAFETY: as the caller promises.
+        unsafe { lane.publish(run) };
         let word = self.bell.after_publish();
         if word != 0 {
             // SAFETY: as above.
@@ -144,113 +163,11 @@ impl<T, L: Store<T>> Intake<T, L> {
     /// `lane` is of this intake, and the caller is its only sender.
     #[cold]
     #[inline(never)]
-    unsafe fn answer(&self, lane: &Lane<L>, word: u32) {
+    unsafe fn answer(&self, lane: &Lane<T, S>, word: u32) {
         if self.bell.answer(word) && lane.was_late() {
-            // SAFETY: the receiver has left, so the reading end is the sender's (`lane` I2).
+            // SAFETY: the receiver has left, so the reading end is the sender's (`lane` L2).
             unsafe { self.discard(lane) };
         }
-    }
-
-    /// Drops everything in a lane; returns how many messages.
-    ///
-    /// # Safety
-    ///
-    /// The caller owns the lane's reading end.
-    unsafe fn discard(&self, lane: &Lane<L>) -> u64 {
-        let _verdict = Verdict::discarding(self.panicked.load(Ordering::Acquire));
-        let mut count = 0;
-        // SAFETY: the caller owns the reading end.
-        while let Some(message) = unsafe { lane.store.take() } {
-            count += 1;
-            // A panic in its drop must not keep the others from being dropped.
-            caught::run(|| drop(message));
-        }
-        count
-    }
-}
-
-/// The receiver's place in the round over the lanes, and what it has learnt about waiting. Holds no lane by itself.
-#[derive(Debug)]
-pub(crate) struct Rx {
-    lane: usize,
-    run: usize,
-    gate: Gate,
-}
-
-impl Rx {
-    pub(crate) fn new() -> Self {
-        Self {
-            lane: 0,
-            run: 0,
-            gate: Gate::new(),
-        }
-    }
-
-    /// Takes the next message in fair rotation, looking at each lane at most once.
-    ///
-    /// # Safety
-    ///
-    /// The caller is the intake's only receiver, and has not retired.
-    pub(crate) unsafe fn take<T, L: Store<T>>(&mut self, intake: &Intake<T, L>) -> Option<T> {
-        let lanes = intake.lanes.len();
-        for _ in 0..=lanes {
-            if self.run < RUN {
-                if let Some(lane) = intake.lanes.get(self.lane) {
-                    // SAFETY: the caller is the only receiver.
-                    let message = unsafe { lane.store.take() };
-                    // SAFETY: as above.
-                    unsafe { lane.store.release() };
-                    if message.is_some() {
-                        self.run += 1;
-                        return message;
-                    }
-                }
-            }
-            self.turn(lanes);
-        }
-        None
-    }
-
-    /// Begins a round over all lanes that there are now.
-    pub(crate) fn round<'a, T, L: Store<T>>(
-        &mut self,
-        intake: &'a Intake<T, L>,
-    ) -> Round<'a, T, L> {
-        let lanes = intake.lanes.len();
-        self.turn(lanes);
-        let lane = intake.lanes.get(self.lane);
-        Round {
-            intake,
-            lane,
-            lanes,
-            lanes_left: lanes.saturating_sub(1),
-        }
-    }
-
-    fn turn(&mut self, lanes: usize) {
-        self.run = 0;
-        self.lane = if self.lane + 1 < lanes {
-            self.lane + 1
-        } else {
-            0
-        };
-    }
-
-    /// Waits until a message is there, the intake is closed, `also` is true, or the deadline has come.
-    ///
-    /// # Safety
-    ///
-    /// The caller is the intake's only receiver, and has not retired.
-    pub(crate) unsafe fn wait<T, L: Store<T>>(
-        &mut self,
-        intake: &Intake<T, L>,
-        deadline: Option<Instant>,
-        also: impl Fn() -> bool,
-    ) -> Woken {
-        intake.bell.wait(&mut self.gate, deadline, || {
-            // SAFETY: the caller is the only receiver.
-            intake.bell.is_closed() || unsafe { is_ready(intake) } || also()
-        })
     }
 
     /// Leaves for good: closes, and drops what is in the lanes or still comes. Returns how many messages were dropped
@@ -259,16 +176,16 @@ impl Rx {
     /// # Safety
     ///
     /// The caller is the intake's only receiver, has not retired, and takes nothing afterwards.
-    pub(crate) unsafe fn retire<T, L: Store<T>>(&mut self, intake: &Intake<T, L>) -> u64 {
-        intake.retired.store(true, Ordering::Release);
-        intake.bell.close();
-        intake.bell.heavy_barrier();
+    pub(super) unsafe fn retire(&self) -> u64 {
+        self.retired.store(true, Ordering::Release);
+        self.bell.close();
+        self.bell.heavy_barrier();
         let mut count = 0;
-        for index in 0..intake.lanes.seal() {
-            let lane = intake.lanes.lane(index);
+        for index in 0..self.lanes.seal() {
+            let lane = self.lanes.lane(index);
             loop {
                 // SAFETY: the caller is the only receiver; the reading end is ours until `try_leave` is true.
-                count += unsafe { intake.discard(lane) };
+                count += unsafe { self.discard(lane) };
                 if lane.try_leave() {
                     break;
                 }
@@ -276,70 +193,23 @@ impl Rx {
         }
         count
     }
-}
 
-/// Whether any lane has a message.
-///
-/// # Safety
-///
-/// The caller is the intake's only receiver, and has not retired.
-unsafe fn is_ready<T, L: Store<T>>(intake: &Intake<T, L>) -> bool {
-    (0..intake.lanes.len()).any(|index| {
-        // SAFETY: the caller is the only receiver.
-        intake
-            .lanes
-            .get(index)
-            .is_some_and(|lane| unsafe { lane.store.is_ready() })
-    })
-}
-
-/// One round over the lanes.
-pub(crate) struct Round<'a, T, L: Store<T>> {
-    intake: &'a Intake<T, L>,
-    /// The lane whose turn it is, if it is there already.
-    lane: Option<&'a Lane<L>>,
-    lanes: usize,
-    lanes_left: usize,
-}
-
-impl<T, L: Store<T>> Round<'_, T, L> {
-    /// Takes the next message; `None` ends the round.
+    /// Drops everything in a lane; returns how many messages.
     ///
     /// # Safety
     ///
-    /// `rx` began this round, and the caller is the intake's only receiver and has not retired.
-    #[inline(always)]
-    pub(crate) unsafe fn take(&mut self, rx: &mut Rx) -> Option<T> {
-        loop {
-            if rx.run < RUN {
-                if let Some(lane) = self.lane {
-                    // SAFETY: the caller is the only receiver.
-                    if let Some(message) = unsafe { lane.store.take() } {
-                        rx.run += 1;
-                        return Some(message);
-                    }
-                }
-            }
-            // SAFETY: as above.
-            unsafe { self.release() };
-            if self.lanes_left == 0 {
-                return None;
-            }
-            self.lanes_left -= 1;
-            rx.turn(self.lanes);
-            self.lane = self.intake.lanes.get(rx.lane);
+    /// The caller owns the lane's reading end.
+    unsafe fn discard(&self, lane: &Lane<T, S>) -> u64 {
+        let _verdict = Verdict::discarding(self.panicked.load(Ordering::Acquire));
+        let mut count = 0;
+        // SAFETY: the caller owns the reading end.
+        while let Some(message) = unsafe { lane.take() } {
+            count += 1;
+            // A panic in its drop must not keep the others from being dropped.
+            caught::run(|| drop(message));
         }
-    }
-
-    /// Gives the room of what was taken from the current lane back to its sender.
-    ///
-    /// # Safety
-    ///
-    /// The caller is the intake's only receiver, and has not retired.
-    pub(crate) unsafe fn release(&self) {
-        if let Some(lane) = self.lane {
-            // SAFETY: the caller is the only receiver.
-            unsafe { lane.store.release() };
-        }
+        // SAFETY: as above.
+        unsafe { lane.release() };
+        count
     }
 }

@@ -1,73 +1,112 @@
 //! A lane: what one attached sender writes and the receiver drains; and who owns its reading end at the end.
 //!
+//! Messages are written into segments. A bounded lane is one segment that is used round and round; an unbounded lane is
+//! a chain of segments of about 4 KiB, recycled first in, first out, without compare-and-swap:
+//!
+//! ```text
+//! oldest -> .. -> the receiver's segment -> .. -> the sender's segment -> null
+//! '-- finished, free --'
+//! ```
+//!
+//! Both ends work on runs: slots in a row within one segment that are known to be free, or full. Within a run a message
+//! costs one comparison; only at its end an end looks at what the other one has published, and goes round or on.
+//!
 //! # Invariants
 //!
-//! - I1: at any time at most one thread is a lane's sender (it holds the lane from the free list), and at most one
-//!   its receiver.
-//! - I2: the reading end belongs to the receiver until it stores `RELEASED` into `late`, then to the lane's sender.
+//! - L1: at any time at most one thread is a lane's sender (it holds the lane from the free list or as the spare one),
+//!   and at most one its receiver. `sending` is touched by the sender alone, `receiving` by the receiver alone. Lanes
+//!   are handed over by release and acquire.
+//! - L2: the reading end belongs to the receiver until it stores `RELEASED` into `late`, then to the lane's sender.
+//! - L3: messages are numbered from 0, wrapping. `tail` counts those published, the receiver's `head` those taken.
+//!   Messages fill segments in order, `len` in each. A slot between head and tail holds a message and is the
+//!   receiver's; the others are the sender's. Bounded: a tail is never more than `len` beyond the published head.
+//! - L4: the sender's run is `[tail, limit)`, all of whose slots are the sender's, in its segment, from `slot` on. What
+//!   is ready for the receiver is a row of slots from the head on that all hold messages, in its segment.
+//! - L5: `first` goes from null to the first segment once, before the first publish. `next` of a segment is stored
+//!   before a message behind it is published.
+//! - L6 (unbounded): `finished` counts segments that the receiver has left for good, in chain order from the first
+//!   one; `taken` counts those that the sender has taken back: the `finished - taken` segments from `oldest` on are
+//!   the sender's.
 #![allow(
     unsafe_code,
-    reason = "each end of a lane is for one thread, which the types cannot say"
+    reason = "the two ends share segments by raw pointers, split between them by L3 and L6"
 )]
 
-use crate::sync::atomic::{AtomicU32, Ordering};
+mod read;
+mod write;
 
-/// How a lane stores messages. All methods of the sending end want I1 for the sender, the others for the receiver.
-pub(crate) trait Store<T> {
-    /// What a new lane must know.
-    type Config: Copy;
+use std::ptr;
 
-    fn new(config: Self::Config) -> Self;
+pub(crate) use read::Ready;
+pub(crate) use write::Run;
 
-    /// Makes room for the first message. Sending end; called at attach. `false` when memory is out.
-    ///
-    /// # Safety
-    ///
-    /// Called by the lane's only sender.
-    unsafe fn prepare(&self) -> bool;
+use crate::queue::slots::{Slots, layout};
+use crate::queue::{Capacity, SEGMENT_BYTES};
+use crate::scope::{Local, Scope};
+use crate::sync::Line;
+use crate::sync::atomic::Ordering;
+use crate::sync::cell::UnsafeCell;
+use crate::words::Word;
 
-    /// Whether `write` would find room.
-    ///
-    /// # Safety
-    ///
-    /// Called by the lane's only sender.
-    unsafe fn has_room(&self) -> bool;
-
-    /// Writes a message that the receiver does not see before `publish`. Gives it back when there is no room.
-    ///
-    /// # Safety
-    ///
-    /// Called by the lane's only sender.
-    unsafe fn write(&self, message: T) -> Result<(), T>;
-
-    /// Lets the receiver see everything written.
-    ///
-    /// # Safety
-    ///
-    /// Called by the lane's only sender.
-    unsafe fn publish(&self);
-
-    /// Whether `take` would give a message.
-    ///
-    /// # Safety
-    ///
-    /// Called by the lane's only receiver.
-    unsafe fn is_ready(&self) -> bool;
-
-    /// Takes the oldest message.
-    ///
-    /// # Safety
-    ///
-    /// Called by the lane's only receiver.
-    unsafe fn take(&self) -> Option<T>;
-
-    /// Gives the room of everything taken back to the sender.
-    ///
-    /// # Safety
-    ///
-    /// Called by the lane's only receiver.
-    unsafe fn release(&self);
+/// Slots in a row, and the segment behind them.
+struct Segment<T, S: Scope> {
+    next: S::Ptr<Segment<T, S>>,
+    slots: Slots<T>,
 }
+
+/// What the sender alone knows. Its run is in the attachment while there is one, else here.
+struct Sending<T, S: Scope> {
+    parked: Run<T>,
+    /// The segment being filled; null before the first message.
+    current: *mut Segment<T, S>,
+    /// The number of the first message that does not fit into it.
+    end: usize,
+    /// Bounded: a head that was true once; the real one may be further.
+    head: usize,
+    /// Unbounded: the oldest segment of the chain, and how many were taken back.
+    oldest: *mut Segment<T, S>,
+    taken: usize,
+}
+
+/// What the receiver alone knows.
+struct Receiving<T, S: Scope> {
+    head: usize,
+    /// The segment being emptied; null before the first message.
+    current: *mut Segment<T, S>,
+    /// The number of the first message that is not in it.
+    end: usize,
+    finished: usize,
+}
+
+/// What the receiver lets the sender see.
+struct Progress<S: Scope> {
+    head: S::Usize,
+    finished: S::Usize,
+}
+
+/// One lane.
+pub(crate) struct Lane<T, S: Scope> {
+    pub(crate) link: S::U32,
+    pub(crate) index: u32,
+    late: S::U32,
+    /// Messages in a segment.
+    len: usize,
+    bounded: bool,
+    first: S::Ptr<Segment<T, S>>,
+    /// Segments that were made, and sends that found no room. Written by the sender.
+    segments: S::Usize,
+    refused: S::Usize,
+    sending: Line<UnsafeCell<Sending<T, S>>>,
+    tail: Line<S::Usize>,
+    progress: Line<Progress<S>>,
+    receiving: Line<UnsafeCell<Receiving<T, S>>>,
+}
+
+// SAFETY: a lane moves messages from the sender's thread to the receiver's; everything shared is atomic in this scope, or
+// split between the two ends by L1 to L6.
+unsafe impl<T: Send> Send for Lane<T, Local> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Lane<T, Local> {}
 
 /// Nothing came late; the receiver owns the reading end.
 const ON_TIME: u32 = 0;
@@ -76,23 +115,55 @@ const LATE: u32 = 1;
 /// The receiver has left for good.
 const RELEASED: u32 = 2;
 
-/// One lane.
-#[derive(Debug)]
-pub(crate) struct Lane<L> {
-    pub(crate) link: AtomicU32,
-    pub(crate) index: u32,
-    late: AtomicU32,
-    pub(crate) store: L,
+/// Messages in a segment of an unbounded lane.
+const fn chained<T>() -> usize {
+    if cfg!(loom) {
+        return 2;
+    }
+    let size = if size_of::<T>() == 0 {
+        1
+    } else {
+        size_of::<T>()
+    };
+    let fit = SEGMENT_BYTES / size;
+    if fit < 4 { 4 } else { fit }
 }
 
-impl<L> Lane<L> {
-    pub(crate) fn new(index: usize, store: L) -> Self {
+impl<T, S: Scope> Lane<T, S> {
+    pub(crate) fn new(index: usize, capacity: Capacity) -> Self {
         let index = u32::try_from(index).expect("a table has fewer than 2^32 entries");
+        let (bounded, len) = match capacity {
+            Capacity::Bounded(messages) => (true, messages),
+            Capacity::Unbounded => (false, chained::<T>()),
+        };
         Self {
-            link: AtomicU32::new(0),
+            link: S::U32::new(0),
             index,
-            late: AtomicU32::new(ON_TIME),
-            store,
+            late: S::U32::new(ON_TIME),
+            len,
+            bounded,
+            first: S::Ptr::new(ptr::null_mut()),
+            segments: S::Usize::new(0),
+            refused: S::Usize::new(0),
+            sending: Line(UnsafeCell::new(Sending {
+                parked: Run::new(),
+                current: ptr::null_mut(),
+                end: 0,
+                head: 0,
+                oldest: ptr::null_mut(),
+                taken: 0,
+            })),
+            tail: Line(S::Usize::new(0)),
+            progress: Line(Progress {
+                head: S::Usize::new(0),
+                finished: S::Usize::new(0),
+            }),
+            receiving: Line(UnsafeCell::new(Receiving {
+                head: 0,
+                current: ptr::null_mut(),
+                end: 0,
+                finished: 0,
+            })),
         }
     }
 
@@ -119,5 +190,65 @@ impl<L> Lane<L> {
             return true;
         }
         false
+    }
+
+    /// How many messages were taken, ever (wrapping), as far as the receiver has told.
+    pub(crate) fn taken(&self) -> usize {
+        self.progress.head.load(Ordering::Acquire)
+    }
+
+    /// How many sends found no room.
+    pub(crate) fn refused(&self) -> usize {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// How many messages its memory holds.
+    pub(crate) fn memory(&self) -> usize {
+        self.segments
+            .load(Ordering::Relaxed)
+            .saturating_mul(self.len)
+    }
+}
+
+impl<T, S: Scope> Segment<T, S> {
+    /// A new segment, or `None` when memory is out.
+    fn new(len: usize) -> Option<*mut Self> {
+        let slots = Slots::new(len)?;
+        Some(Box::into_raw(Box::new(Self {
+            next: S::Ptr::new(ptr::null_mut()),
+            slots,
+        })))
+    }
+
+    /// A new segment; ends the program when memory is out, as allocating does.
+    fn must(len: usize) -> *mut Self {
+        Self::new(len).unwrap_or_else(|| {
+            let wanted = layout::<T>(len).unwrap_or(std::alloc::Layout::new::<T>());
+            std::alloc::handle_alloc_error(wanted)
+        })
+    }
+}
+
+impl<T, S: Scope> Drop for Lane<T, S> {
+    fn drop(&mut self) {
+        // SAFETY: `&mut self`: both ends are ours.
+        while let Some(message) = unsafe { self.take() } {
+            drop(message);
+        }
+        let oldest = self
+            .sending
+            // SAFETY: as above.
+            .with(|sending| unsafe { (*sending).oldest });
+        let mut segment = if self.bounded {
+            self.first.load(Ordering::Relaxed)
+        } else {
+            oldest
+        };
+        while !segment.is_null() {
+            // SAFETY: every segment is in the chain from `oldest` on, once, and came from a box; a bounded lane has
+            // the first one alone.
+            let owned = unsafe { Box::from_raw(segment) };
+            segment = owned.next.load(Ordering::Relaxed);
+        }
     }
 }

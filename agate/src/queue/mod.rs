@@ -4,11 +4,9 @@ pub(crate) mod intake;
 pub(crate) mod lane;
 mod lanes;
 mod receiver;
-pub(crate) mod ring;
-pub(crate) mod segments;
+pub(crate) mod rx;
 mod sender;
 mod slots;
-mod store;
 pub(crate) mod tx;
 
 use std::fmt;
@@ -22,8 +20,12 @@ use crate::handle::Handle;
 use crate::kind::Kind;
 use crate::park::WaitMode;
 use crate::queue::intake::Intake;
-use crate::queue::store::QueueStore;
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::scope::{Local, Scope};
+use crate::sync::atomic::Ordering;
+use crate::words::Word;
+
+/// What a segment of an unbounded lane holds, in bytes.
+const SEGMENT_BYTES: usize = 4096;
 
 /// How many messages may wait in each sender's lane.
 ///
@@ -59,12 +61,12 @@ impl Capacity {
 /// Both sides see the other's end: with the receiver gone or the queue closed, sends give `Closed`; with all senders
 /// gone, receives give `Disconnected` once nothing is waiting (a sender that attaches later revives the queue).
 ///
-/// Made by [`Local::queue`](crate::Local::queue).
+/// Made by [`Scope::queue`](crate::Scope::queue).
 ///
 /// # Examples
 ///
 /// ```
-/// use agate::{Capacity, Handle, Limits, Local, Queue, SendError};
+/// use agate::{Capacity, Handle, Limits, Local, Queue, Scope, SendError};
 ///
 /// let queue: Handle<Queue<u32>> = Local.queue(Limits::default(), Capacity::Unbounded)?;
 /// let sender = queue.attach_sender()?;
@@ -74,25 +76,22 @@ impl Capacity {
 /// assert_eq!(queue.attach_receiver()?.try_recv()?, 1, "what was accepted can still be received");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Queue<T: Send + 'static> {
-    intake: Intake<T, QueueStore<T>>,
+pub struct Queue<T: 'static, S: Scope = Local> {
+    intake: Intake<T, S>,
     bounded: bool,
     /// Whether a sender was ever attached.
-    had_sender: AtomicBool,
+    had_sender: S::Bool,
     /// Whether the last handle is gone.
-    unnamed: AtomicBool,
+    unnamed: S::Bool,
 }
 
-impl<T: Send + 'static> Queue<T> {
+impl<T: 'static, S: Scope> Queue<T, S> {
     pub(crate) fn new(capacity: Capacity) -> Result<Self, CreateError> {
         if let Capacity::Bounded(messages) = capacity {
             if messages == 0 {
                 return Err(CreateError::ZeroCapacity);
             }
-            let slots = messages
-                .checked_next_power_of_two()
-                .ok_or(CreateError::TooLarge)?;
-            slots::layout::<T>(slots).ok_or(CreateError::TooLarge)?;
+            slots::layout::<T>(messages).ok_or(CreateError::TooLarge)?;
         }
         Ok(Self::with_checked(capacity))
     }
@@ -105,18 +104,18 @@ impl<T: Send + 'static> Queue<T> {
         Self {
             intake: Intake::new(capacity, WaitMode::Wake),
             bounded: capacity != Capacity::Unbounded,
-            had_sender: AtomicBool::new(false),
-            unnamed: AtomicBool::new(false),
+            had_sender: S::Bool::new(false),
+            unnamed: S::Bool::new(false),
         }
     }
 }
 
-impl<T: Send + 'static> Kind for Queue<T> {
+impl<T: 'static, S: Scope> Kind<S> for Queue<T, S> {
     const NAME: &'static str = "queue";
     const ROLE: Role = Role::Sender;
-    type User = Sender<T>;
+    type User = Sender<T, S>;
 
-    fn attach(place: Place<Self>) -> Result<Sender<T>, AttachError> {
+    fn attach(place: Place<Self, S>) -> Result<Sender<T, S>, AttachError> {
         Sender::new(place)
     }
 
@@ -124,8 +123,8 @@ impl<T: Send + 'static> Kind for Queue<T> {
         self.intake.close();
     }
 
-    fn detached(&self, role: Role, left: usize) {
-        if role == Role::Sender && left == 0 {
+    fn vacated(&self, role: Role) {
+        if role == Role::Sender {
             self.intake.nudge();
         }
     }
@@ -136,7 +135,7 @@ impl<T: Send + 'static> Kind for Queue<T> {
     }
 }
 
-impl<T: Send + 'static> Handle<Queue<T>> {
+impl<T: 'static, S: Scope> Handle<Queue<T, S>, S> {
     /// Attaches a sender with a lane of its own: the same as [`attach`](Self::attach).
     ///
     /// # Errors
@@ -147,7 +146,7 @@ impl<T: Send + 'static> Handle<Queue<T>> {
     /// # Progress
     ///
     /// Lock-free, and without allocation once as many senders have been attached at a time as are now.
-    pub fn attach_sender(&self) -> Result<Sender<T>, AttachError> {
+    pub fn attach_sender(&self) -> Result<Sender<T, S>, AttachError> {
         self.attach()
     }
 
@@ -160,12 +159,12 @@ impl<T: Send + 'static> Handle<Queue<T>> {
     /// # Progress
     ///
     /// Lock-free.
-    pub fn attach_receiver(&self) -> Result<Receiver<T>, AttachError> {
+    pub fn attach_receiver(&self) -> Result<Receiver<T, S>, AttachError> {
         Receiver::new(self.place(Role::Receiver)?)
     }
 }
 
-impl<T: Send + 'static> fmt::Debug for Queue<T> {
+impl<T: 'static, S: Scope> fmt::Debug for Queue<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Queue")
             .field("closed", &self.intake.is_closed())

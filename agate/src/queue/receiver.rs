@@ -17,9 +17,10 @@ use crate::completion::is_wait_forbidden;
 use crate::error::{AttachError, RecvError, TryRecvError};
 use crate::park::Woken;
 use crate::queue::Queue;
-use crate::queue::intake::{Round, Rx};
-use crate::queue::store::QueueStore;
+use crate::queue::rx::{Round, Rx};
+use crate::scope::{Local, Scope};
 use crate::sync::atomic::Ordering;
+use crate::words::Word;
 
 /// The right to receive from a queue.
 ///
@@ -29,7 +30,7 @@ use crate::sync::atomic::Ordering;
 /// # Examples
 ///
 /// ```
-/// use agate::{Capacity, Limits, Local, RecvError};
+/// use agate::{Capacity, Limits, Local, RecvError, Scope};
 /// use std::time::Duration;
 ///
 /// let queue = Local.queue(Limits::default(), Capacity::Unbounded)?;
@@ -40,15 +41,15 @@ use crate::sync::atomic::Ordering;
 /// assert_eq!(receiver.wait_recv(), Err(RecvError::Disconnected), "the only sender is gone");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Receiver<T: Send + 'static> {
-    place: Place<Queue<T>>,
-    rx: Rx,
+pub struct Receiver<T: 'static, S: Scope = Local> {
+    place: Place<Queue<T, S>, S>,
+    rx: Rx<T, S>,
     /// Whether dropping must leave the queue as it is.
     detached: bool,
 }
 
-impl<T: Send + 'static> Receiver<T> {
-    pub(crate) fn new(place: Place<Queue<T>>) -> Result<Self, AttachError> {
+impl<T: 'static, S: Scope> Receiver<T, S> {
+    pub(crate) fn new(place: Place<Queue<T, S>, S>) -> Result<Self, AttachError> {
         if place.intake.is_retired() {
             return Err(AttachError::Closed);
         }
@@ -70,7 +71,7 @@ impl<T: Send + 'static> Receiver<T> {
     /// # Examples
     ///
     /// ```
-    /// use agate::{Capacity, Limits, Local};
+    /// use agate::{Capacity, Limits, Local, Scope};
     ///
     /// let queue = Local.queue(Limits::default(), Capacity::Unbounded)?;
     /// let mut receiver = queue.attach_receiver()?;
@@ -79,11 +80,9 @@ impl<T: Send + 'static> Receiver<T> {
     /// assert_eq!(receiver.drain().sum::<i32>(), 2 + 3 + 4);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn drain(&mut self) -> Drain<'_, T> {
-        let round = self.rx.round(&self.place.intake);
+    pub fn drain(&mut self) -> Drain<'_, T, S> {
         Drain {
-            rx: &mut self.rx,
-            round,
+            round: self.rx.round(&self.place.intake),
         }
     }
 
@@ -156,8 +155,10 @@ impl<T: Send + 'static> Receiver<T> {
                 self.rx
                     .wait(&place.intake, deadline, || is_disconnected(place))
             };
-            if woken == Woken::TimedOut {
-                return Err(RecvError::TimedOut);
+            match woken {
+                Woken::Ready => {}
+                Woken::TimedOut => return Err(RecvError::TimedOut),
+                Woken::Stalled => return Err(RecvError::WouldStall),
             }
         }
     }
@@ -168,13 +169,13 @@ impl<T: Send + 'static> Receiver<T> {
 }
 
 /// Whether all senders are gone, or nobody is left who could attach the first.
-fn is_disconnected<T: Send + 'static>(place: &Place<Queue<T>>) -> bool {
+fn is_disconnected<T: 'static, S: Scope>(place: &Place<Queue<T, S>, S>) -> bool {
     // The count last: a sender is counted before `had_sender` is set.
     let can_end = place.had_sender.load(Ordering::Acquire) || place.unnamed.load(Ordering::Acquire);
     can_end && place.attached(Role::Sender) == 0
 }
 
-impl<T: Send + 'static> Drop for Receiver<T> {
+impl<T: 'static, S: Scope> Drop for Receiver<T, S> {
     fn drop(&mut self) {
         if !self.detached {
             // SAFETY: I1, and a dropped receiver takes nothing more.
@@ -183,7 +184,7 @@ impl<T: Send + 'static> Drop for Receiver<T> {
     }
 }
 
-impl<T: Send + 'static> fmt::Debug for Receiver<T> {
+impl<T: 'static, S: Scope> fmt::Debug for Receiver<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receiver")
             .field("disconnected", &self.is_disconnected())
@@ -192,29 +193,28 @@ impl<T: Send + 'static> fmt::Debug for Receiver<T> {
 }
 
 /// The messages of one round over the lanes; see [`Receiver::drain`].
-pub struct Drain<'a, T: Send + 'static> {
-    rx: &'a mut Rx,
-    round: Round<'a, T, QueueStore<T>>,
+pub struct Drain<'a, T: 'static, S: Scope = Local> {
+    round: Round<'a, T, S>,
 }
 
-impl<T: Send + 'static> Iterator for Drain<'_, T> {
+impl<T: 'static, S: Scope> Iterator for Drain<'_, T, S> {
     type Item = T;
 
     #[inline]
     fn next(&mut self) -> Option<T> {
         // SAFETY: I1 of the receiver that this borrows.
-        unsafe { self.round.take(self.rx) }
+        unsafe { self.round.take() }
     }
 }
 
-impl<T: Send + 'static> Drop for Drain<'_, T> {
+impl<T: 'static, S: Scope> Drop for Drain<'_, T, S> {
     fn drop(&mut self) {
         // SAFETY: I1 of the receiver that this borrows.
         unsafe { self.round.release() };
     }
 }
 
-impl<T: Send + 'static> fmt::Debug for Drain<'_, T> {
+impl<T: 'static, S: Scope> fmt::Debug for Drain<'_, T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Drain").finish_non_exhaustive()
     }

@@ -6,15 +6,15 @@ use crate::attach::Place;
 use crate::error::{AttachError, Closed, SendError, TrySendError};
 use crate::queue::Queue;
 use crate::queue::intake::{Intake, Refused};
-use crate::queue::store::QueueStore;
 use crate::queue::tx::{HasIntake, Tx};
+use crate::scope::{Local, Scope};
 use crate::sync::atomic::Ordering;
+use crate::words::Word;
 
-impl<T: Send + 'static> HasIntake for Queue<T> {
+impl<T: 'static, S: Scope> HasIntake<S> for Queue<T, S> {
     type Message = T;
-    type Lane = QueueStore<T>;
 
-    fn intake(&self) -> &Intake<T, QueueStore<T>> {
+    fn intake(&self) -> &Intake<T, S> {
         &self.intake
     }
 }
@@ -27,7 +27,7 @@ impl<T: Send + 'static> HasIntake for Queue<T> {
 /// # Examples
 ///
 /// ```
-/// use agate::{Capacity, Limits, Local, TrySendError};
+/// use agate::{Capacity, Limits, Local, Scope, TrySendError};
 ///
 /// let queue = Local.queue(Limits::default(), Capacity::bounded(1))?;
 /// let sender = queue.attach_sender()?;
@@ -35,12 +35,12 @@ impl<T: Send + 'static> HasIntake for Queue<T> {
 /// assert_eq!(sender.try_send("second"), Err(TrySendError::Full("second")));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Sender<T: Send + 'static> {
-    tx: Tx<Queue<T>>,
+pub struct Sender<T: 'static, S: Scope = Local> {
+    tx: Tx<Queue<T, S>, S>,
 }
 
-impl<T: Send + 'static> Sender<T> {
-    pub(crate) fn new(place: Place<Queue<T>>) -> Result<Self, AttachError> {
+impl<T: 'static, S: Scope> Sender<T, S> {
+    pub(crate) fn new(place: Place<Queue<T, S>, S>) -> Result<Self, AttachError> {
         if place.intake.is_retired() {
             return Err(AttachError::Closed);
         }
@@ -106,7 +106,7 @@ impl<T: Send + 'static> Sender<T> {
     /// # Examples
     ///
     /// ```
-    /// use agate::{Capacity, Limits, Local};
+    /// use agate::{Capacity, Limits, Local, Scope};
     ///
     /// let queue = Local.queue(Limits::default(), Capacity::bounded(4))?;
     /// let sender = queue.attach_sender()?;
@@ -141,7 +141,7 @@ impl<T: Send + 'static> Sender<T> {
     }
 }
 
-impl<T: Send + 'static> fmt::Debug for Sender<T> {
+impl<T: 'static, S: Scope> fmt::Debug for Sender<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sender")
             .field("closed", &self.is_closed())

@@ -15,18 +15,17 @@ use std::ptr::NonNull;
 
 use crate::sync::cell::UnsafeCell;
 
-type Slot<T> = UnsafeCell<MaybeUninit<T>>;
+type Cell<T> = UnsafeCell<MaybeUninit<T>>;
 
 /// A fixed array of slots.
-#[derive(Debug)]
 pub(crate) struct Slots<T> {
-    first: NonNull<Slot<T>>,
+    first: NonNull<Cell<T>>,
     len: usize,
 }
 
 /// The layout of so many slots, if it can be addressed.
 pub(crate) fn layout<T>(len: usize) -> Option<Layout> {
-    Layout::array::<Slot<T>>(len).ok()?.align_to(64).ok()
+    Layout::array::<Cell<T>>(len).ok()?.align_to(64).ok()
 }
 
 impl<T> Slots<T> {
@@ -37,70 +36,89 @@ impl<T> Slots<T> {
             NonNull::dangling()
         } else {
             // SAFETY: the layout has a size.
-            NonNull::new(unsafe { std::alloc::alloc(layout) }.cast::<Slot<T>>())?
+            NonNull::new(unsafe { std::alloc::alloc(layout) }.cast::<Cell<T>>())?
         };
-        for index in 0..len {
-            // SAFETY: within the allocation of `len` cells.
-            let cell = unsafe { first.add(index) };
-            // SAFETY: within the allocation, and nobody else knows of it.
-            unsafe { cell.write(UnsafeCell::new(MaybeUninit::uninit())) };
+        // Loom's cells have state of their own. The standard library's are as uninitialised as what they hold, and
+        // left alone: memory that is never used is then never touched.
+        if cfg!(loom) {
+            for index in 0..len {
+                // SAFETY: within the allocation of `len` cells.
+                let cell = unsafe { first.add(index) };
+                // SAFETY: within the allocation, and nobody else knows of it.
+                unsafe { cell.write(UnsafeCell::new(MaybeUninit::uninit())) };
+            }
         }
         Some(Self { first, len })
     }
 
-    /// Where the slots are.
-    #[inline(always)]
-    pub(crate) fn base(&self) -> Base<T> {
-        Base(self.first)
+    /// The first slot.
+    pub(crate) fn first(&self) -> Slot<T> {
+        Slot(self.first)
     }
 }
 
-/// The address of an array of slots; it knows neither their number nor whether they are still there.
-#[derive(Debug)]
-pub(crate) struct Base<T>(NonNull<Slot<T>>);
+/// The address of a slot; it does not know whether that is still there.
+pub(crate) struct Slot<T>(NonNull<Cell<T>>);
 
-impl<T> Clone for Base<T> {
+impl<T> Clone for Slot<T> {
+    #[inline(always)]
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for Base<T> {}
+impl<T> Copy for Slot<T> {}
 
-impl<T> Base<T> {
-    /// The address of no slots.
+impl<T> Slot<T> {
+    /// The address of no slot.
     pub(crate) fn dangling() -> Self {
         Self(NonNull::dangling())
     }
 
-    /// Puts a message into a slot.
+    /// The slot behind this one, or the end of the slots.
     ///
     /// # Safety
     ///
-    /// The `Slots` are alive and have more than `index`; nobody else touches the slot; it holds no message (or that
-    /// one is leaked).
+    /// The `Slots` are alive and have this slot.
     #[inline(always)]
-    pub(crate) unsafe fn write(self, index: usize, message: T) {
-        // SAFETY: the caller keeps `index < len`, I1.
-        let cell = unsafe { self.0.add(index) };
-        // SAFETY: by I1 the cell is initialised, and the slots are alive.
-        let cell = unsafe { cell.as_ref() };
+    pub(crate) unsafe fn next(self) -> Self {
+        // SAFETY: as the caller promises.
+        unsafe { self.nth(1) }
+    }
+
+    /// The slot so many further on, or the end of the slots.
+    ///
+    /// # Safety
+    ///
+    /// The `Slots` are alive, and so many slots follow this one.
+    #[inline(always)]
+    pub(crate) unsafe fn nth(self, count: usize) -> Self {
+        // SAFETY: within the slots or one past them.
+        Self(unsafe { self.0.add(count) })
+    }
+
+    /// Puts a message into the slot.
+    ///
+    /// # Safety
+    ///
+    /// The `Slots` are alive and have this slot; nobody else touches it; it holds no message (or that one is leaked).
+    #[inline(always)]
+    pub(crate) unsafe fn put(self, message: T) {
+        // SAFETY: by I1 the cell is there, and the slots are alive.
+        let cell = unsafe { self.0.as_ref() };
         // SAFETY: nobody else touches the slot, as the caller promises.
         cell.with_mut(|slot| unsafe { slot.write(MaybeUninit::new(message)) });
     }
 
-    /// Takes the message out of a slot.
+    /// Takes the message out of the slot.
     ///
     /// # Safety
     ///
-    /// The `Slots` are alive and have more than `index`; nobody else touches the slot; it holds a message, which is
-    /// not read from it again.
+    /// The `Slots` are alive and have this slot; nobody else touches it; it holds a message, which is not taken again.
     #[inline(always)]
-    pub(crate) unsafe fn read(self, index: usize) -> T {
-        // SAFETY: the caller keeps `index < len`, I1.
-        let cell = unsafe { self.0.add(index) };
-        // SAFETY: by I1 the cell is initialised, and the slots are alive.
-        let cell = unsafe { cell.as_ref() };
+    pub(crate) unsafe fn take(self) -> T {
+        // SAFETY: by I1 the cell is there, and the slots are alive.
+        let cell = unsafe { self.0.as_ref() };
         // SAFETY: nobody else touches the slot, as the caller promises.
         let message = cell.with(|slot| unsafe { slot.read() });
         // SAFETY: the slot holds a message, as the caller promises.
@@ -113,9 +131,11 @@ impl<T> Drop for Slots<T> {
         let Some(layout) = layout::<T>(self.len) else {
             return;
         };
-        let cells = std::ptr::slice_from_raw_parts_mut(self.first.as_ptr(), self.len);
-        // SAFETY: by I1 the cells are initialised; messages in them are not dropped, I2.
-        unsafe { std::ptr::drop_in_place(cells) };
+        if cfg!(loom) {
+            let cells = std::ptr::slice_from_raw_parts_mut(self.first.as_ptr(), self.len);
+            // SAFETY: by I1 the cells are initialised; messages in them are not dropped, I2.
+            unsafe { std::ptr::drop_in_place(cells) };
+        }
         if layout.size() != 0 {
             // SAFETY: allocated with this layout, I1.
             unsafe { std::alloc::dealloc(self.first.as_ptr().cast(), layout) };

@@ -3,50 +3,49 @@
 //! # Invariants
 //!
 //! - I1: `lane` is a lane of the intake of `place`'s object, taken by `attach` and given back in `drop`: in between
-//!   this `Tx` is its only sender.
+//!   this `Tx` is its only sender, and `run` is the lane's run.
 //! - I2: lanes do not move and live as long as their intake, which `place` keeps alive.
 #![allow(
     unsafe_code,
     reason = "keeps a pointer to a lane beside the place that keeps the lane alive"
 )]
 
-use std::cell::Cell;
-use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use crate::attach::Place;
 use crate::error::{AttachError, Closed};
 use crate::kind::Kind;
 use crate::queue::intake::{Intake, Refused};
-use crate::queue::lane::{Lane, Store};
+use crate::queue::lane::{Lane, Run};
+use crate::scope::Scope;
 
 /// A kind of object that has an intake.
-pub(crate) trait HasIntake: Kind {
-    type Message: Send + 'static;
-    type Lane: Store<Self::Message>;
+pub(crate) trait HasIntake<S: Scope>: Kind<S> {
+    type Message: 'static;
 
-    fn intake(&self) -> &Intake<Self::Message, Self::Lane>;
+    fn intake(&self) -> &Intake<Self::Message, S>;
 }
 
-/// An attached sending end.
-pub(crate) struct Tx<K: HasIntake> {
-    place: Place<K>,
-    lane: NonNull<Lane<K::Lane>>,
-    /// One thread at a time.
-    not_sync: PhantomData<Cell<()>>,
+/// An attached sending end. Not `Sync`, since a run is not: one thread at a time.
+pub(crate) struct Tx<K: HasIntake<S>, S: Scope> {
+    run: Run<K::Message>,
+    lane: NonNull<Lane<K::Message, S>>,
+    place: Place<K, S>,
 }
 
 // SAFETY: by I1 the lane's sending end belongs to this value, wherever it is moved, and messages are `Send`.
-unsafe impl<K: HasIntake> Send for Tx<K> where Place<K>: Send {}
+unsafe impl<K: HasIntake<S>, S: Scope> Send for Tx<K, S>
+where
+    Place<K, S>: Send,
+    K::Message: Send,
+{
+}
 
-impl<K: HasIntake> Tx<K> {
-    pub(crate) fn attach(place: Place<K>) -> Result<Self, AttachError> {
-        let lane = NonNull::from(place.intake().attach()?);
-        Ok(Self {
-            place,
-            lane,
-            not_sync: PhantomData,
-        })
+impl<K: HasIntake<S>, S: Scope> Tx<K, S> {
+    pub(crate) fn attach(place: Place<K, S>) -> Result<Self, AttachError> {
+        let run = Run::new();
+        let lane = place.intake().attach(&run)?;
+        Ok(Self { run, lane, place })
     }
 
     pub(crate) fn try_clone(&self) -> Result<Self, AttachError> {
@@ -58,7 +57,7 @@ impl<K: HasIntake> Tx<K> {
     }
 
     #[inline(always)]
-    fn lane(&self) -> &Lane<K::Lane> {
+    pub(crate) fn lane(&self) -> &Lane<K::Message, S> {
         // SAFETY: I2.
         unsafe { self.lane.as_ref() }
     }
@@ -66,7 +65,13 @@ impl<K: HasIntake> Tx<K> {
     #[inline(always)]
     pub(crate) fn send(&self, message: K::Message) -> Result<(), Refused<K::Message>> {
         // SAFETY: I1, and `&self` of a type that is not `Sync` is one thread.
-        unsafe { self.place.intake().send(self.lane(), message) }
+        unsafe { self.place.intake().send(self.lane(), &self.run, message) }
+    }
+
+    /// Whether a send would find room.
+    pub(crate) fn has_room(&self) -> bool {
+        // SAFETY: I1, as in `send`.
+        unsafe { self.lane().room(&self.run) }
     }
 
     /// Sends as many as there is room for, and publishes them together, also if the iterator panics.
@@ -74,44 +79,45 @@ impl<K: HasIntake> Tx<K> {
         &self,
         messages: &mut impl Iterator<Item = K::Message>,
     ) -> Result<usize, Closed> {
-        let intake = self.place.intake();
-        if intake.is_closed() {
+        if self.place.intake().is_closed() {
             return Err(Closed);
         }
         let batch = Batch(self);
-        let store = &batch.0.lane().store;
-        let mut sent = 0;
+        let first = self.run.tail();
+        let lane = batch.0.lane();
         // SAFETY: I1, as in `send`.
-        while unsafe { store.has_room() } {
+        while unsafe { lane.room(&self.run) } {
             let Some(message) = messages.next() else {
                 break;
             };
+            // Again: the iterator itself may have sent through this very sender.
             // SAFETY: as above.
-            match unsafe { store.write(message) } {
-                Ok(()) => sent += 1,
-                // Only if the iterator itself filled this lane meanwhile; there is nowhere to put the message.
-                Err(message) => {
-                    drop(message);
-                    break;
-                }
+            if unsafe { lane.room(&self.run) } {
+                // SAFETY: as above, and there is room.
+                unsafe { self.run.write(message) };
+            } else {
+                // There is nowhere to put it.
+                drop(message);
+                break;
             }
         }
-        Ok(sent)
+        Ok(self.run.tail().wrapping_sub(first))
     }
 }
 
 /// Publishes when it goes out of scope.
-struct Batch<'a, K: HasIntake>(&'a Tx<K>);
+struct Batch<'a, K: HasIntake<S>, S: Scope>(&'a Tx<K, S>);
 
-impl<K: HasIntake> Drop for Batch<'_, K> {
+impl<K: HasIntake<S>, S: Scope> Drop for Batch<'_, K, S> {
     fn drop(&mut self) {
         // SAFETY: I1, as in `send`.
-        unsafe { self.0.place.intake().publish(self.0.lane()) };
+        unsafe { self.0.place.intake().publish(self.0.lane(), &self.0.run) };
     }
 }
 
-impl<K: HasIntake> Drop for Tx<K> {
+impl<K: HasIntake<S>, S: Scope> Drop for Tx<K, S> {
     fn drop(&mut self) {
-        self.place.intake().detach(self.lane());
+        // SAFETY: I1: it ends here.
+        unsafe { self.place.intake().detach(self.lane(), &self.run) };
     }
 }

@@ -6,7 +6,7 @@
 //!   reference is gone: a [`RawBlock`] header in its first 64 bytes, then the words.
 //! - I2: a block that is taken is owned by one `Block` (or by the pointer that [`Block::into_raw`] gave): nobody else
 //!   touches its words or its `len`. A block that is free is on the pool's list, once.
-//! - I3: a taken block holds one count on its pool, in the form of `Arc::into_raw`; it is the header's `pool`.
+//! - I3: a taken block holds one count on its pool, in the form of `Counted::into_raw`; it is the header's `pool`.
 //! - I4: memory is reached by raw pointers derived from the pointer that the allocation gave; references are made to
 //!   the header's fields only, never to the words.
 #![allow(
@@ -18,11 +18,13 @@ use std::alloc::Layout;
 use std::fmt;
 use std::ptr::{self, NonNull};
 
+use crate::counted::Counted;
 use crate::error::{CreateError, OutOfBlocks};
 use crate::freelist::{FreeList, Links};
-use crate::sync::Arc;
-use crate::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use crate::scope::{Local, Scope};
+use crate::sync::atomic::Ordering;
 use crate::table::{self, Table};
+use crate::words::{Number, Word};
 
 /// Header and alignment of a block, in bytes.
 const HEADER: usize = 64;
@@ -67,28 +69,28 @@ pub struct BlockStats {
 /// assert_eq!(pool.stats().allocated, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct BlockPool {
-    pool: Arc<Pool>,
+pub struct BlockPool<S: Scope = Local> {
+    pool: S::Ref<Pool<S>>,
 }
 
-struct Pool {
+struct Pool<S: Scope> {
     layout: Layout,
     words: usize,
     max_blocks: usize,
-    entries: Table<Entry>,
-    free: FreeList,
-    in_use: AtomicUsize,
-    high_water: AtomicUsize,
+    entries: Table<Entry<S>, S>,
+    free: FreeList<S>,
+    in_use: S::Usize,
+    high_water: S::Usize,
 }
 
 /// A block in the pool's table.
-struct Entry {
-    link: AtomicU32,
-    block: AtomicPtr<RawBlock>,
+struct Entry<S: Scope> {
+    link: S::U32,
+    block: S::Ptr<RawBlock<S>>,
 }
 
-impl Links for Table<Entry> {
-    fn link(&self, index: u32) -> &AtomicU32 {
+impl<S: Scope> Links<S> for Table<Entry<S>, S> {
+    fn link(&self, index: u32) -> &S::U32 {
         &self
             .get(index as usize)
             .expect("an index on the free list has been made")
@@ -98,19 +100,25 @@ impl Links for Table<Entry> {
 
 /// The head of a block's memory: what a block is while it travels as a raw pointer. See [`Block::into_raw`].
 #[repr(C, align(64))]
-pub struct RawBlock {
-    pool: *const Pool,
+pub struct RawBlock<S: Scope = Local> {
+    pool: *const Pool<S>,
     index: u32,
     len: usize,
 }
 
 impl BlockPool {
-    /// Makes a pool without blocks.
+    /// Makes a pool without blocks; [`Scope::block_pool`] makes one in any scope.
     ///
     /// # Errors
     ///
     /// [`CreateError::ZeroBlocks`] when blocks would hold nothing or there may be none; [`CreateError::TooLarge`].
     pub fn new(options: BlockOptions) -> Result<Self, CreateError> {
+        Self::make(options)
+    }
+}
+
+impl<S: Scope> BlockPool<S> {
+    pub(crate) fn make(options: BlockOptions) -> Result<Self, CreateError> {
         let BlockOptions {
             block_bytes,
             max_blocks,
@@ -129,11 +137,11 @@ impl BlockPool {
             max_blocks: max_blocks.min(table::MAX),
             entries: Table::new(),
             free: FreeList::new(),
-            in_use: AtomicUsize::new(0),
-            high_water: AtomicUsize::new(0),
+            in_use: S::Usize::new(0),
+            high_water: S::Usize::new(0),
         };
         Ok(Self {
-            pool: Arc::new(pool),
+            pool: S::Ref::new(pool),
         })
     }
 
@@ -147,7 +155,7 @@ impl BlockPool {
     /// # Progress
     ///
     /// Lock-free; without allocation when a block is free.
-    pub fn try_take(&self) -> Result<Block, OutOfBlocks> {
+    pub fn try_take(&self) -> Result<Block<S>, OutOfBlocks> {
         let pool = &self.pool;
         let raw = match pool.free.pop(&pool.entries) {
             Some(index) => pool
@@ -160,7 +168,7 @@ impl BlockPool {
             max_blocks: pool.max_blocks,
         })?;
         pool.count_taken();
-        let counted = Arc::into_raw(Arc::clone(pool));
+        let counted = pool.clone().into_raw();
         // SAFETY: I1 and I2: the header is alive and ours alone.
         unsafe { (*raw.as_ptr()).pool = counted };
         // SAFETY: as above.
@@ -186,15 +194,15 @@ impl BlockPool {
     }
 }
 
-impl Clone for BlockPool {
+impl<S: Scope> Clone for BlockPool<S> {
     fn clone(&self) -> Self {
         Self {
-            pool: Arc::clone(&self.pool),
+            pool: self.pool.clone(),
         }
     }
 }
 
-impl fmt::Debug for BlockPool {
+impl<S: Scope> fmt::Debug for BlockPool<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BlockPool")
             .field("words", &self.pool.words)
@@ -203,7 +211,7 @@ impl fmt::Debug for BlockPool {
     }
 }
 
-impl Pool {
+impl<S: Scope> Pool<S> {
     fn count_taken(&self) {
         let in_use = self.in_use.fetch_add(1, Ordering::Relaxed) + 1;
         if in_use > self.high_water.load(Ordering::Relaxed) {
@@ -212,15 +220,15 @@ impl Pool {
     }
 
     #[cold]
-    fn allocate(&self) -> Option<*mut RawBlock> {
+    fn allocate(&self) -> Option<*mut RawBlock<S>> {
         let index = self.entries.reserve_below(self.max_blocks)?;
         let new_entry = |_| Entry {
-            link: AtomicU32::new(0),
-            block: AtomicPtr::new(ptr::null_mut()),
+            link: S::U32::new(0),
+            block: S::Ptr::new(ptr::null_mut()),
         };
         let entry = self.entries.ensure(index, new_entry);
         // SAFETY: the layout has a size: at least the header.
-        let memory = unsafe { std::alloc::alloc(self.layout) }.cast::<RawBlock>();
+        let memory = unsafe { std::alloc::alloc(self.layout) }.cast::<RawBlock<S>>();
         if memory.is_null() {
             // The index stays unused: better one block fewer than an abort.
             return None;
@@ -238,7 +246,7 @@ impl Pool {
     }
 }
 
-impl Drop for Pool {
+impl<S: Scope> Drop for Pool<S> {
     fn drop(&mut self) {
         for index in 0..self.entries.len() {
             let memory = self
@@ -274,14 +282,14 @@ impl Drop for Pool {
 /// assert_eq!(read.join().unwrap(), 42);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Block {
-    raw: NonNull<RawBlock>,
+pub struct Block<S: Scope = Local> {
+    raw: NonNull<RawBlock<S>>,
 }
 
 // SAFETY: by I2 the block belongs to this value alone, wherever it is moved; its pool is shared by atomics.
-unsafe impl Send for Block {}
+unsafe impl<S: Scope> Send for Block<S> where S::Confined: Send {}
 
-impl Block {
+impl<S: Scope> Block<S> {
     /// The first word: aligned to 64 bytes, with the provenance of the whole block.
     ///
     /// All `capacity_words` may be written and read through it as long as the block is owned; words that were not
@@ -330,7 +338,7 @@ impl Block {
     /// counts as taken.
     #[must_use]
     #[inline]
-    pub fn into_raw(self) -> NonNull<RawBlock> {
+    pub fn into_raw(self) -> NonNull<RawBlock<S>> {
         std::mem::ManuallyDrop::new(self).raw
     }
 
@@ -341,25 +349,25 @@ impl Block {
     /// `raw` comes from `into_raw`, and no block was made of it since.
     #[must_use]
     #[inline]
-    pub unsafe fn from_raw(raw: NonNull<RawBlock>) -> Self {
+    pub unsafe fn from_raw(raw: NonNull<RawBlock<S>>) -> Self {
         Self { raw }
     }
 }
 
-impl Drop for Block {
+impl<S: Scope> Drop for Block<S> {
     fn drop(&mut self) {
         // SAFETY: I1, I2.
         let pool = unsafe { (*self.raw.as_ptr()).pool };
         // SAFETY: as above.
         let index = unsafe { (*self.raw.as_ptr()).index };
         // SAFETY: I3: this is the count that the block holds; it ends here.
-        let pool = unsafe { Arc::from_raw(pool) };
+        let pool = unsafe { S::Ref::<Pool<S>>::from_raw(pool) };
         pool.in_use.fetch_sub(1, Ordering::Relaxed);
         pool.free.push(&pool.entries, index);
     }
 }
 
-impl fmt::Debug for Block {
+impl<S: Scope> fmt::Debug for Block<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Block")
             .field("len_words", &self.len_words())

@@ -15,6 +15,7 @@ use crate::error::AttachError;
 use crate::handle::Handle;
 use crate::kind::Kind;
 use crate::queue::Queue;
+use crate::scope::{Local, Scope};
 
 /// A stream of byte messages of any length up to a block: many senders, one receiver. Used through a [`Handle`].
 ///
@@ -22,12 +23,12 @@ use crate::queue::Queue;
 /// whole. So many small messages cost one publish. Messages of one sender arrive in the order sent. The blocks come
 /// from a [`BlockPool`], which bounds the memory, and several streams may share one.
 ///
-/// Made by [`Local::stream`](crate::Local::stream).
+/// Made by [`Scope::stream`](crate::Scope::stream).
 ///
 /// # Examples
 ///
 /// ```
-/// use agate::{BlockOptions, BlockPool, Limits, Local};
+/// use agate::{BlockOptions, BlockPool, Limits, Local, Scope};
 ///
 /// let pool = BlockPool::new(BlockOptions { block_bytes: 4096, max_blocks: 16 })?;
 /// let lines = Local.stream(Limits::senders(4), &pool);
@@ -40,13 +41,13 @@ use crate::queue::Queue;
 /// assert_eq!(receiver.try_recv()?, b"and another");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Stream {
-    blocks: Handle<Queue<Block>>,
-    pool: BlockPool,
+pub struct Stream<S: Scope = Local> {
+    blocks: Handle<Queue<Block<S>, S>, S>,
+    pool: BlockPool<S>,
 }
 
-impl Stream {
-    pub(crate) fn new(blocks: Handle<Queue<Block>>, pool: &BlockPool) -> Self {
+impl<S: Scope> Stream<S> {
+    pub(crate) fn new(blocks: Handle<Queue<Block<S>, S>, S>, pool: &BlockPool<S>) -> Self {
         Self {
             blocks,
             pool: pool.clone(),
@@ -54,12 +55,12 @@ impl Stream {
     }
 }
 
-impl Kind for Stream {
+impl<S: Scope> Kind<S> for Stream<S> {
     const NAME: &'static str = "stream";
     const ROLE: Role = Role::Sender;
-    type User = StreamSender;
+    type User = StreamSender<S>;
 
-    fn attach(place: Place<Self>) -> Result<StreamSender, AttachError> {
+    fn attach(place: Place<Self, S>) -> Result<StreamSender<S>, AttachError> {
         let blocks = place.blocks.attach_sender()?;
         Ok(StreamSender::new(blocks, place))
     }
@@ -73,7 +74,7 @@ impl Kind for Stream {
     }
 }
 
-impl Handle<Stream> {
+impl<S: Scope> Handle<Stream<S>, S> {
     /// Attaches a sender: the same as [`attach`](Self::attach).
     ///
     /// # Errors
@@ -84,7 +85,7 @@ impl Handle<Stream> {
     /// # Progress
     ///
     /// Lock-free, and without allocation once as many senders have been attached at a time as are now.
-    pub fn attach_sender(&self) -> Result<StreamSender, AttachError> {
+    pub fn attach_sender(&self) -> Result<StreamSender<S>, AttachError> {
         self.attach()
     }
 
@@ -97,13 +98,13 @@ impl Handle<Stream> {
     /// # Progress
     ///
     /// Lock-free.
-    pub fn attach_receiver(&self) -> Result<StreamReceiver, AttachError> {
+    pub fn attach_receiver(&self) -> Result<StreamReceiver<S>, AttachError> {
         let place = self.place(Role::Receiver)?;
         Ok(StreamReceiver::new(place.blocks.attach_receiver()?, place))
     }
 }
 
-impl fmt::Debug for Stream {
+impl<S: Scope> fmt::Debug for Stream<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stream")
             .field("pool", &self.pool)

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::attach::Place;
 use crate::error::{RecvError, TryRecvError};
 use crate::queue::Receiver;
+use crate::scope::{Local, Scope};
 use crate::stream::{Block, HEAD_WORDS, Stream, message_words};
 
 /// The right to receive from a [`Stream`]. Dropping it closes the stream and drops what was not received.
@@ -21,7 +22,7 @@ use crate::stream::{Block, HEAD_WORDS, Stream, message_words};
 /// # Examples
 ///
 /// ```
-/// use agate::{BlockOptions, BlockPool, Limits, Local, RecvError};
+/// use agate::{BlockOptions, BlockPool, Limits, Local, RecvError, Scope};
 /// use std::time::Duration;
 ///
 /// let pool = BlockPool::new(BlockOptions { block_bytes: 1024, max_blocks: 16 })?;
@@ -33,16 +34,16 @@ use crate::stream::{Block, HEAD_WORDS, Stream, message_words};
 /// assert_eq!(receiver.wait_recv(), Err(RecvError::Disconnected));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct StreamReceiver {
-    blocks: Receiver<Block>,
+pub struct StreamReceiver<S: Scope = Local> {
+    blocks: Receiver<Block<S>, S>,
     /// The block being read, and the word where its next message begins.
-    block: Option<Block>,
+    block: Option<Block<S>>,
     at: usize,
-    _place: Place<Stream>,
+    _place: Place<Stream<S>, S>,
 }
 
-impl StreamReceiver {
-    pub(crate) fn new(blocks: Receiver<Block>, place: Place<Stream>) -> Self {
+impl<S: Scope> StreamReceiver<S> {
+    pub(crate) fn new(blocks: Receiver<Block<S>, S>, place: Place<Stream<S>, S>) -> Self {
         Self {
             blocks,
             block: None,
@@ -111,7 +112,7 @@ impl StreamReceiver {
             .is_some_and(|block| self.at < block.len_words())
     }
 
-    fn begin(&mut self, block: Block) {
+    fn begin(&mut self, block: Block<S>) {
         self.block = Some(block);
         self.at = 0;
     }
@@ -134,7 +135,7 @@ impl StreamReceiver {
     }
 }
 
-impl fmt::Debug for StreamReceiver {
+impl<S: Scope> fmt::Debug for StreamReceiver<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamReceiver")
             .field("block", &self.block)

@@ -13,6 +13,7 @@ use std::io;
 use crate::attach::Place;
 use crate::error::{AttachError, Closed, StreamError};
 use crate::queue::Sender;
+use crate::scope::{Local, Scope};
 use crate::stream::{Block, HEAD_WORDS, Stream, WORD, message_words};
 
 /// The right to send to a [`Stream`]: it writes into a block of its own until that is full or flushed.
@@ -22,15 +23,15 @@ use crate::stream::{Block, HEAD_WORDS, Stream, WORD, message_words};
 /// # Examples
 ///
 /// See [`Stream`] and [`reserve`](Self::reserve).
-pub struct StreamSender {
-    blocks: Sender<Block>,
+pub struct StreamSender<S: Scope = Local> {
+    blocks: Sender<Block<S>, S>,
     /// The block being filled.
-    block: Option<Block>,
-    place: Place<Stream>,
+    block: Option<Block<S>>,
+    place: Place<Stream<S>, S>,
 }
 
-impl StreamSender {
-    pub(crate) fn new(blocks: Sender<Block>, place: Place<Stream>) -> Self {
+impl<S: Scope> StreamSender<S> {
+    pub(crate) fn new(blocks: Sender<Block<S>, S>, place: Place<Stream<S>, S>) -> Self {
         Self {
             blocks,
             block: None,
@@ -68,7 +69,7 @@ impl StreamSender {
     /// # Examples
     ///
     /// ```
-    /// use agate::{BlockOptions, BlockPool, Limits, Local};
+    /// use agate::{BlockOptions, BlockPool, Limits, Local, Scope};
     /// use std::io::Write;
     ///
     /// let pool = BlockPool::new(BlockOptions { block_bytes: 4096, max_blocks: 2 })?;
@@ -84,7 +85,7 @@ impl StreamSender {
     /// assert_eq!(stream.attach_receiver()?.try_recv()?, b"1 + 2 = 3");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn reserve(&mut self, bytes: usize) -> Result<Reservation<'_>, StreamError> {
+    pub fn reserve(&mut self, bytes: usize) -> Result<Reservation<'_, S>, StreamError> {
         let max = (self.place.pool.block_words() - HEAD_WORDS) * WORD;
         if bytes > max {
             return Err(StreamError::TooLong { bytes, max });
@@ -93,7 +94,7 @@ impl StreamSender {
             return Err(StreamError::Closed);
         }
         let words = message_words(bytes);
-        let fits = |block: &Block| block.capacity_words() - block.len_words() >= words;
+        let fits = |block: &Block<S>| block.capacity_words() - block.len_words() >= words;
         if !self.block.as_ref().is_some_and(fits) {
             // First, also if there is no next block: the receiver may be waiting for this one to give others back.
             self.flush().map_err(|Closed| StreamError::Closed)?;
@@ -147,14 +148,14 @@ impl StreamSender {
     }
 }
 
-impl Drop for StreamSender {
+impl<S: Scope> Drop for StreamSender<S> {
     fn drop(&mut self) {
         // If nobody receives any more, nobody misses what was written.
         let _ = self.flush();
     }
 }
 
-impl fmt::Debug for StreamSender {
+impl<S: Scope> fmt::Debug for StreamSender<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamSender")
             .field("block", &self.block)
@@ -166,13 +167,13 @@ impl fmt::Debug for StreamSender {
 /// sends nothing.
 ///
 /// Made by [`StreamSender::reserve`], where there is an example.
-pub struct Reservation<'a> {
-    block: &'a mut Block,
+pub struct Reservation<'a, S: Scope = Local> {
+    block: &'a mut Block<S>,
     bytes: usize,
     written: usize,
 }
 
-impl Reservation<'_> {
+impl<S: Scope> Reservation<'_, S> {
     /// How many more bytes fit.
     #[must_use]
     pub fn room(&self) -> usize {
@@ -204,7 +205,7 @@ impl Reservation<'_> {
     }
 }
 
-impl io::Write for Reservation<'_> {
+impl<S: Scope> io::Write for Reservation<'_, S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         Ok(self.append(bytes))
     }
@@ -214,7 +215,7 @@ impl io::Write for Reservation<'_> {
     }
 }
 
-impl fmt::Debug for Reservation<'_> {
+impl<S: Scope> fmt::Debug for Reservation<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reservation")
             .field("bytes", &self.bytes)

@@ -1,0 +1,257 @@
+//! What handles and attachments share: an object, its limits, who is attached, and when it ends.
+//!
+//! # Invariants
+//!
+//! - I1: `refs` counts one for all handles together, one for all places together while there is any, and one for each
+//!   thread that just now tells the object that a role is vacant. The object is freed by whoever takes the last one.
+//! - I2: `names` counts handles. It leaves 0 never again, since handles are cloned from handles.
+//! - I3: a place is added to none only by somebody who holds a handle, so `refs` is not 0 then. Whoever makes the
+//!   number of places leave 0 adds to `refs`, whoever makes it 0 takes from it.
+//! - I4: a `Named` or a `Held` is one handle or one place; as long as it is there, the object is, by I1.
+//! - I5: `Named` and `Held` may cross threads only where the scope's `Confined` may.
+#![allow(
+    unsafe_code,
+    reason = "counts its users itself: one word for all places, so that attaching touches few words"
+)]
+
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use crate::attach::Role;
+use crate::error::AttachError;
+use crate::handle::Limits;
+use crate::kind::Kind;
+use crate::scope::Scope;
+use crate::sync::atomic::{Ordering, fence};
+use crate::words::{Number, Word};
+
+/// An object and everything that is counted about it.
+struct Object<K, S: Scope> {
+    kind: K,
+    limits: Limits,
+    /// How many users of each role are attached: a field of [`BITS`] bits for each.
+    places: S::U64,
+    names: S::Usize,
+    refs: S::Usize,
+}
+
+/// Bits of a role's field in the word of places.
+const BITS: u32 = 21;
+/// How many users of one role there can be at once, limit or not.
+const MOST: u64 = (1 << (BITS - 1)) - 1;
+
+fn shift(role: Role) -> u32 {
+    match role {
+        Role::Sender => 0,
+        Role::Receiver => BITS,
+        Role::User => 2 * BITS,
+    }
+}
+
+fn count(places: u64, role: Role) -> u64 {
+    (places >> shift(role)) & ((1 << BITS) - 1)
+}
+
+/// A pointer to an object that is known to be there.
+struct Pointer<K: Kind<S>, S: Scope> {
+    object: NonNull<Object<K, S>>,
+    confined: PhantomData<S::Confined>,
+}
+
+impl<K: Kind<S>, S: Scope> Clone for Pointer<K, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K: Kind<S>, S: Scope> Copy for Pointer<K, S> {}
+
+// SAFETY: I5; the object is shared by reference, and may be dropped by any of its users.
+unsafe impl<K: Kind<S> + Send + Sync, S: Scope> Send for Pointer<K, S> where S::Confined: Send {}
+// SAFETY: as above.
+unsafe impl<K: Kind<S> + Send + Sync, S: Scope> Sync for Pointer<K, S> where S::Confined: Sync {}
+
+impl<K: Kind<S>, S: Scope> Pointer<K, S> {
+    #[inline(always)]
+    fn get(&self) -> &Object<K, S> {
+        // SAFETY: I4: pointers are kept inside of `Named` and `Held`, or beside a count of `refs`.
+        unsafe { self.object.as_ref() }
+    }
+
+    /// Takes one from `refs`.
+    ///
+    /// # Safety
+    ///
+    /// It was the caller's, and the caller does not use the object afterwards.
+    unsafe fn release(self) {
+        if self.get().refs.fetch_sub(1, Ordering::Release) == 1 {
+            // What the others did to the object happens before its end.
+            fence(Ordering::Acquire);
+            // SAFETY: I1: nobody else uses the object, which came from a box.
+            drop(unsafe { Box::from_raw(self.object.as_ptr()) });
+        }
+    }
+}
+
+/// One handle.
+pub(crate) struct Named<K: Kind<S>, S: Scope>(Pointer<K, S>);
+
+impl<K: Kind<S>, S: Scope> Named<K, S> {
+    pub(crate) fn new(limits: Limits, kind: K) -> Self {
+        let object = Box::new(Object::<K, S> {
+            kind,
+            limits,
+            places: S::U64::new(0),
+            names: S::Usize::new(1),
+            refs: S::Usize::new(1),
+        });
+        Self(Pointer {
+            object: NonNull::from(Box::leak(object)),
+            confined: PhantomData,
+        })
+    }
+
+    pub(crate) fn kind(&self) -> &K {
+        &self.0.get().kind
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.0.get().limits
+    }
+
+    pub(crate) fn attached(&self, role: Role) -> usize {
+        attached(&self.0, role)
+    }
+
+    pub(crate) fn enter(&self, role: Role) -> Result<Held<K, S>, AttachError> {
+        enter(self.0, role)
+    }
+}
+
+impl<K: Kind<S>, S: Scope> Clone for Named<K, S> {
+    fn clone(&self) -> Self {
+        if self.0.get().names.fetch_add(1, Ordering::Relaxed) > usize::MAX / 2 {
+            // So many handles can only have been forgotten; as with `Arc`, going on would free what is in use.
+            std::process::abort();
+        }
+        Self(self.0)
+    }
+}
+
+impl<K: Kind<S>, S: Scope> Drop for Named<K, S> {
+    fn drop(&mut self) {
+        if self.0.get().names.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let _count = Count(self.0);
+            self.kind().unnamed();
+        }
+    }
+}
+
+/// One place in a role.
+pub(crate) struct Held<K: Kind<S>, S: Scope> {
+    object: Pointer<K, S>,
+    role: Role,
+}
+
+impl<K: Kind<S>, S: Scope> Held<K, S> {
+    #[inline(always)]
+    pub(crate) fn kind(&self) -> &K {
+        &self.object.get().kind
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
+    pub(crate) fn attached(&self, role: Role) -> usize {
+        attached(&self.object, role)
+    }
+
+    pub(crate) fn another(&self) -> Result<Self, AttachError> {
+        enter(self.object, self.role)
+    }
+}
+
+impl<K: Kind<S>, S: Scope> Drop for Held<K, S> {
+    fn drop(&mut self) {
+        let object = self.object.get();
+        let one = 1 << shift(self.role);
+        let mut seen = object.places.load(Ordering::Relaxed);
+        loop {
+            // Only the last of a role has something to do when it is out, and must keep the object for that.
+            let guard = (count(seen, self.role) == 1).then(|| {
+                object.refs.fetch_add(1, Ordering::Relaxed);
+                Count(self.object)
+            });
+            match object.places.compare_exchange(
+                seen,
+                seen - one,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => {
+                    if seen == one {
+                        // SAFETY: I3: the number of places became 0, and `guard` is still there.
+                        unsafe { self.object.release() };
+                    }
+                    if guard.is_some() {
+                        object.kind.vacated(self.role);
+                    }
+                    return;
+                }
+                Err(now) => seen = now,
+            }
+        }
+    }
+}
+
+/// One count of `refs`, taken back on drop, also when the user's code panics.
+struct Count<K: Kind<S>, S: Scope>(Pointer<K, S>);
+
+impl<K: Kind<S>, S: Scope> Drop for Count<K, S> {
+    fn drop(&mut self) {
+        // SAFETY: the count is this value's.
+        unsafe { self.0.release() };
+    }
+}
+
+fn attached<K: Kind<S>, S: Scope>(object: &Pointer<K, S>, role: Role) -> usize {
+    usize::try_from(count(object.get().places.load(Ordering::Acquire), role)).unwrap_or(usize::MAX)
+}
+
+/// Takes a place. Called by somebody who holds a handle or a place (I3).
+fn enter<K: Kind<S>, S: Scope>(
+    pointer: Pointer<K, S>,
+    role: Role,
+) -> Result<Held<K, S>, AttachError> {
+    let object = pointer.get();
+    let limit = object.limits.of(role);
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).min(MOST);
+    let mut seen = object.places.load(Ordering::Relaxed);
+    loop {
+        if count(seen, role) >= most {
+            return Err(if limit as u64 <= MOST {
+                AttachError::LimitReached { role, limit }
+            } else {
+                AttachError::TooMany
+            });
+        }
+        // Acquire pairs with the release of a leaver: whatever it did is visible to who takes its place.
+        match object.places.compare_exchange_weak(
+            seen,
+            seen + (1 << shift(role)),
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        ) {
+            Ok(_) => break,
+            Err(now) => seen = now,
+        }
+    }
+    if seen == 0 {
+        object.refs.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(Held {
+        object: pointer,
+        role,
+    })
+}

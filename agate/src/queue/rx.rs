@@ -1,0 +1,268 @@
+//! The receiving end that receivers and owners share: its round over the lanes, and what it has learnt about waiting.
+//!
+//! # Invariants
+//!
+//! - I1: an `Rx` is used with one intake alone; its entries point to lanes of that intake, in order from the first
+//!   one. Lanes do not move and live as long as their intake, which the caller of each method keeps alive.
+//! - I2: `head` of an entry is the lane's head, and `ready` what is ready from there on (`lane` L4).
+#![allow(
+    unsafe_code,
+    reason = "is the one receiver that the intake asks for, and keeps pointers to its lanes, I1"
+)]
+
+use std::ptr::NonNull;
+use std::time::Instant;
+
+use crate::park::{Bell, Gate, Woken};
+use crate::queue::intake::Intake;
+use crate::queue::lane::{Lane, Ready};
+use crate::scope::Scope;
+
+/// So many messages of one lane in a row, then the next lane has its turn.
+const RUN: usize = if cfg!(loom) { 2 } else { 256 };
+
+/// A lane as its receiver knows it.
+struct Entry<T, S: Scope> {
+    lane: NonNull<Lane<T, S>>,
+    /// How many messages were taken: with a tail of so many the lane is empty.
+    head: usize,
+    /// What is known to be ready from the head on.
+    ready: Ready<T>,
+}
+
+/// The receiver's place in the round over the lanes. Holds no lane by itself.
+pub(crate) struct Rx<T, S: Scope> {
+    entries: Vec<Entry<T, S>>,
+    at: usize,
+    run: usize,
+    gate: Gate,
+}
+
+// SAFETY: the pointers are used only together with the intake (I1), whose users decide where it may go; messages are `Send`.
+unsafe impl<T: Send, S: Scope> Send for Rx<T, S> where S::Confined: Send {}
+// SAFETY: nothing can be done with `&Rx`.
+unsafe impl<T: Send, S: Scope> Sync for Rx<T, S> where S::Confined: Sync {}
+
+impl<T, S: Scope> Rx<T, S> {
+    pub(crate) fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+            at: 0,
+            run: 0,
+            gate: Gate::new(),
+        }
+    }
+
+    /// Gets to know the lanes that were made since the last look.
+    #[inline(always)]
+    fn meet(&mut self, intake: &Intake<T, S>) {
+        if self.entries.len() != intake.lanes.len() {
+            self.meet_new(intake);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn meet_new(&mut self, intake: &Intake<T, S>) {
+        while self.entries.len() < intake.lanes.len() {
+            // A lane whose index was handed out may not be there yet.
+            let Some(lane) = intake.lanes.get(self.entries.len()) else {
+                break;
+            };
+            // SAFETY: the caller is the only receiver.
+            let head = unsafe { lane.head() };
+            self.entries.push(Entry {
+                lane: NonNull::from(lane),
+                head,
+                ready: Ready::nothing(),
+            });
+        }
+    }
+
+    /// Takes the next message in fair rotation, looking at each lane at most once.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the intake's only receiver, and has not retired.
+    #[inline]
+    pub(crate) unsafe fn take(&mut self, intake: &Intake<T, S>) -> Option<T> {
+        self.meet(intake);
+        for _ in 0..=self.entries.len() {
+            if self.run < RUN {
+                if let Some(entry) = self.entries.get_mut(self.at) {
+                    // SAFETY: I1, and the caller is the only receiver.
+                    if unsafe { entry.look() } {
+                        // SAFETY: as above, and something is ready.
+                        let message = unsafe { entry.take() };
+                        // SAFETY: I1.
+                        let lane = unsafe { entry.lane.as_ref() };
+                        // SAFETY: as above.
+                        unsafe { lane.release() };
+                        self.run += 1;
+                        return Some(message);
+                    }
+                }
+            }
+            self.turn();
+        }
+        None
+    }
+
+    /// Begins a round over all lanes that there are now.
+    pub(crate) fn round<'a>(&'a mut self, intake: &'a Intake<T, S>) -> Round<'a, T, S> {
+        self.meet(intake);
+        self.turn();
+        Round {
+            left: self.entries.len(),
+            rx: self,
+        }
+    }
+
+    fn turn(&mut self) {
+        self.run = 0;
+        self.at += 1;
+        if self.at >= self.entries.len() {
+            self.at = 0;
+        }
+    }
+
+    /// Waits until a message is there, the intake is closed, `also` is true, or the deadline has come.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the intake's only receiver, and has not retired.
+    pub(crate) unsafe fn wait(
+        &mut self,
+        intake: &Intake<T, S>,
+        deadline: Option<Instant>,
+        also: impl Fn() -> bool,
+    ) -> Woken {
+        let Self { entries, gate, .. } = self;
+        intake.bell.wait(gate, deadline, || {
+            intake.bell.is_closed() || is_ready(entries, intake) || also()
+        })
+    }
+
+    /// Leaves for good: closes, and drops what is in the lanes or still comes. Returns how many messages were dropped
+    /// here.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the intake's only receiver, has not retired, and takes nothing afterwards.
+    pub(crate) unsafe fn retire(&mut self, intake: &Intake<T, S>) -> u64 {
+        // SAFETY: as the caller promises.
+        unsafe { intake.retire() }
+    }
+}
+
+impl<T, S: Scope> Entry<T, S> {
+    /// Looks for what is ready, where nothing is known to be. `false`: the lane is empty.
+    ///
+    /// # Safety
+    ///
+    /// The lane is alive, and the caller is its only receiver.
+    #[inline(always)]
+    unsafe fn look(&mut self) -> bool {
+        if self.ready.count != 0 {
+            return true;
+        }
+        // SAFETY: as the caller promises.
+        let lane = unsafe { self.lane.as_ref() };
+        if lane.tail() == self.head {
+            return false;
+        }
+        // SAFETY: as above.
+        self.ready = unsafe { lane.ready() };
+        true
+    }
+
+    /// Takes the next message.
+    ///
+    /// # Safety
+    ///
+    /// The lane is alive, and the caller is its only receiver; something is known to be ready.
+    #[inline(always)]
+    unsafe fn take(&mut self) -> T {
+        let slot = self.ready.slot;
+        // SAFETY: as the caller promises.
+        let lane = unsafe { self.lane.as_ref() };
+        self.head = self.head.wrapping_add(1);
+        // The head goes on first: whatever happens later, the message is not delivered twice.
+        // SAFETY: as above; by I2 there was a message at the head.
+        unsafe { lane.advance(self.head) };
+        self.ready.count -= 1;
+        // SAFETY: by I2 the slot is in a segment that is alive.
+        self.ready.slot = unsafe { slot.next() };
+        // SAFETY: by I2 the slot holds a message, and the head is past it now.
+        unsafe { slot.take() }
+    }
+}
+
+/// Whether any lane has a message, or may have one that is not known yet.
+#[inline(always)]
+fn is_ready<T, S: Scope>(entries: &[Entry<T, S>], intake: &Intake<T, S>) -> bool {
+    entries.iter().any(|entry| {
+        // SAFETY: I1 of `Rx`.
+        let lane = unsafe { entry.lane.as_ref() };
+        lane.tail() != entry.head
+    }) || (entries.len() != intake.lanes.len() && new_is_ready(entries.len(), intake))
+}
+
+#[cold]
+#[inline(never)]
+fn new_is_ready<T, S: Scope>(known: usize, intake: &Intake<T, S>) -> bool {
+    (known..intake.lanes.len()).any(|index| {
+        let lane = intake.lanes.get(index);
+        lane.is_some_and(|lane| lane.tail() != 0)
+    })
+}
+
+/// One round over the lanes.
+pub(crate) struct Round<'a, T, S: Scope> {
+    rx: &'a mut Rx<T, S>,
+    /// Lanes whose turn has not ended.
+    left: usize,
+}
+
+impl<T, S: Scope> Round<'_, T, S> {
+    /// Takes the next message; `None` ends the round.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the only receiver of the intake for which this round was begun, and has not retired.
+    #[inline(always)]
+    pub(crate) unsafe fn take(&mut self) -> Option<T> {
+        while self.left != 0 {
+            let entry = &mut self.rx.entries[self.rx.at];
+            if self.rx.run < RUN {
+                // SAFETY: I1, and the caller is the only receiver.
+                if unsafe { entry.look() } {
+                    self.rx.run += 1;
+                    // SAFETY: as above, and something is ready.
+                    return Some(unsafe { entry.take() });
+                }
+            }
+            // SAFETY: as above.
+            unsafe { self.release() };
+            self.left -= 1;
+            if self.left != 0 {
+                self.rx.turn();
+            }
+        }
+        None
+    }
+
+    /// Gives the room of what was taken from the current lane back to its sender.
+    ///
+    /// # Safety
+    ///
+    /// As for `take`.
+    pub(crate) unsafe fn release(&self) {
+        if let Some(entry) = self.rx.entries.get(self.rx.at) {
+            // SAFETY: I1.
+            let lane = unsafe { entry.lane.as_ref() };
+            // SAFETY: the caller is the only receiver.
+            unsafe { lane.release() };
+        }
+    }
+}
