@@ -99,6 +99,7 @@ impl<T, S: Scope> CompletionPool<T, S> {
     /// assert!(answers.try_pair().is_ok());
     /// # Ok::<(), OutOfCompletions>(())
     /// ```
+    #[allow(clippy::type_complexity, reason = "two ends, or none")]
     pub fn try_pair(&self) -> Result<(Resolver<T, S>, Completion<T, S>), OutOfCompletions> {
         let Pool { slots, free, limit } = &*self.pool;
         let index = free.pop(slots).map(|index| index as usize);
