@@ -16,6 +16,7 @@ mod slot;
 #[cfg(all(test, not(loom)))]
 mod tests;
 mod wait;
+mod waker;
 
 use std::fmt;
 use std::future::Future;

@@ -164,6 +164,50 @@ impl<T> fmt::Display for SendError<T> {
 
 impl<T> std::error::Error for SendError<T> {}
 
+/// Why a message was not sent by a send that may park; it comes back inside.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SendTimeoutError<T> {
+    /// The sender's lane had no room in time.
+    TimedOut(T),
+    /// Nobody will receive any more.
+    Closed(T),
+    /// There is no room, and this thread must not park; see [`forbid_wait`](crate::forbid_wait).
+    WouldStall(T),
+}
+
+impl<T> SendTimeoutError<T> {
+    /// The message that was refused.
+    pub fn into_message(self) -> T {
+        match self {
+            Self::TimedOut(message) | Self::Closed(message) | Self::WouldStall(message) => message,
+        }
+    }
+}
+
+impl<T> fmt::Debug for SendTimeoutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TimedOut(_) => "TimedOut(..)",
+            Self::Closed(_) => "Closed(..)",
+            Self::WouldStall(_) => "WouldStall(..)",
+        })
+    }
+}
+
+impl<T> fmt::Display for SendTimeoutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TimedOut(_) => "the sender's lane had no room in time",
+            Self::Closed(_) => "nobody receives any more",
+            Self::WouldStall(_) => {
+                "this thread must not park, and the sender's lane is full: use try_send"
+            }
+        })
+    }
+}
+
+impl<T> std::error::Error for SendTimeoutError<T> {}
+
 /// Why [`Receiver::try_recv`](crate::Receiver::try_recv) gave no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TryRecvError {

@@ -72,6 +72,7 @@ mod stream;
 mod sync;
 mod table;
 mod verdict;
+mod wait_any;
 mod words;
 
 pub use attach::{Place, Role};
@@ -81,7 +82,7 @@ pub use completion::{
 };
 pub use error::{
     AttachError, Closed, CompletionError, CreateError, NextError, OutOfBlocks, OutOfCompletions,
-    RecvError, SendError, StreamError, TryRecvError, TrySendError, WaitError,
+    RecvError, SendError, SendTimeoutError, StreamError, TryRecvError, TrySendError, WaitError,
 };
 pub use handle::{Handle, Limits};
 pub use kind::Kind;
@@ -89,12 +90,13 @@ pub use owner::{
     Handler, Inbox, Owner, OwnerOptions, Pending, Port, ShutdownError, ShutdownReport,
 };
 pub use park::WaitMode;
-pub use queue::{Capacity, Drain, Queue, Receiver, Sender};
+pub use queue::{Capacity, Drain, Queue, Receiver, Recv, Sender};
 pub use scope::{Carries, Local, Private, Scope};
 pub use stream::{
     Block, BlockOptions, BlockPool, BlockStats, RawBlock, Reservation, Stream, StreamReceiver,
     StreamSender,
 };
+pub use wait_any::{WaitAnyError, Waitable, wait_any};
 
 /// The program in the README is compiled and run with the examples of this crate.
 #[cfg(doctest)]

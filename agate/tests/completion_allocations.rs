@@ -117,6 +117,10 @@ fn a_port_allocates_nothing() {
 #[test]
 fn waits_for_many_allocate_nothing() {
     let pool = CompletionPool::<u64>::with_limit(3);
+    // A thread that parks allocates once in its life.
+    let (_resolver, mut never) = pool.try_pair().unwrap();
+    assert!(never.wait_timeout(Duration::from_micros(1)).is_err());
+    drop((_resolver, never));
     let allocated = allocations(|| {
         let [one, two, three] = [(); 3].map(|()| pool.try_pair().unwrap());
         let mut answers = [one.1, two.1, three.1];

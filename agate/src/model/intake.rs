@@ -5,17 +5,18 @@ use loom::thread;
 
 use super::{Drops, Message, check};
 use crate::park::WaitMode;
-use crate::queue::intake::{Intake, Refused, Rx};
-use crate::queue::lane::Store;
-use crate::queue::ring::Ring;
-use crate::queue::segments::Chain;
+use crate::queue::Capacity;
+use crate::queue::intake::{Intake, Refused};
+use crate::queue::rx::Rx;
 use crate::scope::Local;
 
 /// Attaches, sends, detaches. `false`: it was closed.
-fn send_one<L: Store<Message>>(intake: &Intake<Message, L, Local>, message: Message) -> bool {
+fn send_one(intake: &Intake<Message, Local>, message: Message) -> bool {
     let Ok(lane) = intake.attach() else {
         return false;
     };
+    // SAFETY: lanes live as long as the intake.
+    let lane = unsafe { lane.as_ref() };
     // SAFETY: the lane was just attached.
     let sent = match unsafe { intake.send(lane, message) } {
         Ok(()) => true,
@@ -28,14 +29,10 @@ fn send_one<L: Store<Message>>(intake: &Intake<Message, L, Local>, message: Mess
 
 /// Two senders in turn or at once, on one lane or two, while the receiver drains: nothing is lost, and each one's
 /// messages stay in order.
-fn hand_over<L: Store<Message> + 'static>(config: L::Config)
-where
-    L::Config: Send + Sync + 'static,
-    Intake<Message, L, Local>: Send + Sync,
-{
+fn hand_over(capacity: Capacity) {
     check(3, move || {
         let drops = Drops::new();
-        let intake = Arc::new(Intake::<Message, L, Local>::new(config, WaitMode::Wake));
+        let intake = Arc::new(Intake::<Message, Local>::new(capacity, WaitMode::Wake));
         // The lane that one of the others gets, with this message in it.
         assert!(send_one(&intake, drops.message(0)));
         let senders: Vec<_> = [1, 10]
@@ -63,8 +60,8 @@ where
 fn a_message_in_a_new_lane_wakes() {
     check(3, || {
         let drops = Drops::new();
-        let intake = Arc::new(Intake::<Message, Chain<Message, Local>, Local>::new(
-            (),
+        let intake = Arc::new(Intake::<Message, Local>::new(
+            Capacity::Unbounded,
             WaitMode::Wake,
         ));
         let sender = {
@@ -79,34 +76,30 @@ fn a_message_in_a_new_lane_wakes() {
     });
 }
 
-fn drain<L: Store<Message>>(intake: &Intake<Message, L, Local>, rx: &mut Rx) -> Vec<usize> {
+fn drain(intake: &Intake<Message, Local>, rx: &mut Rx<Message, Local>) -> Vec<usize> {
     let mut round = rx.round(intake);
     // SAFETY: each model has one receiver.
-    std::iter::from_fn(|| unsafe { round.take(rx) })
+    std::iter::from_fn(|| unsafe { round.take() })
         .map(|message| message.number)
         .collect()
 }
 
 #[test]
 fn rings_are_handed_over_while_they_are_drained() {
-    hand_over::<Ring<Message, Local>>(4);
+    hand_over(Capacity::Bounded(4));
 }
 
 #[test]
 fn chains_are_handed_over_while_they_are_drained() {
-    hand_over::<Chain<Message, Local>>(());
+    hand_over(Capacity::Unbounded);
 }
 
 /// The receiver leaves while a sender that is attached sends: when both are done, every message was dropped once, by
 /// one of them, and none is left in a lane.
-fn leave_races_send<L: Store<Message> + 'static>(config: L::Config)
-where
-    L::Config: Send + Sync + 'static,
-    Intake<Message, L, Local>: Send + Sync,
-{
+fn leave_races_send(capacity: Capacity) {
     check(3, move || {
         let drops = Drops::new();
-        let intake = Arc::new(Intake::<Message, L, Local>::new(config, WaitMode::Wake));
+        let intake = Arc::new(Intake::<Message, Local>::new(capacity, WaitMode::Wake));
         let sender = {
             let (intake, drops) = (Arc::clone(&intake), drops.clone());
             thread::spawn(move || {
@@ -129,12 +122,12 @@ where
 
 #[test]
 fn the_receiver_leaves_while_a_ring_is_filled() {
-    leave_races_send::<Ring<Message, Local>>(4);
+    leave_races_send(Capacity::Bounded(4));
 }
 
 #[test]
 fn the_receiver_leaves_while_a_chain_is_filled() {
-    leave_races_send::<Chain<Message, Local>>(());
+    leave_races_send(Capacity::Unbounded);
 }
 
 /// As above with two senders, one of which may inherit the lane in which the other was late.
@@ -142,8 +135,8 @@ fn the_receiver_leaves_while_a_chain_is_filled() {
 fn the_receiver_leaves_while_a_lane_is_handed_over() {
     check(2, || {
         let drops = Drops::new();
-        let intake = Arc::new(Intake::<Message, Chain<Message, Local>, Local>::new(
-            (),
+        let intake = Arc::new(Intake::<Message, Local>::new(
+            Capacity::Unbounded,
             WaitMode::Wake,
         ));
         let senders: Vec<_> = (0..2)

@@ -8,32 +8,25 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::{Drops, Message, check};
-use crate::queue::lane::Store;
-use crate::queue::ring::Ring;
-use crate::queue::segments::Chain;
+use crate::queue::Capacity;
+use crate::queue::lane::Lane;
 use crate::scope::Local;
 
 /// One thread sends `sent` messages, this one takes up to `taken`; the lane is dropped with the rest.
-fn send_and_take<L: Store<Message> + Send + Sync + 'static>(
-    config: L::Config,
-    sent: usize,
-    taken: usize,
-) where
-    L::Config: Send + Sync + 'static,
-{
+fn send_and_take(capacity: Capacity, sent: usize, taken: usize) {
     check(3, move || {
         let drops = Drops::new();
-        let lane = Arc::new(L::new(config));
+        let lane = Arc::new(Lane::<Message, Local>::new(0, capacity));
         let sender = {
             let (lane, drops) = (Arc::clone(&lane), drops.clone());
             // SAFETY: this thread is the lane's only sender.
             thread::spawn(move || unsafe {
                 assert!(lane.prepare());
                 for number in 0..sent {
-                    while !lane.has_room() {
+                    while !lane.room() {
                         thread::yield_now();
                     }
-                    assert!(lane.write(drops.message(number)).is_ok());
+                    lane.write(drops.message(number));
                     lane.publish();
                 }
             })
@@ -59,21 +52,21 @@ fn send_and_take<L: Store<Message> + Send + Sync + 'static>(
 
 #[test]
 fn a_ring_goes_round() {
-    send_and_take::<Ring<Message, Local>>(2, 4, 4);
+    send_and_take(Capacity::Bounded(2), 4, 4);
 }
 
 #[test]
 fn a_ring_drops_what_was_not_taken() {
-    send_and_take::<Ring<Message, Local>>(2, 3, 1);
+    send_and_take(Capacity::Bounded(2), 3, 1);
 }
 
 /// Five messages fill two and a half segments; the first comes back for the third.
 #[test]
 fn a_chain_recycles_its_segments() {
-    send_and_take::<Chain<Message, Local>>((), 5, 5);
+    send_and_take(Capacity::Unbounded, 5, 5);
 }
 
 #[test]
 fn a_chain_drops_what_was_not_taken() {
-    send_and_take::<Chain<Message, Local>>((), 5, 1);
+    send_and_take(Capacity::Unbounded, 5, 1);
 }

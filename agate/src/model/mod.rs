@@ -12,6 +12,8 @@ mod intake;
 mod lane;
 mod object;
 mod park;
+mod room;
+mod wait_any;
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};

@@ -21,6 +21,8 @@ pub struct Gate {
     near: bool,
     spin: Account,
     yielding: Account,
+    /// Whether to yield early: what it waits for is done by a thread that may need this core.
+    early: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +64,16 @@ impl Gate {
                 credit: WAKE,
                 next_probe: None,
             },
+            early: false,
+        }
+    }
+
+    /// For a sender that waits for room. Its receiver has everything to do and may have no core to do it on, so a few
+    /// pauses are all the spinning there is; then it yields and parks.
+    pub(crate) const fn for_room() -> Self {
+        Self {
+            early: true,
+            ..Self::new()
         }
     }
 
@@ -82,7 +94,11 @@ impl Gate {
                 }
             }
         }
-        if self.spin.credit > 0 && spin(48, ready) {
+        if self.early {
+            if pause(ready) {
+                return Woken::Ready;
+            }
+        } else if self.spin.credit > 0 && spin(48, ready) {
             self.spin.credit = (self.spin.credit + self.wake).min(32 * self.wake);
             return Woken::Ready;
         }
@@ -95,10 +111,11 @@ impl Gate {
                     Woken::TimedOut
                 };
             }
-            if self.spin.open(self.near, now) && self.spin_phase(ready, now) {
+            let spins = !self.early && self.spin.open(self.near, now);
+            if spins && self.spin_phase(ready, now) {
                 return Woken::Ready;
             }
-            let now = Instant::now();
+            let now = if spins { Instant::now() } else { now };
             if self.yielding.open(self.near, now) && self.yield_phase(ready, now) {
                 return Woken::Ready;
             }
@@ -170,6 +187,14 @@ impl Gate {
             (self.budget / 2).max(BUDGET_MIN)
         };
     }
+}
+
+/// Seven pauses, each twice as long as the one before.
+fn pause(ready: &impl Fn() -> bool) -> bool {
+    (0..if cfg!(miri) { 1 } else { 7 }).any(|pause| {
+        (0..1 << pause).for_each(|_| spin_loop());
+        ready()
+    })
 }
 
 fn spin(polls: u32, ready: &impl Fn() -> bool) -> bool {

@@ -25,11 +25,11 @@ impl Sleeper {
         unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), wait, expected, timeout) };
     }
 
-    /// Wakes whoever sleeps on the word.
+    /// Wakes all who sleep on the word.
     pub(super) fn wake(&self, word: &AtomicU32) {
         let wake = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
         // SAFETY: the kernel uses the word's address only as a key.
-        unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), wake, 1) };
+        unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), wake, i32::MAX) };
     }
 }
 

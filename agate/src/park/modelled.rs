@@ -1,36 +1,66 @@
 //! The same for loom, whose `unpark` disturbs a thread that is about to join another. Time does not pass there.
 
+use std::sync::Arc;
+use std::task::{Wake, Waker};
 use std::time::Instant;
 
-use crate::sync::{Arc, Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 
-pub(super) struct Parker(Arc<(Mutex<bool>, Condvar)>);
+#[derive(Debug)]
+struct Parked {
+    woken: Mutex<bool>,
+    bell: Condvar,
+}
+
+pub(super) struct Parker(Unparker);
 
 #[derive(Clone, Debug)]
-pub(crate) struct Unparker(Arc<(Mutex<bool>, Condvar)>);
+pub(crate) struct Unparker(Arc<Parked>);
 
 impl Parker {
     pub(super) fn new() -> Self {
-        Self(Arc::new((Mutex::new(false), Condvar::new())))
+        Self(Unparker(Arc::new(Parked {
+            woken: Mutex::new(false),
+            bell: Condvar::new(),
+        })))
     }
 
     pub(super) fn unparker(&self) -> Unparker {
-        Unparker(Arc::clone(&self.0))
+        self.0.clone()
     }
 
     pub(super) fn park(&self, _: Option<Instant>) {
-        let (woken, bell) = &*self.0;
+        let Parked { woken, bell } = &*self.0.0;
         let mut woken = woken.lock().unwrap();
         while !*woken {
             woken = bell.wait(woken).unwrap();
         }
+        *woken = false;
+    }
+
+    pub(super) fn latency(&self) -> Option<u64> {
+        None
     }
 }
 
 impl Unparker {
+    /// The same, for who wakes tasks. Does not allocate.
+    pub(crate) fn into_waker(self) -> Waker {
+        Waker::from(self.0)
+    }
+
     pub(crate) fn wake(&self) {
-        let (woken, bell) = &*self.0;
-        *woken.lock().unwrap() = true;
-        bell.notify_one();
+        self.0.wake_by_ref();
+    }
+}
+
+impl Wake for Parked {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        *self.woken.lock().unwrap() = true;
+        self.bell.notify_one();
     }
 }

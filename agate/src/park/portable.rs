@@ -36,10 +36,10 @@ impl Sleeper {
         }
     }
 
-    /// Wakes whoever sleeps on the word, which was changed before.
+    /// Wakes all who sleep on the word, which was changed before.
     pub(super) fn wake(&self, _: &AtomicU32) {
         // Under the lock nobody is between looking at the word and sleeping.
         drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
-        self.bell.notify_one();
+        self.bell.notify_all();
     }
 }

@@ -19,12 +19,13 @@
 )]
 
 use std::ptr::NonNull;
+use std::task::Waker;
 
 use crate::caught;
 use crate::error::AttachError;
 use crate::park::{Bell, WaitMode};
 use crate::queue::Capacity;
-use crate::queue::lane::{Lane, Run};
+use crate::queue::lane::Lane;
 use crate::queue::lanes::Lanes;
 use crate::scope::Scope;
 use crate::sync::atomic::Ordering;
@@ -67,13 +68,15 @@ impl<T, S: Scope> Intake<T, S> {
 
     /// Accepts nothing new; the receiver may go on until it is empty.
     pub(crate) fn close(&self) -> bool {
-        self.bell.close()
+        let first = self.bell.close();
+        self.nudge_senders();
+        first
     }
 
     /// As `close`, and resolvers that are discarded say that their owner panicked.
     pub(crate) fn close_panicked(&self) {
         self.panicked.store(true, Ordering::Release);
-        self.bell.close();
+        self.close();
     }
 
     /// Wakes the receiver if it sleeps, so that it looks at what has changed.
@@ -81,9 +84,28 @@ impl<T, S: Scope> Intake<T, S> {
         self.bell.ring();
     }
 
-    /// Takes a lane for a new sender, with its run.
+    /// Wakes the senders that wait for room, so that they look at what has changed.
+    pub(crate) fn nudge_senders(&self) {
+        // The light barrier, before looking how many lanes there are: a sender in one that is newer sees the change.
+        self.bell.after_publish();
+        for lane in (0..self.lanes.len()).filter_map(|index| self.lanes.get(index)) {
+            lane.ring_room();
+        }
+    }
+
+    /// Has the next send, nudge or close wake a task of the receiver, which looks once more after this.
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.bell.register(waker);
+    }
+
+    /// Takes back a waker that was left.
+    pub(crate) fn unregister(&self) {
+        self.bell.unregister();
+    }
+
+    /// Takes a lane for a new sender. It lives as long as the intake.
     #[inline]
-    pub(crate) fn attach(&self, run: &Run<T>) -> Result<NonNull<Lane<T, S>>, AttachError> {
+    pub(crate) fn attach(&self) -> Result<NonNull<Lane<T, S>>, AttachError> {
         if self.bell.is_closed() {
             return Err(AttachError::Closed);
         }
@@ -91,7 +113,7 @@ impl<T, S: Scope> Intake<T, S> {
         // SAFETY: lanes live as long as the intake.
         let shared = unsafe { lane.as_ref() };
         // SAFETY: the lane was just taken from the list or made: the caller is its only sender.
-        if unsafe { shared.enter(run) } {
+        if unsafe { shared.prepare() } {
             Ok(lane)
         } else {
             self.lanes.detach(shared);
@@ -100,14 +122,8 @@ impl<T, S: Scope> Intake<T, S> {
     }
 
     /// Gives a sender's lane back.
-    ///
-    /// # Safety
-    ///
-    /// `lane` is of this intake, the caller is its only sender and `run` its run; neither is used afterwards.
     #[inline]
-    pub(crate) unsafe fn detach(&self, lane: &Lane<T, S>, run: &Run<T>) {
-        // SAFETY: as the caller promises.
-        unsafe { lane.exit(run) };
+    pub(crate) fn detach(&self, lane: &Lane<T, S>) {
         self.lanes.detach(lane);
     }
 
@@ -115,27 +131,22 @@ impl<T, S: Scope> Intake<T, S> {
     ///
     /// # Safety
     ///
-    /// `lane` is of this intake, and the caller is its only sender; `run` is its run.
+    /// `lane` is of this intake, and the caller is its only sender.
     #[inline(always)]
-    pub(crate) unsafe fn send(
-        &self,
-        lane: &Lane<T, S>,
-        run: &Run<T>,
-        message: T,
-    ) -> Result<(), Refused<T>> {
+    pub(crate) unsafe fn send(&self, lane: &Lane<T, S>, message: T) -> Result<(), Refused<T>> {
         if self.bell.is_closed() {
             return Err(Refused::Closed(message));
         }
         // SAFETY: as the caller promises.
-        if !unsafe { lane.room(run) } {
+        if !unsafe { lane.room() } {
             // SAFETY: as above.
             unsafe { lane.count_refused() };
             return Err(Refused::Full(message));
         }
         // SAFETY: as above, and there is room.
-        unsafe { run.write(message) };
+        unsafe { lane.write(message) };
         // SAFETY: as above.
-        unsafe { self.publish(lane, run) };
+        unsafe { self.publish(lane) };
         Ok(())
     }
 
@@ -143,11 +154,11 @@ impl<T, S: Scope> Intake<T, S> {
     ///
     /// # Safety
     ///
-    /// `lane` is of this intake, and the caller is its only sender; `run` is its run.
+    /// `lane` is of this intake, and the caller is its only sender.
     #[inline(always)]
-    pub(crate) unsafe fn publish(&self, lane: &Lane<T, S>, run: &Run<T>) {
+    pub(crate) unsafe fn publish(&self, lane: &Lane<T, S>) {
         // SAFETY: as the caller promises.
-        unsafe { lane.publish(run) };
+        unsafe { lane.publish() };
         let word = self.bell.after_publish();
         if word != 0 {
             // SAFETY: as above.
@@ -178,7 +189,7 @@ impl<T, S: Scope> Intake<T, S> {
     /// The caller is the intake's only receiver, has not retired, and takes nothing afterwards.
     pub(super) unsafe fn retire(&self) -> u64 {
         self.retired.store(true, Ordering::Release);
-        self.bell.close();
+        self.close();
         self.bell.heavy_barrier();
         let mut count = 0;
         for index in 0..self.lanes.seal() {

@@ -38,9 +38,9 @@ mod write;
 use std::ptr;
 
 pub(crate) use read::Ready;
-pub(crate) use write::Run;
 
-use crate::queue::slots::{Slots, layout};
+use crate::park::{Bell, WaitMode};
+use crate::queue::slots::{Slot, Slots, layout};
 use crate::queue::{Capacity, SEGMENT_BYTES};
 use crate::scope::{Local, Scope};
 use crate::sync::Line;
@@ -54,9 +54,11 @@ struct Segment<T, S: Scope> {
     slots: Slots<T>,
 }
 
-/// What the sender alone knows. Its run is in the attachment while there is one, else here.
+/// What the sender alone knows.
 struct Sending<T, S: Scope> {
-    parked: Run<T>,
+    slot: Slot<T>,
+    tail: usize,
+    limit: usize,
     /// The segment being filled; null before the first message.
     current: *mut Segment<T, S>,
     /// The number of the first message that does not fit into it.
@@ -100,6 +102,8 @@ pub(crate) struct Lane<T, S: Scope> {
     tail: Line<S::Usize>,
     progress: Line<Progress<S>>,
     receiving: Line<UnsafeCell<Receiving<T, S>>>,
+    /// What the sender sleeps on when there is no room; bounded lanes alone have it.
+    room: Line<Option<S::Bell>>,
 }
 
 // SAFETY: a lane moves messages from the sender's thread to the receiver's; everything shared is atomic in this scope, or
@@ -146,7 +150,9 @@ impl<T, S: Scope> Lane<T, S> {
             segments: S::Usize::new(0),
             refused: S::Usize::new(0),
             sending: Line(UnsafeCell::new(Sending {
-                parked: Run::new(),
+                slot: Slot::dangling(),
+                tail: 0,
+                limit: 0,
                 current: ptr::null_mut(),
                 end: 0,
                 head: 0,
@@ -164,6 +170,14 @@ impl<T, S: Scope> Lane<T, S> {
                 end: 0,
                 finished: 0,
             })),
+            room: Line(bounded.then(|| S::Bell::new(WaitMode::Wake))),
+        }
+    }
+
+    /// Has the sender look whether it should still wait for room.
+    pub(crate) fn ring_room(&self) {
+        if let Some(room) = &*self.room {
+            room.ring();
         }
     }
 

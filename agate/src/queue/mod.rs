@@ -4,6 +4,7 @@ pub(crate) mod intake;
 pub(crate) mod lane;
 mod lanes;
 mod receiver;
+mod recv;
 pub(crate) mod rx;
 mod sender;
 mod slots;
@@ -12,6 +13,7 @@ pub(crate) mod tx;
 use std::fmt;
 
 pub use receiver::{Drain, Receiver};
+pub use recv::Recv;
 pub use sender::Sender;
 
 use crate::attach::{Place, Role};
@@ -124,14 +126,17 @@ impl<T: 'static, S: Scope> Kind<S> for Queue<T, S> {
     }
 
     fn vacated(&self, role: Role) {
-        if role == Role::Sender {
-            self.intake.nudge();
+        match role {
+            Role::Sender => self.intake.nudge(),
+            Role::Receiver => self.intake.nudge_senders(),
+            Role::User => {}
         }
     }
 
     fn unnamed(&self) {
         self.unnamed.store(true, Ordering::Release);
         self.intake.nudge();
+        self.intake.nudge_senders();
     }
 }
 

@@ -10,6 +10,7 @@
 )]
 
 use std::fmt;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::attach::{Place, Role};
@@ -163,6 +164,22 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
         }
     }
 
+    /// Whether `try_recv` would not say that it is empty.
+    pub(crate) fn has_news(&mut self) -> bool {
+        // SAFETY: I1.
+        self.is_disconnected() || unsafe { self.rx.is_ready(&self.place.intake) }
+    }
+
+    /// Has the next message, or the end, wake a task. The caller looks once more after this.
+    pub(crate) fn register(&mut self, waker: &Waker) {
+        self.place.intake.register(waker);
+    }
+
+    /// Takes a waker that was left back.
+    pub(crate) fn unregister(&mut self) {
+        self.place.intake.unregister();
+    }
+
     fn is_disconnected(&self) -> bool {
         self.place.intake.is_closed() || is_disconnected(&self.place)
     }
@@ -175,9 +192,13 @@ fn is_disconnected<T: 'static, S: Scope>(place: &Place<Queue<T, S>, S>) -> bool 
     can_end && place.attached(Role::Sender) == 0
 }
 
+impl<T: 'static, S: Scope> Unpin for Receiver<T, S> {}
+
 impl<T: 'static, S: Scope> Drop for Receiver<T, S> {
     fn drop(&mut self) {
-        if !self.detached {
+        if self.detached {
+            self.unregister();
+        } else {
             // SAFETY: I1, and a dropped receiver takes nothing more.
             unsafe { self.rx.retire(&self.place.intake) };
         }

@@ -5,6 +5,7 @@
 //! - I1: an `Rx` is used with one intake alone; its entries point to lanes of that intake, in order from the first
 //!   one. Lanes do not move and live as long as their intake, which the caller of each method keeps alive.
 //! - I2: `head` of an entry is the lane's head, and `ready` what is ready from there on (`lane` L4).
+//! - I3: a row with something ready is of the entry at `at`, which does not move on before it is empty.
 #![allow(
     unsafe_code,
     reason = "is the one receiver that the intake asks for, and keeps pointers to its lanes, I1"
@@ -115,7 +116,24 @@ impl<T, S: Scope> Rx<T, S> {
         Round {
             left: self.entries.len(),
             rx: self,
+            row: Row::nothing(),
         }
+    }
+
+    /// Notes that the current lane's messages before `head` are taken.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the intake's only receiver; `at` is a known lane; `head` is not more than its tail.
+    #[inline(always)]
+    unsafe fn pass(&mut self, head: usize) {
+        // SAFETY: as the caller promises.
+        let entry = unsafe { self.entries.get_unchecked_mut(self.at) };
+        entry.head = head;
+        // SAFETY: I1.
+        let lane = unsafe { entry.lane.as_ref() };
+        // SAFETY: as the caller promises.
+        unsafe { lane.advance(head) };
     }
 
     fn turn(&mut self) {
@@ -124,6 +142,16 @@ impl<T, S: Scope> Rx<T, S> {
         if self.at >= self.entries.len() {
             self.at = 0;
         }
+    }
+
+    /// Whether any lane has a message.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the intake's only receiver, and has not retired.
+    pub(crate) unsafe fn is_ready(&mut self, intake: &Intake<T, S>) -> bool {
+        self.meet(intake);
+        is_ready(&self.entries, intake)
     }
 
     /// Waits until a message is there, the intake is closed, `also` is true, or the deadline has come.
@@ -222,6 +250,28 @@ pub(crate) struct Round<'a, T, S: Scope> {
     rx: &'a mut Rx<T, S>,
     /// Lanes whose turn has not ended.
     left: usize,
+    row: Row<T>,
+}
+
+/// What a round is about to take from the current lane: kept apart from the entry, so that it can be in registers.
+struct Row<T> {
+    ready: Ready<T>,
+    /// The number of the next message.
+    head: usize,
+}
+
+// SAFETY: the slots are the receiver's (I2, I3), whose borrow moves along; messages are `Send`.
+unsafe impl<T: Send> Send for Row<T> {}
+// SAFETY: nothing can be done with `&Row`.
+unsafe impl<T: Send> Sync for Row<T> {}
+
+impl<T> Row<T> {
+    fn nothing() -> Self {
+        Self {
+            ready: Ready::nothing(),
+            head: 0,
+        }
+    }
 }
 
 impl<T, S: Scope> Round<'_, T, S> {
@@ -232,15 +282,45 @@ impl<T, S: Scope> Round<'_, T, S> {
     /// The caller is the only receiver of the intake for which this round was begun, and has not retired.
     #[inline(always)]
     pub(crate) unsafe fn take(&mut self) -> Option<T> {
+        // SAFETY: as the caller promises.
+        if self.row.ready.count == 0 && !unsafe { self.look() } {
+            return None;
+        }
+        let slot = self.row.ready.slot;
+        self.row.ready.count -= 1;
+        self.row.head = self.row.head.wrapping_add(1);
+        // The head goes on first: whatever happens later, also if this round is forgotten, the message is not delivered
+        // twice.
+        // SAFETY: as above; by I3 there is an entry, and a message at its head.
+        unsafe { self.rx.pass(self.row.head) };
+        // SAFETY: by I2 the slot is in a segment that is alive.
+        self.row.ready.slot = unsafe { slot.next() };
+        // SAFETY: by I2 the slot holds a message, and the head is past it now.
+        Some(unsafe { slot.take() })
+    }
+
+    /// Looks for a lane that has something ready. `false` ends the round.
+    ///
+    /// # Safety
+    ///
+    /// As for `take`.
+    #[inline(never)]
+    unsafe fn look(&mut self) -> bool {
         while self.left != 0 {
-            let entry = &mut self.rx.entries[self.rx.at];
-            if self.rx.run < RUN {
-                // SAFETY: I1, and the caller is the only receiver.
-                if unsafe { entry.look() } {
-                    self.rx.run += 1;
-                    // SAFETY: as above, and something is ready.
-                    return Some(unsafe { entry.take() });
-                }
+            let rx = &mut *self.rx;
+            let entry = &mut rx.entries[rx.at];
+            // SAFETY: I1, and the caller is the only receiver.
+            if rx.run < RUN && unsafe { entry.look() } {
+                let Ready { slot, count } = entry.ready;
+                // From now on the row knows better.
+                entry.ready.count = 0;
+                let count = count.min(RUN - rx.run);
+                rx.run += count;
+                self.row = Row {
+                    ready: Ready { slot, count },
+                    head: entry.head,
+                };
+                return true;
             }
             // SAFETY: as above.
             unsafe { self.release() };
@@ -249,7 +329,7 @@ impl<T, S: Scope> Round<'_, T, S> {
                 self.rx.turn();
             }
         }
-        None
+        false
     }
 
     /// Gives the room of what was taken from the current lane back to its sender.

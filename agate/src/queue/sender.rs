@@ -1,9 +1,13 @@
 //! The sender: an attached lane of a queue.
 
+use std::cell::Cell;
 use std::fmt;
+use std::time::{Duration, Instant};
 
-use crate::attach::Place;
-use crate::error::{AttachError, Closed, SendError, TrySendError};
+use crate::attach::{Place, Role};
+use crate::completion::is_wait_forbidden;
+use crate::error::{AttachError, Closed, SendError, SendTimeoutError, TrySendError};
+use crate::park::{Gate, Woken};
 use crate::queue::Queue;
 use crate::queue::intake::{Intake, Refused};
 use crate::queue::tx::{HasIntake, Tx};
@@ -37,6 +41,8 @@ impl<T: 'static, S: Scope> HasIntake<S> for Queue<T, S> {
 /// ```
 pub struct Sender<T: 'static, S: Scope = Local> {
     tx: Tx<Queue<T, S>, S>,
+    /// What this sender has learnt about waiting for room.
+    gate: Cell<Gate>,
 }
 
 impl<T: 'static, S: Scope> Sender<T, S> {
@@ -45,9 +51,7 @@ impl<T: 'static, S: Scope> Sender<T, S> {
             return Err(AttachError::Closed);
         }
         place.had_sender.store(true, Ordering::Release);
-        Ok(Self {
-            tx: Tx::attach(place)?,
-        })
+        Tx::attach(place).map(Self::with)
     }
 
     /// Sends a message if this sender's lane has room.
@@ -90,6 +94,120 @@ impl<T: 'static, S: Scope> Sender<T, S> {
             Refused::Full(message) => SendError::Bounded(message),
             Refused::Closed(message) => SendError::Closed(message),
         })
+    }
+
+    /// Sends a message, waiting up to `timeout` for room in this sender's lane.
+    ///
+    /// # Errors
+    ///
+    /// [`SendTimeoutError::TimedOut`]; [`SendTimeoutError::Closed`] when nobody will receive any more;
+    /// [`SendTimeoutError::WouldStall`] when there is no room and this thread must not park, or (in
+    /// [`Private`](crate::Private)) nobody else could make room. All give the message back.
+    ///
+    /// # Progress
+    ///
+    /// May park.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Capacity, Limits, Local, Scope, SendTimeoutError};
+    /// use std::time::Duration;
+    ///
+    /// let queue = Local.queue(Limits::default(), Capacity::bounded(1))?;
+    /// let sender = queue.attach_sender()?;
+    /// sender.send_timeout(1, Duration::ZERO)?;
+    /// assert_eq!(sender.send_timeout(2, Duration::ZERO), Err(SendTimeoutError::TimedOut(2)));
+    /// let mut receiver = queue.attach_receiver()?;
+    /// std::thread::spawn(move || receiver.wait_recv());
+    /// sender.send_timeout(2, Duration::from_secs(10))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn send_timeout(&self, message: T, timeout: Duration) -> Result<(), SendTimeoutError<T>> {
+        self.send_until(message, || Instant::now().checked_add(timeout))
+    }
+
+    /// Sends a message, waiting for room in this sender's lane as long as somebody receives or still could.
+    ///
+    /// # Errors
+    ///
+    /// [`SendTimeoutError::Closed`] when the receiver is gone or the queue closed, or no receiver is attached and
+    /// nobody is left who could attach one; [`SendTimeoutError::WouldStall`] as with
+    /// [`send_timeout`](Self::send_timeout). Both give the message back.
+    ///
+    /// # Progress
+    ///
+    /// May park.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Capacity, Limits, Local, Scope, SendTimeoutError};
+    ///
+    /// let queue = Local.queue(Limits::default(), Capacity::bounded(8))?;
+    /// let sender = queue.attach_sender()?;
+    /// let mut receiver = queue.attach_receiver()?;
+    /// let sum = std::thread::spawn(move || -> u32 {
+    ///     std::iter::from_fn(|| receiver.wait_recv().ok()).take(100).sum()
+    /// });
+    /// for n in 1..=100 {
+    ///     sender.wait_send(n)?;
+    /// }
+    /// assert_eq!(sum.join().unwrap(), 5050);
+    /// assert_eq!(sender.wait_send(7), Err(SendTimeoutError::Closed(7)), "the receiver is gone");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wait_send(&self, message: T) -> Result<(), SendTimeoutError<T>> {
+        self.send_until(message, || None)
+    }
+
+    fn send_until(
+        &self,
+        mut message: T,
+        deadline: impl FnOnce() -> Option<Instant>,
+    ) -> Result<(), SendTimeoutError<T>> {
+        match self.tx.send(message) {
+            Ok(()) => return Ok(()),
+            Err(Refused::Closed(message)) => return Err(SendTimeoutError::Closed(message)),
+            Err(Refused::Full(back)) => message = back,
+        }
+        if is_wait_forbidden() {
+            return Err(SendTimeoutError::WouldStall(message));
+        }
+        let deadline = deadline();
+        loop {
+            let mut gate = self.gate.get();
+            let woken = self
+                .tx
+                .wait_room(&mut gate, deadline, || self.is_abandoned());
+            self.gate.set(gate);
+            match woken {
+                Woken::Ready => {}
+                Woken::TimedOut => return Err(SendTimeoutError::TimedOut(message)),
+                Woken::Stalled => return Err(SendTimeoutError::WouldStall(message)),
+            }
+            match self.tx.send(message) {
+                Ok(()) => return Ok(()),
+                Err(Refused::Closed(message)) => return Err(SendTimeoutError::Closed(message)),
+                Err(Refused::Full(back)) if self.is_abandoned() => {
+                    return Err(SendTimeoutError::Closed(back));
+                }
+                Err(Refused::Full(back)) => message = back,
+            }
+        }
+    }
+
+    /// Whether nobody receives, and nobody is left who could attach a receiver.
+    fn is_abandoned(&self) -> bool {
+        let queue = self.tx.place();
+        queue.unnamed.load(Ordering::Acquire) && queue.attached(Role::Receiver) == 0
+    }
+
+    fn with(tx: Tx<Queue<T, S>, S>) -> Self {
+        Self {
+            tx,
+            gate: Cell::new(Gate::for_room()),
+        }
     }
 
     /// Sends as many messages as there is room for, and publishes them together. Returns how many; the rest stay in
@@ -135,9 +253,7 @@ impl<T: 'static, S: Scope> Sender<T, S> {
     ///
     /// Lock-free; does not allocate when a lane is free.
     pub fn try_clone(&self) -> Result<Self, AttachError> {
-        Ok(Self {
-            tx: self.tx.try_clone()?,
-        })
+        self.tx.try_clone().map(Self::with)
     }
 }
 

@@ -3,20 +3,24 @@
 //! # Invariants
 //!
 //! - I1: `lane` is a lane of the intake of `place`'s object, taken by `attach` and given back in `drop`: in between
-//!   this `Tx` is its only sender, and `run` is the lane's run.
+//!   this `Tx` is its only sender.
 //! - I2: lanes do not move and live as long as their intake, which `place` keeps alive.
 #![allow(
     unsafe_code,
     reason = "keeps a pointer to a lane beside the place that keeps the lane alive"
 )]
 
+use std::cell::Cell;
+use std::marker::PhantomData;
 use std::ptr::NonNull;
+use std::time::Instant;
 
 use crate::attach::Place;
 use crate::error::{AttachError, Closed};
 use crate::kind::Kind;
+use crate::park::{Gate, Woken};
 use crate::queue::intake::{Intake, Refused};
-use crate::queue::lane::{Lane, Run};
+use crate::queue::lane::Lane;
 use crate::scope::Scope;
 
 /// A kind of object that has an intake.
@@ -26,11 +30,11 @@ pub(crate) trait HasIntake<S: Scope>: Kind<S> {
     fn intake(&self) -> &Intake<Self::Message, S>;
 }
 
-/// An attached sending end. Not `Sync`, since a run is not: one thread at a time.
+/// An attached sending end. Not `Sync`: one thread at a time.
 pub(crate) struct Tx<K: HasIntake<S>, S: Scope> {
-    run: Run<K::Message>,
     lane: NonNull<Lane<K::Message, S>>,
     place: Place<K, S>,
+    not_sync: PhantomData<Cell<()>>,
 }
 
 // SAFETY: by I1 the lane's sending end belongs to this value, wherever it is moved, and messages are `Send`.
@@ -42,14 +46,22 @@ where
 }
 
 impl<K: HasIntake<S>, S: Scope> Tx<K, S> {
+    #[inline]
     pub(crate) fn attach(place: Place<K, S>) -> Result<Self, AttachError> {
-        let run = Run::new();
-        let lane = place.intake().attach(&run)?;
-        Ok(Self { run, lane, place })
+        let lane = place.intake().attach()?;
+        Ok(Self {
+            lane,
+            place,
+            not_sync: PhantomData,
+        })
     }
 
     pub(crate) fn try_clone(&self) -> Result<Self, AttachError> {
         Self::attach(self.place.another()?)
+    }
+
+    pub(crate) fn place(&self) -> &Place<K, S> {
+        &self.place
     }
 
     pub(crate) fn object(&self) -> &K {
@@ -65,13 +77,25 @@ impl<K: HasIntake<S>, S: Scope> Tx<K, S> {
     #[inline(always)]
     pub(crate) fn send(&self, message: K::Message) -> Result<(), Refused<K::Message>> {
         // SAFETY: I1, and `&self` of a type that is not `Sync` is one thread.
-        unsafe { self.place.intake().send(self.lane(), &self.run, message) }
+        unsafe { self.place.intake().send(self.lane(), message) }
     }
 
     /// Whether a send would find room.
     pub(crate) fn has_room(&self) -> bool {
         // SAFETY: I1, as in `send`.
-        unsafe { self.lane().room(&self.run) }
+        unsafe { self.lane().room() }
+    }
+
+    /// Waits until there is room, the object is closed, `also` is true, or the deadline has come.
+    pub(crate) fn wait_room(
+        &self,
+        gate: &mut Gate,
+        deadline: Option<Instant>,
+        also: impl Fn() -> bool,
+    ) -> Woken {
+        let also = || self.place.intake().is_closed() || also();
+        // SAFETY: I1, as in `send`.
+        unsafe { self.lane().wait_room(gate, deadline, also) }
     }
 
     /// Sends as many as there is room for, and publishes them together, also if the iterator panics.
@@ -83,25 +107,27 @@ impl<K: HasIntake<S>, S: Scope> Tx<K, S> {
             return Err(Closed);
         }
         let batch = Batch(self);
-        let first = self.run.tail();
         let lane = batch.0.lane();
         // SAFETY: I1, as in `send`.
-        while unsafe { lane.room(&self.run) } {
+        let first = unsafe { lane.written() };
+        // SAFETY: I1, as in `send`.
+        while unsafe { lane.room() } {
             let Some(message) = messages.next() else {
                 break;
             };
             // Again: the iterator itself may have sent through this very sender.
             // SAFETY: as above.
-            if unsafe { lane.room(&self.run) } {
+            if unsafe { lane.room() } {
                 // SAFETY: as above, and there is room.
-                unsafe { self.run.write(message) };
+                unsafe { lane.write(message) };
             } else {
                 // There is nowhere to put it.
                 drop(message);
                 break;
             }
         }
-        Ok(self.run.tail().wrapping_sub(first))
+        // SAFETY: as above.
+        Ok(unsafe { lane.written() }.wrapping_sub(first))
     }
 }
 
@@ -111,13 +137,12 @@ struct Batch<'a, K: HasIntake<S>, S: Scope>(&'a Tx<K, S>);
 impl<K: HasIntake<S>, S: Scope> Drop for Batch<'_, K, S> {
     fn drop(&mut self) {
         // SAFETY: I1, as in `send`.
-        unsafe { self.0.place.intake().publish(self.0.lane(), &self.0.run) };
+        unsafe { self.0.place.intake().publish(self.0.lane()) };
     }
 }
 
 impl<K: HasIntake<S>, S: Scope> Drop for Tx<K, S> {
     fn drop(&mut self) {
-        // SAFETY: I1: it ends here.
-        unsafe { self.place.intake().detach(self.lane(), &self.run) };
+        self.place.intake().detach(self.lane());
     }
 }

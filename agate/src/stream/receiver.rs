@@ -106,7 +106,46 @@ impl<S: Scope> StreamReceiver<S> {
         self.next().ok_or(RecvError::Disconnected)
     }
 
-    fn has_next(&self) -> bool {
+    /// Receives the next message, to be awaited, with whatever executor. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError::Disconnected`] as with [`wait_recv`](Self::wait_recv), and no other.
+    ///
+    /// # Progress
+    ///
+    /// As [`Receiver::recv`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{BlockOptions, BlockPool, Limits, Local, Scope};
+    ///
+    /// let pool = BlockPool::new(BlockOptions { block_bytes: 1024, max_blocks: 16 })?;
+    /// let stream = Local.stream(Limits::default(), &pool);
+    /// let mut receiver = stream.attach_receiver()?;
+    /// let mut sender = stream.attach_sender()?;
+    /// sender.try_send(b"hello")?;
+    /// sender.flush()?;
+    /// let greeting = futures::executor::block_on(receiver.recv())?;
+    /// assert_eq!(greeting, b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "async")]
+    pub async fn recv(&mut self) -> Result<&[u8], RecvError> {
+        if !self.has_next() {
+            self.block = None;
+            let block = self.blocks.recv().await?;
+            self.begin(block);
+        }
+        self.next().ok_or(RecvError::Disconnected)
+    }
+
+    pub(crate) fn blocks(&mut self) -> &mut Receiver<Block<S>, S> {
+        &mut self.blocks
+    }
+
+    pub(crate) fn has_next(&self) -> bool {
         self.block
             .as_ref()
             .is_some_and(|block| self.at < block.len_words())

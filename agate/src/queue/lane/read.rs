@@ -5,6 +5,7 @@
 )]
 
 use super::Lane;
+use crate::park::Bell;
 use crate::queue::slots::Slot;
 use crate::scope::Scope;
 use crate::sync::atomic::Ordering;
@@ -67,6 +68,12 @@ impl<T, S: Scope> Lane<T, S> {
         let head = unsafe { self.head() };
         if self.progress.head.load(Ordering::Relaxed) != head {
             self.progress.head.store(head, Ordering::Release);
+            if let Some(room) = &*self.room {
+                let word = room.after_publish();
+                if word != 0 {
+                    room.answer(word);
+                }
+            }
         }
     }
 

@@ -4,112 +4,120 @@
     reason = "writes slots that are the sender's by L3 and L4 of `lane`"
 )]
 
-use std::cell::Cell;
 use std::ptr;
+use std::time::Instant;
 
 use super::{Lane, Segment, Sending};
-use crate::queue::slots::Slot;
+use crate::park::{Bell, Gate, Woken};
 use crate::scope::Scope;
 use crate::sync::atomic::Ordering;
 use crate::words::Word;
 
-/// Slots in a row that are free for the sender (L4).
-pub(crate) struct Run<T> {
-    slot: Cell<Slot<T>>,
-    tail: Cell<usize>,
-    limit: Cell<usize>,
-}
-
-impl<T> Run<T> {
-    pub(crate) fn new() -> Self {
-        Self {
-            slot: Cell::new(Slot::dangling()),
-            tail: Cell::new(0),
-            limit: Cell::new(0),
-        }
-    }
-
-    fn set(&self, other: &Self) {
-        self.slot.set(other.slot.get());
-        self.tail.set(other.tail.get());
-        self.limit.set(other.limit.get());
-    }
-
-    /// How many messages were written, ever (wrapping).
-    #[inline(always)]
-    pub(crate) fn tail(&self) -> usize {
-        self.tail.get()
-    }
-
-    /// Writes a message that the receiver does not see before it is published.
-    ///
-    /// # Safety
-    ///
-    /// The caller is the lane's only sender, this is its run, and `room` was true since the last write.
-    #[inline(always)]
-    pub(crate) unsafe fn write(&self, message: T) {
-        let slot = self.slot.get();
-        // SAFETY: by L4 the slot is the sender's, in a segment that is alive, and holds no message.
-        unsafe { slot.put(message) };
-        // SAFETY: as above.
-        self.slot.set(unsafe { slot.next() });
-        self.tail.set(self.tail.get().wrapping_add(1));
-    }
-}
-
 impl<T, S: Scope> Lane<T, S> {
-    /// Makes a bounded lane's memory, and takes the run that the last sender left. `false` when memory is out.
+    /// Makes a bounded lane's memory, where there is none yet. `false` when memory is out.
     ///
     /// # Safety
     ///
     /// The caller is the lane's only sender (L1).
-    pub(crate) unsafe fn enter(&self, run: &Run<T>) -> bool {
-        self.sending.with_mut(|sending| {
-            // SAFETY: L1.
-            let sending = unsafe { &mut *sending };
-            if self.bounded && sending.current.is_null() {
-                let Some(segment) = Segment::new(self.len) else {
-                    return false;
-                };
-                sending.current = segment;
-                self.first.store(segment, Ordering::Release);
-                self.segments.store(1, Ordering::Relaxed);
-            }
-            run.set(&sending.parked);
-            true
-        })
+    #[inline]
+    pub(crate) unsafe fn prepare(&self) -> bool {
+        // SAFETY: as the caller promises.
+        !self.bounded || self.segments.load(Ordering::Relaxed) != 0 || unsafe { self.allocate() }
     }
 
-    /// Leaves the run for the next sender.
+    /// Makes a bounded lane's memory.
     ///
     /// # Safety
     ///
-    /// The caller is the lane's only sender (L1), and `run` is its run.
-    pub(crate) unsafe fn exit(&self, run: &Run<T>) {
+    /// The caller is the lane's only sender (L1), and there is no memory yet.
+    #[cold]
+    unsafe fn allocate(&self) -> bool {
+        let Some(segment) = Segment::new(self.len) else {
+            return false;
+        };
         // SAFETY: L1.
         self.sending
-            .with_mut(|sending| unsafe { (*sending).parked.set(run) });
+            .with_mut(|sending| unsafe { (*sending).current = segment });
+        self.first.store(segment, Ordering::Release);
+        self.segments.store(1, Ordering::Relaxed);
+        true
     }
 
     /// Whether there is room for a message; looks for more where the run is at its end.
     ///
     /// # Safety
     ///
-    /// The caller is the lane's only sender (L1), and `run` is its run.
+    /// The caller is the lane's only sender (L1).
     #[inline(always)]
-    pub(crate) unsafe fn room(&self, run: &Run<T>) -> bool {
+    pub(crate) unsafe fn room(&self) -> bool {
+        let in_run = self.sending.with(|sending| {
+            // SAFETY: L1.
+            let sending = unsafe { &*sending };
+            sending.tail != sending.limit
+        });
         // SAFETY: as the caller promises.
-        run.tail.get() != run.limit.get() || unsafe { self.more_room(run) }
+        in_run || unsafe { self.more_room() }
+    }
+
+    /// Writes a message that the receiver does not see before it is published.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the lane's only sender (L1), and `room` was true since the last write.
+    #[inline(always)]
+    pub(crate) unsafe fn write(&self, message: T) {
+        self.sending.with_mut(|sending| {
+            // SAFETY: L1.
+            let sending = unsafe { &mut *sending };
+            let slot = sending.slot;
+            // SAFETY: by L4 the slot is the sender's, in a segment that is alive, and holds no message.
+            sending.slot = unsafe { slot.next() };
+            sending.tail = sending.tail.wrapping_add(1);
+            // SAFETY: as above.
+            unsafe { slot.put(message) };
+        });
+    }
+
+    /// How many messages were written, ever (wrapping).
+    ///
+    /// # Safety
+    ///
+    /// The caller is the lane's only sender (L1).
+    #[inline(always)]
+    pub(crate) unsafe fn written(&self) -> usize {
+        // SAFETY: L1.
+        self.sending.with(|sending| unsafe { (*sending).tail })
+    }
+
+    /// Waits until there is room, `also` is true, or the deadline.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the lane's only sender (L1).
+    pub(crate) unsafe fn wait_room(
+        &self,
+        gate: &mut Gate,
+        deadline: Option<Instant>,
+        also: impl Fn() -> bool,
+    ) -> Woken {
+        // SAFETY: as the caller promises.
+        let ready = || also() || unsafe { self.room() };
+        match &*self.room {
+            Some(bell) => bell.wait(gate, deadline, ready),
+            None => Woken::Ready,
+        }
     }
 
     /// Lets the receiver see everything written.
     ///
     /// # Safety
     ///
-    /// The caller is the lane's only sender (L1), and `run` is its run.
+    /// The caller is the lane's only sender (L1).
     #[inline(always)]
-    pub(crate) unsafe fn publish(&self, run: &Run<T>) {
-        self.tail.store(run.tail.get(), Ordering::Release);
+    pub(crate) unsafe fn publish(&self) {
+        // SAFETY: as the caller promises.
+        self.tail
+            .store(unsafe { self.written() }, Ordering::Release);
     }
 
     /// Counts a send that found no room.
@@ -126,24 +134,24 @@ impl<T, S: Scope> Lane<T, S> {
     ///
     /// # Safety
     ///
-    /// The caller is the lane's only sender (L1), and `run` is its run.
+    /// The caller is the lane's only sender (L1).
     #[cold]
     #[inline(never)]
-    unsafe fn more_room(&self, run: &Run<T>) -> bool {
+    unsafe fn more_room(&self) -> bool {
         self.sending.with_mut(|sending| {
             // SAFETY: L1.
             let sending = unsafe { &mut *sending };
             if self.bounded {
-                self.go_round(sending, run)
+                self.go_round(sending)
             } else {
-                self.go_on(sending, run);
+                self.go_on(sending);
                 true
             }
         })
     }
 
-    fn go_round(&self, sending: &mut Sending<T, S>, run: &Run<T>) -> bool {
-        let tail = run.tail.get();
+    fn go_round(&self, sending: &mut Sending<T, S>) -> bool {
+        let tail = sending.tail;
         if tail.wrapping_sub(sending.head) == self.len {
             sending.head = self.progress.head.load(Ordering::Acquire);
             if tail.wrapping_sub(sending.head) == self.len {
@@ -151,18 +159,18 @@ impl<T, S: Scope> Lane<T, S> {
             }
         }
         if tail == sending.end {
-            // SAFETY: the lane's only segment was made by `enter` and lives as long as the lane.
-            run.slot.set(unsafe { &*sending.current }.slots.first());
+            // SAFETY: the lane's only segment was made by `prepare` and lives as long as the lane.
+            sending.slot = unsafe { &*sending.current }.slots.first();
             sending.end = tail.wrapping_add(self.len);
         }
         let room = self.len - tail.wrapping_sub(sending.head);
         let row = sending.end.wrapping_sub(tail);
-        run.limit.set(tail.wrapping_add(room.min(row)));
+        sending.limit = tail.wrapping_add(room.min(row));
         true
     }
 
     /// Begins the segment behind the current one: one that came back, else a new one.
-    fn go_on(&self, sending: &mut Sending<T, S>, run: &Run<T>) {
+    fn go_on(&self, sending: &mut Sending<T, S>) {
         let taken_back = !sending.current.is_null()
             && sending.taken != self.progress.finished.load(Ordering::Acquire);
         let segment = if taken_back {
@@ -189,8 +197,8 @@ impl<T, S: Scope> Lane<T, S> {
         }
         sending.current = segment;
         // SAFETY: the segment is alive, as above or because it is new.
-        run.slot.set(unsafe { &*segment }.slots.first());
-        sending.end = run.tail.get().wrapping_add(self.len);
-        run.limit.set(sending.end);
+        sending.slot = unsafe { &*segment }.slots.first();
+        sending.end = sending.tail.wrapping_add(self.len);
+        sending.limit = sending.end;
     }
 }

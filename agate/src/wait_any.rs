@@ -1,0 +1,235 @@
+//! Waiting for whichever of several things is ready first.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use crate::completion::{Completion, is_wait_forbidden};
+use crate::park::{Bell, Gate, Unparker, Woken, park_until};
+use crate::queue::Receiver;
+use crate::scope::Scope;
+use crate::stream::StreamReceiver;
+use crate::sync::per_thread;
+
+pub(crate) use sealed::Wakes;
+
+/// What [`wait_any`] can wait for. Sealed: receivers of queues and streams, and completions.
+pub trait Waitable: Wakes {
+    /// Whether something is there to be taken: a message, an answer, or the news that there will be none.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
+    fn is_ready(&mut self) -> bool;
+}
+
+mod sealed {
+    use super::Waker;
+
+    /// What wakes a thread that waits.
+    pub trait Wakes {
+        /// Has this woken when it becomes ready. It may be ready already.
+        fn register(&mut self, waker: &Waker);
+
+        /// Takes a waker that was left back.
+        fn unregister(&mut self);
+
+        /// Whether nobody else could make it ready while this thread waits.
+        fn is_lonely(&self) -> bool {
+            false
+        }
+    }
+}
+
+/// Why [`wait_any`] found nothing ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WaitAnyError {
+    /// Nothing was ready in time.
+    TimedOut,
+    /// Nothing is ready, and this thread must not park (see [`forbid_wait`](crate::forbid_wait)), or nobody else could
+    /// make anything ready.
+    WouldStall,
+    /// There is nothing to wait for: the list is empty.
+    Nothing,
+}
+
+impl fmt::Display for WaitAnyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TimedOut => "nothing was ready in time",
+            Self::WouldStall => "this thread must not park, and nothing is ready",
+            Self::Nothing => "there is nothing to wait for",
+        })
+    }
+}
+
+impl std::error::Error for WaitAnyError {}
+
+/// Waits until one of these is ready; returns which. Nothing is taken: that is up to the caller.
+///
+/// Fair: it looks first at the one behind that which it returned last on this thread, so those that are always ready
+/// do not keep others from their turn. Ready means that a receive or a poll would not say "nothing yet"; it also is
+/// what has been disconnected, so leave that out of the next call. A time-out beyond what the clock can count, such as
+/// [`Duration::MAX`], is none.
+///
+/// # Errors
+///
+/// [`WaitAnyError::TimedOut`]; [`WaitAnyError::WouldStall`] when nothing is ready and this thread must not park, or
+/// all belong to [`Private`](crate::Private); [`WaitAnyError::Nothing`] when the list is empty.
+///
+/// # Progress
+///
+/// May park. Allocates once in the life of a thread.
+///
+/// # Examples
+///
+/// ```
+/// use agate::{Capacity, Limits, Local, Scope, wait_any};
+/// use std::time::Duration;
+///
+/// let orders = Local.queue(Limits::default(), Capacity::Unbounded)?;
+/// let mut orders_in = orders.attach_receiver()?;
+/// let (resolver, mut stop) = agate::completion::<()>();
+/// let sender = orders.attach_sender()?;
+/// std::thread::spawn(move || {
+///     sender.send("one").unwrap();
+///     sender.send("two").unwrap();
+///     resolver.resolve(());
+/// });
+///
+/// let mut seen = 0;
+/// loop {
+///     match wait_any(&mut [&mut orders_in, &mut stop], Duration::from_secs(10))? {
+///         0 => seen += orders_in.drain().count(),
+///         _ => break,
+///     }
+/// }
+/// seen += orders_in.drain().count();
+/// assert_eq!(seen, 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn wait_any(items: &mut [&mut dyn Waitable], timeout: Duration) -> Result<usize, WaitAnyError> {
+    if items.is_empty() {
+        return Err(WaitAnyError::Nothing);
+    }
+    let first = NEXT.with(Cell::get) % items.len();
+    let found = match ready(items, first) {
+        Some(index) => index,
+        None if is_wait_forbidden() || items.iter().all(|item| item.is_lonely()) => {
+            return Err(WaitAnyError::WouldStall);
+        }
+        None => park(items, first, timeout).ok_or(WaitAnyError::TimedOut)?,
+    };
+    NEXT.with(|next| next.set(found.wrapping_add(1)));
+    Ok(found)
+}
+
+/// The first that is ready, from `first` on and round.
+fn ready(items: &mut [&mut dyn Waitable], first: usize) -> Option<usize> {
+    let count = items.len();
+    (first..count)
+        .chain(0..first)
+        .find(|&index| items[index].is_ready())
+}
+
+fn park(items: &mut [&mut dyn Waitable], first: usize, timeout: Duration) -> Option<usize> {
+    let deadline = Instant::now().checked_add(timeout);
+    let mut gate = GATE.with(Cell::get);
+    let found = Cell::new(None);
+    let shared = RefCell::new(Registered {
+        items,
+        anywhere: false,
+    });
+    let leave = |unparker: Unparker| {
+        let mut shared = shared.borrow_mut();
+        shared.anywhere = true;
+        let waker = unparker.into_waker();
+        for item in shared.items.iter_mut() {
+            item.register(&waker);
+        }
+    };
+    let woken = park_until(&mut gate, deadline, leave, || {
+        found.set(ready(shared.borrow_mut().items, first));
+        found.get().is_some()
+    });
+    GATE.with(|cell| cell.set(gate));
+    found.get().filter(|_| woken == Woken::Ready)
+}
+
+/// Takes the wakers back when it goes out of scope.
+struct Registered<'a, 'b> {
+    items: &'a mut [&'b mut dyn Waitable],
+    anywhere: bool,
+}
+
+impl Drop for Registered<'_, '_> {
+    fn drop(&mut self) {
+        if self.anywhere {
+            self.items.iter_mut().for_each(|item| item.unregister());
+        }
+    }
+}
+
+impl<T: 'static, S: Scope> Waitable for Receiver<T, S> {
+    fn is_ready(&mut self) -> bool {
+        self.has_news()
+    }
+}
+
+impl<T: 'static, S: Scope> Wakes for Receiver<T, S> {
+    fn register(&mut self, waker: &Waker) {
+        Receiver::register(self, waker);
+    }
+
+    fn unregister(&mut self) {
+        Receiver::unregister(self);
+    }
+
+    fn is_lonely(&self) -> bool {
+        <S::Bell as Bell>::LONELY
+    }
+}
+
+impl<S: Scope> Waitable for StreamReceiver<S> {
+    fn is_ready(&mut self) -> bool {
+        self.has_next() || self.blocks().has_news()
+    }
+}
+
+impl<S: Scope> Wakes for StreamReceiver<S> {
+    fn register(&mut self, waker: &Waker) {
+        self.blocks().register(waker);
+    }
+
+    fn unregister(&mut self) {
+        self.blocks().unregister();
+    }
+
+    fn is_lonely(&self) -> bool {
+        <S::Bell as Bell>::LONELY
+    }
+}
+
+impl<T> Waitable for Completion<T> {
+    fn is_ready(&mut self) -> bool {
+        self.is_done()
+    }
+}
+
+impl<T> Wakes for Completion<T> {
+    fn register(&mut self, waker: &Waker) {
+        Completion::register(self, waker);
+    }
+
+    fn unregister(&mut self) {
+        Completion::unregister(self);
+    }
+}
+
+per_thread! {
+    // What this thread has learnt about waiting for several things, and at which it looks first.
+    static GATE: Cell<Gate> = Cell::new(Gate::new());
+    static NEXT: Cell<usize> = Cell::new(0);
+}
