@@ -4,33 +4,46 @@
     reason = "two ends share a slot, split between them by the state word, R1 to R3 of `slot`"
 )]
 
+mod callback;
+mod cancel;
 mod forbid;
+mod help;
+mod many;
 mod pool;
+mod port;
 mod resolver;
 mod slot;
+#[cfg(all(test, not(loom)))]
+mod tests;
+mod wait;
 mod waker;
 
-use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
 
+pub use cancel::Cancel;
 pub use forbid::forbid_wait;
 pub(crate) use forbid::is_wait_forbidden;
+#[allow(
+    unused_imports,
+    reason = "owners that are driven by their users implement it"
+)]
+pub(crate) use help::{Help, Helper};
 pub use pool::CompletionPool;
+pub use port::{Arrival, Arrivals, CompletionPort, PortFull};
 pub use resolver::Resolver;
 
 use crate::completion::slot::{
-    DROPPED, Outcome, RELEASED, RESOLVED, Slot, WAITER, Waiter, free, is_resolved,
+    DROPPED, Outcome, RELEASED, RESOLVED, Slot, WAITER, Waiter, boxed, free,
 };
-use crate::error::{CompletionError, WaitError};
-use crate::park::{Gate, Woken, park_until};
+use crate::error::CompletionError;
+use crate::scope::{Carries, Local, Scope};
 use crate::sync::atomic::Ordering;
-use crate::sync::per_thread;
+use crate::words::{Number, Word};
 
 /// The end that receives the answer: poll it, wait for it with a time limit, or await it.
 ///
@@ -58,22 +71,30 @@ use crate::sync::per_thread;
 /// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
 /// # assert_eq!(future.as_mut().poll(&mut context), std::task::Poll::Ready(Ok(8)));
 /// ```
+///
+/// It can also [call back](Self::on_done), arrive at a [port](CompletionPort), be one of [many](Self::join), and be
+/// [cancelled](Self::cancel).
 #[doc(alias = "async")]
 #[must_use = "dropping a completion gives the answer up"]
-pub struct Completion<T> {
-    /// `None` once the outcome was taken.
-    slot: Option<NonNull<Slot<T>>>,
-    /// Whether `WAITER` is set, by this completion, or was when the resolver came.
+pub struct Completion<T, S: Scope = Local> {
+    /// `None` once the outcome was taken, or the operation cancelled.
+    slot: Option<NonNull<Slot<T, S>>>,
+    /// Whether somebody to wake is left in the slot, by this completion, or was when the resolver came.
     left_waiter: bool,
+    cancelled: bool,
+    /// The slot's, when the pair was made.
+    generation: u32,
+    /// What may bring the answer about while this end waits for it.
+    helper: Option<Helper<S>>,
     owns: PhantomData<T>,
 }
 
 // SAFETY: a completion receives a value of type `T` from the resolver's thread; the slot is split by R1 to R3.
-unsafe impl<T: Send> Send for Completion<T> {}
+unsafe impl<T: Send> Send for Completion<T, Local> {}
 // SAFETY: through `&Completion` only the state word is read.
-unsafe impl<T: Send> Sync for Completion<T> {}
+unsafe impl<T: Send> Sync for Completion<T, Local> {}
 
-impl<T> Completion<T> {
+impl<T, S: Scope> Completion<T, S> {
     /// Whether the answer (or its failure) is there, or was taken already.
     ///
     /// # Progress
@@ -81,63 +102,62 @@ impl<T> Completion<T> {
     /// Wait-free.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.slot.is_none_or(|slot| is_resolved(slot))
+        self.slot.is_none_or(|slot| self.is_resolved(slot))
     }
 
     /// Takes the answer if it is there.
     ///
     /// # Progress
     ///
-    /// Wait-free.
+    /// Wait-free. Where the answer comes from an owner that its users drive, helps it once.
     pub fn poll(&mut self) -> Option<Result<T, CompletionError>> {
         let Some(slot) = self.slot else {
-            return Some(Err(CompletionError::AlreadyTaken));
+            return Some(Err(self.gone()));
         };
-        is_resolved(slot).then(|| self.take(slot))
-    }
-
-    /// Waits for the answer, at most so long.
-    ///
-    /// # Errors
-    ///
-    /// [`WaitError::TimedOut`], after which it can be waited for again; [`WaitError::WouldStall`] when the answer is
-    /// not there and this thread must not park; [`WaitError::Failed`] when the operation ended without an answer.
-    ///
-    /// # Progress
-    ///
-    /// May park.
-    pub fn wait_timeout(&mut self, timeout: Duration) -> Result<T, WaitError> {
-        let Some(slot) = self.slot else {
-            return Err(WaitError::Failed(CompletionError::AlreadyTaken));
-        };
-        if !is_resolved(slot) {
-            if is_wait_forbidden() {
-                return Err(WaitError::WouldStall);
-            }
-            if self.park(slot, timeout) == Woken::TimedOut {
-                self.take_waiter(slot);
-                if !is_resolved(slot) {
-                    return Err(WaitError::TimedOut);
-                }
-            }
+        if !self.is_resolved(slot) {
+            self.helper.as_ref()?.help();
         }
-        self.take(slot).map_err(WaitError::Failed)
+        self.is_resolved(slot).then(|| self.take(slot))
     }
 
-    fn park(&mut self, slot: NonNull<Slot<T>>, timeout: Duration) -> Woken {
-        let mut gate = GATE.with(Cell::get);
-        let deadline = Instant::now().checked_add(timeout);
-        let leave = |unparker| {
-            self.take_waiter(slot);
-            self.leave_waiter(slot, Waiter::Thread(unparker));
-        };
-        let woken = park_until(&mut gate, deadline, leave, || is_resolved(slot));
-        GATE.with(|cell| cell.set(gate));
-        woken
+    /// Whether the outcome is there, and not taken.
+    fn is_ready(&self) -> bool {
+        self.slot.is_some_and(|slot| self.is_resolved(slot))
+    }
+
+    /// The slot, with no waiter left in it, if the outcome was not there.
+    fn unresolved(&mut self) -> Option<NonNull<Slot<T, S>>> {
+        let slot = self.slot?;
+        drop(self.take_waiter(slot));
+        (!self.is_resolved(slot)).then_some(slot)
+    }
+
+    /// The outcome, which is there or was taken.
+    fn outcome(&mut self) -> Outcome<T> {
+        match self.slot {
+            Some(slot) => self.take(slot),
+            None => Err(self.gone()),
+        }
+    }
+
+    /// Why there is no slot any more.
+    fn gone(&self) -> CompletionError {
+        if self.cancelled {
+            CompletionError::Cancelled
+        } else {
+            CompletionError::AlreadyTaken
+        }
+    }
+
+    fn is_resolved(&self, slot: NonNull<Slot<T, S>>) -> bool {
+        // SAFETY: by R3 the slot is alive: this completion has not let it go.
+        let shared = unsafe { slot.as_ref() };
+        debug_assert_eq!(shared.generation(), self.generation, "by R5");
+        shared.state.load(Ordering::Acquire) & RESOLVED != 0
     }
 
     /// Takes the outcome and lets the slot go. `RESOLVED` was seen.
-    fn take(&mut self, slot: NonNull<Slot<T>>) -> Outcome<T> {
+    fn take(&mut self, slot: NonNull<Slot<T, S>>) -> Outcome<T> {
         self.slot = None;
         // SAFETY: by R3 the slot is alive: only the completion frees it, or the resolver after `DROPPED`.
         let shared = unsafe { slot.as_ref() };
@@ -151,61 +171,58 @@ impl<T> Completion<T> {
         outcome
     }
 
-    /// Leaves a waiter for the resolver, unless that has come already.
-    fn leave_waiter(&mut self, slot: NonNull<Slot<T>>, waiter: Waiter) {
+    /// Leaves somebody for the resolver to wake, or gives it back if that has come already.
+    fn leave_waiter(&mut self, slot: NonNull<Slot<T, S>>, waiter: Waiter) -> Option<Waiter> {
         // SAFETY: by R3 the slot is alive.
         let shared = unsafe { slot.as_ref() };
-        // SAFETY: R2: `WAITER` is clear.
-        drop(unsafe { shared.replace_waiter(Some(waiter)) });
-        if shared.state.fetch_or(WAITER, Ordering::AcqRel) & RESOLVED == 0 {
+        // SAFETY: R2: nothing is left.
+        let bit = unsafe { shared.leave_waiter(waiter) };
+        if shared.state.fetch_or(bit, Ordering::AcqRel) & RESOLVED == 0 {
             self.left_waiter = true;
-            return;
+            return None;
         }
-        // SAFETY: R2: the resolver came before and found no waiter.
-        drop(unsafe { shared.replace_waiter(None) });
+        // SAFETY: R2: the resolver came before and found nothing.
+        Some(unsafe { shared.take_waiter(bit) })
     }
 
-    /// Takes back a waiter that was left, unless the resolver has it.
-    fn take_waiter(&mut self, slot: NonNull<Slot<T>>) {
+    /// Takes back whom was left to be woken, unless the resolver has it.
+    fn take_waiter(&mut self, slot: NonNull<Slot<T, S>>) -> Option<Waiter> {
         if !self.left_waiter {
-            return;
+            return None;
         }
         // SAFETY: by R3 the slot is alive.
         let shared = unsafe { slot.as_ref() };
-        if shared.state.fetch_and(!WAITER, Ordering::AcqRel) & RESOLVED == 0 {
-            self.left_waiter = false;
-            // SAFETY: R2: cleared, and not resolved before.
-            drop(unsafe { shared.replace_waiter(None) });
+        let found = shared.state.fetch_and(!WAITER, Ordering::AcqRel);
+        if found & RESOLVED != 0 {
+            return None;
         }
+        self.left_waiter = false;
+        // SAFETY: R2: cleared, and not resolved before.
+        Some(unsafe { shared.take_waiter(found) })
     }
 }
 
-impl<T> Future for Completion<T> {
+impl<T, S: Scope> Future for Completion<T, S> {
     type Output = Result<T, CompletionError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(slot) = self.slot else {
-            return Poll::Ready(Err(CompletionError::AlreadyTaken));
-        };
-        if !is_resolved(slot) {
-            self.take_waiter(slot);
-            if !is_resolved(slot) {
-                self.leave_waiter(slot, Waiter::Task(context.waker().clone()));
-                if !is_resolved(slot) {
-                    return Poll::Pending;
-                }
+        self.help_all();
+        if let Some(slot) = self.unresolved() {
+            let waiter = Waiter::Task(context.waker().clone());
+            if self.leave_waiter(slot, waiter).is_none() {
+                return Poll::Pending;
             }
         }
-        Poll::Ready(self.take(slot))
+        Poll::Ready(self.outcome())
     }
 }
 
-impl<T> Unpin for Completion<T> {}
+impl<T, S: Scope> Unpin for Completion<T, S> {}
 
-impl<T> Drop for Completion<T> {
+impl<T, S: Scope> Drop for Completion<T, S> {
     fn drop(&mut self) {
         let Some(slot) = self.slot else { return };
-        self.take_waiter(slot);
+        drop(self.take_waiter(slot));
         // SAFETY: by R3 the slot is alive.
         let shared = unsafe { slot.as_ref() };
         if self.left_waiter {
@@ -221,7 +238,7 @@ impl<T> Drop for Completion<T> {
     }
 }
 
-impl<T> fmt::Debug for Completion<T> {
+impl<T, S: Scope> fmt::Debug for Completion<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Completion")
             .field("done", &self.is_done())
@@ -244,10 +261,18 @@ impl<T> fmt::Debug for Completion<T> {
 /// assert_eq!(completion.poll(), Some(Ok("done")));
 /// ```
 pub fn completion<T: Send + 'static>() -> (Resolver<T>, Completion<T>) {
-    ends(NonNull::from(Box::leak(Box::new(Slot::new(0)))))
+    pair::<T, Local>()
 }
 
-fn ends<T>(slot: NonNull<Slot<T>>) -> (Resolver<T>, Completion<T>) {
+/// The same in any scope.
+pub(crate) fn pair<T, S: Carries<T>>() -> (Resolver<T, S>, Completion<T, S>) {
+    ends(boxed())
+}
+
+/// The two ends of a slot that is as new.
+fn ends<T, S: Scope>(slot: NonNull<Slot<T, S>>) -> (Resolver<T, S>, Completion<T, S>) {
+    // SAFETY: the caller has just made or renewed it, so it is alive and nobody else uses it.
+    let generation = unsafe { slot.as_ref() }.generation();
     (
         Resolver {
             slot,
@@ -256,12 +281,10 @@ fn ends<T>(slot: NonNull<Slot<T>>) -> (Resolver<T>, Completion<T>) {
         Completion {
             slot: Some(slot),
             left_waiter: false,
+            cancelled: false,
+            generation,
+            helper: None,
             owns: PhantomData,
         },
     )
-}
-
-per_thread! {
-    // What this thread has learnt about waiting for completions.
-    static GATE: Cell<Gate> = Cell::new(Gate::new());
 }

@@ -272,6 +272,8 @@ pub enum CompletionError {
     OwnerPanicked,
     /// The value was taken from this completion before.
     AlreadyTaken,
+    /// The operation was [cancelled](crate::Completion::cancel) through this completion.
+    Cancelled,
 }
 
 impl fmt::Display for CompletionError {
@@ -280,6 +282,7 @@ impl fmt::Display for CompletionError {
             Self::Abandoned => "the operation was given up without an answer",
             Self::OwnerPanicked => "the owner that should have answered has panicked",
             Self::AlreadyTaken => "the answer has been taken already",
+            Self::Cancelled => "the operation was cancelled",
         })
     }
 }
@@ -317,6 +320,45 @@ impl std::error::Error for WaitError {
         }
     }
 }
+
+/// Why [`CompletionPort::next_timeout`](crate::CompletionPort::next_timeout) gave nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NextError {
+    /// Nothing is watched that has not been taken, so nothing can arrive: watch something first.
+    Idle,
+    /// Nothing arrived in time.
+    TimedOut,
+    /// This thread must not park; see [`forbid_wait`](crate::forbid_wait).
+    WouldStall,
+}
+
+impl fmt::Display for NextError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Idle => "nothing is watched, so nothing can arrive",
+            Self::TimedOut => "nothing arrived in time",
+            Self::WouldStall => "this thread must not park, and nothing has arrived",
+        })
+    }
+}
+
+impl std::error::Error for NextError {}
+
+/// As many completions of the pool are in use as its limit allows: take or drop some first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfCompletions {
+    /// How many may be in use at once.
+    pub limit: usize,
+}
+
+impl fmt::Display for OutOfCompletions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "all {} completions of the pool are in use", self.limit)
+    }
+}
+
+impl std::error::Error for OutOfCompletions {}
 
 /// Why a message was not written into a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

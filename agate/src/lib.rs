@@ -77,10 +77,13 @@ mod wait_any;
 mod words;
 
 pub use attach::{Place, Role};
-pub use completion::{Completion, CompletionPool, Resolver, completion, forbid_wait};
+pub use completion::{
+    Arrival, Arrivals, Cancel, Completion, CompletionPool, CompletionPort, PortFull, Resolver,
+    completion, forbid_wait,
+};
 pub use error::{
-    AttachError, Closed, CompletionError, CreateError, OutOfBlocks, RecvError, SendError,
-    SendTimeoutError, StreamError, TryRecvError, TrySendError, WaitError,
+    AttachError, Closed, CompletionError, CreateError, NextError, OutOfBlocks, OutOfCompletions,
+    RecvError, SendError, SendTimeoutError, StreamError, TryRecvError, TrySendError, WaitError,
 };
 pub use handle::{Handle, Limits};
 pub use inspect::{Inspection, LaneInspection};

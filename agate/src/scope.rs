@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use crate::attach::Role;
+use crate::completion::{Completion, CompletionPool, CompletionPort, Resolver, pair};
 use crate::error::CreateError;
 use crate::handle::{Handle, Limits};
 use crate::kind::Kind;
@@ -220,6 +221,82 @@ pub trait Scope: sealed::Home + Drives + Copy + Debug + 'static {
         Owner::from_maker(options, make)
     }
 
+    /// Makes the two ends of one answer; in [`Local`] the same as [`completion`](crate::completion()).
+    ///
+    /// # Progress
+    ///
+    /// Allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Private, Scope, WaitError};
+    /// use std::time::Duration;
+    ///
+    /// let (resolver, mut completion) = Private.completion();
+    /// let minute = Duration::from_secs(60);
+    /// assert_eq!(completion.wait_timeout(minute), Err(WaitError::WouldStall), "nobody else could resolve it");
+    /// resolver.resolve(7);
+    /// assert_eq!(completion.wait_timeout(minute), Ok(7));
+    /// ```
+    fn completion<T: 'static>(&self) -> (Resolver<T, Self>, Completion<T, Self>)
+    where
+        Self: Carries<T>,
+    {
+        pair()
+    }
+
+    /// Makes a pool of completions that grows as needed, or of so many, whose memory is there from the start; in
+    /// [`Local`] the same as [`CompletionPool::new`] and [`CompletionPool::with_limit`].
+    ///
+    /// # Progress
+    ///
+    /// Allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Private, Scope};
+    ///
+    /// let answers = Private.completion_pool::<u32>(Some(8));
+    /// let (resolver, mut completion) = answers.try_pair()?;
+    /// resolver.resolve(7);
+    /// assert_eq!(completion.poll(), Some(Ok(7)));
+    /// # Ok::<(), agate::OutOfCompletions>(())
+    /// ```
+    fn completion_pool<T: 'static>(&self, limit: Option<usize>) -> CompletionPool<T, Self>
+    where
+        Self: Carries<T>,
+    {
+        CompletionPool::make(limit)
+    }
+
+    /// Makes a port where answers arrive, which lets at most so many be watched; in [`Local`] the same as
+    /// [`CompletionPort::new`] and [`CompletionPort::with_limit`].
+    ///
+    /// # Progress
+    ///
+    /// Allocates; in [`Local`] it asks the kernel for its barrier.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Private, Scope};
+    ///
+    /// let mut port = Private.completion_port(None);
+    /// let (resolver, completion) = Private.completion();
+    /// port.watch(completion, 1);
+    /// resolver.resolve("done");
+    /// assert_eq!(port.wait_next()?.outcome, Ok("done"));
+    /// # Ok::<(), agate::NextError>(())
+    /// ```
+    fn completion_port<T: 'static>(&self, limit: Option<usize>) -> CompletionPort<T, Self>
+    where
+        Self: Carries<T>,
+    {
+        CompletionPort::of(limit.unwrap_or(usize::MAX))
+    }
+
     /// Installs an object of any kind, the user's own kinds too (see [`Kind`]).
     fn install<K: Kind<Self>>(&self, limits: Limits, object: K) -> Handle<K, Self> {
         Handle::new(limits, object)
@@ -296,6 +373,8 @@ pub(crate) mod sealed {
         type Ref<T>: Counted<T>;
         /// What receivers sleep on.
         type Bell: Bell;
+        /// Whether there is one thread only, so that nothing can come while it waits.
+        const ALONE: bool;
         /// Has the auto traits that handles and attachments may have at most.
         type Confined;
     }
@@ -308,6 +387,7 @@ pub(crate) mod sealed {
         type Ptr<T> = Alone<*mut T>;
         type Ref<T> = Rc<T>;
         type Bell = Quiet;
+        const ALONE: bool = true;
         type Confined = PhantomData<*const ()>;
     }
 
@@ -319,6 +399,7 @@ pub(crate) mod sealed {
         type Ptr<T> = AtomicPtr<T>;
         type Ref<T> = Arc<T>;
         type Bell = Doorbell;
+        const ALONE: bool = false;
         type Confined = ();
     }
 }

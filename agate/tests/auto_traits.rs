@@ -4,12 +4,14 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use agate::{
-    AttachError, Block, BlockOptions, BlockPool, BlockStats, Capacity, Closed, Completion,
-    CompletionError, CompletionPool, CreateError, Drain, Driver, Handle, Handler, Inbox, Limits,
-    Local, OutOfBlocks, Owner, OwnerOptions, OwnerStats, Pending, Place, Port, Private, Pumped,
-    Queue, RawBlock, Receiver, RecvError, Reservation, Resolver, Role, SendError, Sender,
-    ShutdownError, ShutdownReport, Stream, StreamError, StreamReceiver, StreamSender, TryRecvError,
-    TrySendError, WaitError, WaitMode,
+    Arrival, Arrivals, AttachError, Block, BlockOptions, BlockPool, BlockStats, Cancel, Capacity,
+    Closed, Completion, CompletionError, CompletionPool, CompletionPort, CreateError, Drain,
+    Driver, Handle, Handler, Inbox, Inspection, LaneInspection, Limits, Local, NextError, Order,
+    OutOfBlocks, OutOfCompletions, Owner, OwnerOptions, OwnerStats, Pending, Place, Port, PortFull,
+    Private, Pumped, Queue, QueueOptions, RawBlock, Receiver, Recv, RecvError, Reservation,
+    Resolver, Role, SendError, SendTimeoutError, Sender, ShutdownError, ShutdownReport, Stream,
+    StreamError, StreamReceiver, StreamSender, TryRecvError, TrySendError, WaitAnyError, WaitError,
+    WaitMode,
 };
 
 /// A handler, and a value, that must stay on its thread.
@@ -107,6 +109,15 @@ table! {
     Resolver<Confined>: false false;
     CompletionPool<Cell<u8>>: true true;
     CompletionPool<Confined>: false false;
+    CompletionPort<Cell<u8>>: true true;
+    CompletionPort<Confined>: false false;
+    PortFull<Cell<u8>>: true true;
+    Arrival<Cell<u8>>: true false;
+    Arrivals<'static, Cell<u8>>: true true;
+    Completion<u8, Private>: false false;
+    Resolver<u8, Private>: false false;
+    CompletionPool<u8, Private>: false false;
+    CompletionPort<u8, Private>: false false;
 
     OwnerOptions: true false;
     Driver: true true;
@@ -135,10 +146,22 @@ table! {
     TrySendError<Cell<u8>>: true false;
     TrySendError<Rc<u8>>: false false;
     WaitError: true true;
+    WaitAnyError: true true;
+    NextError: true true;
+    OutOfCompletions: true true;
+    SendTimeoutError<Cell<u8>>: true false;
+    SendTimeoutError<Rc<u8>>: false false;
+    Cancel: true true;
+    Order: true true;
+    QueueOptions: true true;
+    Inspection: true true;
+    LaneInspection: true true;
+    Recv<'static, Cell<u8>>: true true;
+    Recv<'static, u8, Private>: false false;
 }
 
 /// Public, and no types.
-const TRAITS: [&str; 4] = ["Carries", "Handler", "Kind", "Scope"];
+const TRAITS: [&str; 5] = ["Carries", "Handler", "Kind", "Scope", "Waitable"];
 
 /// The names that the crate's root gives out, types and traits.
 fn public_names() -> Vec<&'static str> {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use agate::{CompletionError, CompletionPool, WaitError, completion};
+use agate::{CompletionError, CompletionPool, OutOfCompletions, WaitError, completion};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -201,6 +201,80 @@ fn awaiting_across_threads() {
         assert_eq!(block_on(completion), Ok(n));
         resolving.join().unwrap();
     }
+}
+
+#[test]
+fn a_deadline_holds_for_several_waits() {
+    let ([one, two], mut answers) = {
+        let (pairs_one, pairs_two) = (completion(), completion());
+        ([pairs_one.0, pairs_two.0], [pairs_one.1, pairs_two.1])
+    };
+    let past = Instant::now();
+    assert_eq!(answers[0].wait_until(past), Err(WaitError::TimedOut));
+    let deadline = past + LONG;
+    let resolving = thread::spawn(move || {
+        one.resolve(1);
+        two.resolve(2);
+    });
+    assert_eq!(answers[0].wait_until(deadline), Ok(1));
+    assert_eq!(answers[1].wait_until(deadline), Ok(2));
+    resolving.join().unwrap();
+    let (resolver, mut answer) = completion();
+    resolver.resolve(3);
+    assert_eq!(answer.wait_until(past), Ok(3), "what is there is taken");
+}
+
+#[test]
+fn a_wait_that_may_stall_parks_where_waits_are_forbidden() {
+    thread::spawn(|| {
+        agate::forbid_wait();
+        let (resolver, mut completion) = completion();
+        let waited = completion.wait_allowing_stall(Duration::from_millis(2));
+        assert_eq!(waited, Err(WaitError::TimedOut));
+        let resolving = thread::spawn(move || resolver.resolve(3));
+        assert_eq!(completion.wait_allowing_stall(LONG), Ok(3));
+        resolving.join().unwrap();
+    })
+    .join()
+    .unwrap();
+}
+
+/// A slot that is used again is nothing to whoever had it before.
+#[test]
+fn a_completion_that_was_taken_does_not_see_its_slots_next_pair() {
+    let pool = CompletionPool::with_limit(1);
+    let (resolver, mut first) = pool.try_pair().unwrap();
+    resolver.resolve(1);
+    assert_eq!(first.poll(), Some(Ok(1)));
+    let (resolver, mut second) = pool.try_pair().expect("the slot came back");
+    assert_eq!(first.poll(), Some(Err(CompletionError::AlreadyTaken)));
+    resolver.resolve(2);
+    assert_eq!(first.poll(), Some(Err(CompletionError::AlreadyTaken)));
+    let waited = first.wait_timeout(LONG);
+    assert_eq!(
+        waited,
+        Err(WaitError::Failed(CompletionError::AlreadyTaken))
+    );
+    drop(first);
+    assert_eq!(second.poll(), Some(Ok(2)));
+}
+
+#[test]
+fn a_pool_keeps_to_its_limit() {
+    let pool = CompletionPool::<u32>::with_limit(3);
+    let pairs = [(); 3].map(|()| pool.try_pair().unwrap());
+    let refused = pool.try_pair().unwrap_err();
+    assert_eq!(refused, OutOfCompletions { limit: 3 });
+    let (resolver, mut answer) = pool.pair();
+    resolver.resolve(1);
+    assert_eq!(answer.poll(), Some(Ok(1)), "a plain pair is never refused");
+    assert!(pool.try_pair().is_err(), "and is none of the pool's");
+    let [(resolver, answer), ..] = pairs;
+    drop(answer);
+    assert!(pool.try_pair().is_err(), "the resolver uses it still");
+    drop(resolver);
+    assert!(pool.try_pair().is_ok());
+    assert!(CompletionPool::<u32>::with_limit(0).try_pair().is_err());
 }
 
 #[test]

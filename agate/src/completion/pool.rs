@@ -3,12 +3,15 @@
 use std::fmt;
 use std::ptr::NonNull;
 
-use crate::completion::slot::{Pool, Slot};
-use crate::completion::{Completion, Resolver, completion, ends};
+use crate::completion::slot::{Pool, Slot, boxed};
+use crate::completion::{Completion, Resolver, ends};
+use crate::counted::Counted;
+use crate::error::OutOfCompletions;
 use crate::freelist::FreeList;
-use crate::sync::Arc;
+use crate::scope::{Local, Scope};
 use crate::sync::atomic::Ordering;
-use crate::table::Table;
+use crate::table::{MAX, Table};
+use crate::words::Word;
 
 /// A pool of completions of one type: pairs from it allocate nothing once it is warm.
 ///
@@ -22,43 +25,94 @@ use crate::table::Table;
 /// resolver.resolve(7);
 /// assert_eq!(completion.poll(), Some(Ok(7)));
 /// ```
-pub struct CompletionPool<T> {
-    pool: Arc<Pool<T>>,
+pub struct CompletionPool<T, S: Scope = Local> {
+    pool: S::Ref<Pool<T, S>>,
 }
 
 impl<T: Send + 'static> CompletionPool<T> {
-    /// Makes an empty pool.
+    /// Makes an empty pool that grows as needed.
     #[must_use]
     pub fn new() -> Self {
+        Self::make(None)
+    }
+
+    /// Makes a pool of so many completions (8 million at most), whose memory is there from the start.
+    ///
+    /// So [`try_pair`](Self::try_pair) never allocates: who submits an operation has the storage for its answer, or is
+    /// told before it begins that there is none.
+    ///
+    /// # Progress
+    ///
+    /// Allocates.
+    #[must_use]
+    pub fn with_limit(limit: usize) -> Self {
+        Self::make(Some(limit))
+    }
+}
+
+impl<T, S: Scope> CompletionPool<T, S> {
+    /// A pool without a limit, or one that has the memory for so many.
+    pub(crate) fn make(limit: Option<usize>) -> Self {
+        let slots = Table::new();
+        let limit = limit.map(|limit| limit.min(MAX));
+        for index in 0..limit.unwrap_or(0) {
+            slots.ensure(index, Slot::new);
+        }
         Self {
-            pool: Arc::new(Pool {
-                slots: Table::new(),
+            pool: S::Ref::new(Pool {
+                slots,
                 free: FreeList::new(),
+                limit: limit.unwrap_or(MAX),
             }),
         }
     }
 
-    /// Makes the two ends of one answer, in a slot that comes back to the pool when both are gone.
+    /// Makes the two ends of one answer, in a slot that comes back to the pool when both are gone. Beyond the pool's
+    /// limit, in memory of their own.
     ///
     /// # Progress
     ///
-    /// Lock-free; allocates only when more pairs are in use than ever before.
-    pub fn pair(&self) -> (Resolver<T>, Completion<T>) {
-        let index = self
-            .pool
-            .free
-            .pop(&self.pool.slots)
-            .map(|index| index as usize);
-        let Some(index) = index.or_else(|| self.pool.slots.reserve()) else {
-            return completion();
+    /// Lock-free; allocates only when more pairs are in use than ever before, or than the limit allows.
+    pub fn pair(&self) -> (Resolver<T, S>, Completion<T, S>) {
+        self.try_pair().unwrap_or_else(|_| ends(boxed()))
+    }
+
+    /// As [`pair`](Self::pair), but keeps to the pool's limit. A pair is in use until both ends are gone.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfCompletions`] when as many pairs are in use as the limit allows.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free. In a pool [with a limit](Self::with_limit) it never allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{CompletionPool, OutOfCompletions};
+    ///
+    /// let answers = CompletionPool::<u32>::with_limit(1);
+    /// let pair = answers.try_pair()?;
+    /// assert_eq!(answers.try_pair().unwrap_err(), OutOfCompletions { limit: 1 });
+    /// drop(pair);
+    /// assert!(answers.try_pair().is_ok());
+    /// # Ok::<(), OutOfCompletions>(())
+    /// ```
+    #[allow(clippy::type_complexity, reason = "two ends, or none")]
+    pub fn try_pair(&self) -> Result<(Resolver<T, S>, Completion<T, S>), OutOfCompletions> {
+        let Pool { slots, free, limit } = &*self.pool;
+        let index = free.pop(slots).map(|index| index as usize);
+        let Some(index) = index.or_else(|| slots.reserve_below(*limit)) else {
+            return Err(OutOfCompletions { limit: *limit });
         };
-        let slot = self.pool.slots.ensure(index, Slot::new);
-        slot.state.store(0, Ordering::Relaxed);
+        let slot = slots.ensure(index, Slot::new);
+        slot.renew();
         slot.pool.store(
-            Arc::into_raw(Arc::clone(&self.pool)).cast_mut(),
+            S::Ref::into_raw(self.pool.clone()).cast_mut(),
             Ordering::Relaxed,
         );
-        ends(NonNull::from(slot))
+        Ok(ends(NonNull::from(slot)))
     }
 }
 
@@ -68,15 +122,15 @@ impl<T: Send + 'static> Default for CompletionPool<T> {
     }
 }
 
-impl<T> Clone for CompletionPool<T> {
+impl<T, S: Scope> Clone for CompletionPool<T, S> {
     fn clone(&self) -> Self {
         Self {
-            pool: Arc::clone(&self.pool),
+            pool: self.pool.clone(),
         }
     }
 }
 
-impl<T> fmt::Debug for CompletionPool<T> {
+impl<T, S: Scope> fmt::Debug for CompletionPool<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CompletionPool")
             .field("slots", &self.pool.slots.len())

@@ -9,9 +9,15 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
-use crate::completion::slot::{DROPPED, Outcome, RELEASED, RESOLVED, Slot, WAITER, free};
+use crate::completion::callback::Callback;
+use crate::completion::port::Watch;
+use crate::completion::slot::{
+    CALL, DROPPED, FOUND, Outcome, POST, RELEASED, RESOLVED, Slot, WAITER, free,
+};
+use crate::scope::{Local, Scope};
 use crate::sync::atomic::Ordering;
 use crate::verdict::verdict;
+use crate::words::{Number, Word};
 
 /// The end that gives the answer.
 ///
@@ -33,24 +39,24 @@ use crate::verdict::verdict;
 /// assert_eq!(resolver.try_resolve(7), Err(7));
 /// ```
 #[must_use = "dropping a resolver abandons the operation"]
-pub struct Resolver<T> {
-    pub(super) slot: NonNull<Slot<T>>,
+pub struct Resolver<T, S: Scope = Local> {
+    pub(super) slot: NonNull<Slot<T, S>>,
     pub(super) owns: PhantomData<T>,
 }
 
 // SAFETY: a resolver moves a value of type `T` to the completion's thread; the slot is split by R1 to R3.
-unsafe impl<T: Send> Send for Resolver<T> {}
+unsafe impl<T: Send> Send for Resolver<T, Local> {}
 // SAFETY: through `&Resolver` only the state word is read.
-unsafe impl<T: Send> Sync for Resolver<T> {}
+unsafe impl<T: Send> Sync for Resolver<T, Local> {}
 
-impl<T> Resolver<T> {
+impl<T, S: Scope> Resolver<T, S> {
     /// Gives the answer, and wakes whoever waits for it. If nobody wants it any more, it is dropped here.
     ///
-    /// A waker runs on this thread; if it panics, the panic is caught.
+    /// A waker or callback runs on this thread, with nothing of agate's held; if it panics, the panic is caught.
     ///
     /// # Progress
     ///
-    /// Wait-free, and whatever the waker does.
+    /// Wait-free, and whatever the waker or callback does; lock-free for a completion that arrives at a port.
     pub fn resolve(self, value: T) {
         drop(self.try_resolve(value));
     }
@@ -59,7 +65,7 @@ impl<T> Resolver<T> {
     ///
     /// # Errors
     ///
-    /// The value, when the completion has been dropped.
+    /// The value, when the completion has been dropped or [cancelled](crate::Completion::cancel), or its port is gone.
     ///
     /// # Progress
     ///
@@ -73,12 +79,24 @@ impl<T> Resolver<T> {
         }
     }
 
+    /// Resolves with any outcome, which is dropped if nobody wants it.
+    pub(super) fn settle(self, outcome: Outcome<T>) {
+        let slot = ManuallyDrop::new(self).slot;
+        // SAFETY: as in `try_resolve`.
+        drop(unsafe { settle(slot, outcome) });
+    }
+
     /// Whether anybody still wants the answer. May become false at any time.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         // SAFETY: by R3 the slot is not freed before the resolver has set `RESOLVED`.
         let slot = unsafe { self.slot.as_ref() };
-        slot.state.load(Ordering::Relaxed) & DROPPED == 0
+        let state = slot.state.load(Ordering::Acquire);
+        if state & POST != 0 {
+            // SAFETY: R2: the completion has left a watch and is gone; only the resolver takes it.
+            return unsafe { slot.peek_left(Watch::<T, S>::is_wanted) };
+        }
+        state & DROPPED == 0
     }
 }
 
@@ -87,12 +105,30 @@ impl<T> Resolver<T> {
 /// # Safety
 ///
 /// The caller is the slot's resolver, calls this once, and does not use the slot afterwards.
-unsafe fn settle<T>(slot: NonNull<Slot<T>>, outcome: Outcome<T>) -> Option<Outcome<T>> {
+unsafe fn settle<T, S: Scope>(
+    slot: NonNull<Slot<T, S>>,
+    outcome: Outcome<T>,
+) -> Option<Outcome<T>> {
     // SAFETY: by R3 the slot is alive until the exchange below, and longer in the cases that use it longer.
     let shared = unsafe { slot.as_ref() };
     // SAFETY: R1, before `RESOLVED`.
     unsafe { shared.put(outcome) };
     let found = shared.state.fetch_or(RESOLVED, Ordering::AcqRel);
+    if found & FOUND == 0 {
+        return None;
+    }
+    // SAFETY: the caller is the slot's resolver.
+    unsafe { deliver(slot, found) }
+}
+
+/// Does what the completion has left to be done with the outcome, which is there.
+///
+/// # Safety
+///
+/// The caller is the slot's resolver, its setting of `RESOLVED` found `found`, and it does not use the slot afterwards.
+unsafe fn deliver<T, S: Scope>(slot: NonNull<Slot<T, S>>, found: u32) -> Option<Outcome<T>> {
+    // SAFETY: R3: with one of these bits found, the slot is alive until something below lets it go.
+    let shared = unsafe { slot.as_ref() };
     if found & DROPPED != 0 {
         // SAFETY: R1: the completion had gone, so the outcome is still ours.
         let outcome = unsafe { shared.take() };
@@ -102,26 +138,38 @@ unsafe fn settle<T>(slot: NonNull<Slot<T>>, outcome: Outcome<T>) -> Option<Outco
     }
     if found & WAITER != 0 {
         // SAFETY: R2.
-        let waiter = unsafe { shared.replace_waiter(None) };
+        let waiter = unsafe { shared.take_waiter(found) };
         if shared.state.fetch_or(RELEASED, Ordering::AcqRel) & DROPPED != 0 {
             // SAFETY: R3.
             unsafe { free(slot) };
         }
-        if let Some(waiter) = waiter {
-            waiter.wake();
-        }
+        waiter.wake();
+        return None;
     }
-    None
+    if found & CALL != 0 {
+        // SAFETY: R2.
+        let callback: Callback<T> = unsafe { shared.take_left() };
+        // SAFETY: R1.
+        let outcome = unsafe { shared.take() };
+        // SAFETY: R3.
+        unsafe { free(slot) };
+        callback.run(outcome);
+        return None;
+    }
+    // SAFETY: R2: what is left is a watch.
+    let watch: Watch<T, S> = unsafe { shared.take_left() };
+    // SAFETY: R3: by `POST` the slot is ours to pass on.
+    unsafe { watch.arrive(slot) }
 }
 
-impl<T> Drop for Resolver<T> {
+impl<T, S: Scope> Drop for Resolver<T, S> {
     fn drop(&mut self) {
         // SAFETY: the resolver did not resolve (that forgets it), and it is gone now.
         drop(unsafe { settle(self.slot, Err(verdict())) });
     }
 }
 
-impl<T> fmt::Debug for Resolver<T> {
+impl<T, S: Scope> fmt::Debug for Resolver<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resolver")
             .field("wanted", &self.is_wanted())

@@ -3,23 +3,19 @@
 use std::task::Waker;
 
 use crate::completion::Completion;
-use crate::completion::slot::{Waiter, is_resolved};
+use crate::completion::slot::Waiter;
+use crate::scope::Scope;
 
-impl<T> Completion<T> {
+impl<T, S: Scope> Completion<T, S> {
     /// Has the answer wake this, unless it is there already.
     pub(crate) fn register(&mut self, waker: &Waker) {
-        if let Some(slot) = self.slot {
-            self.take_waiter(slot);
-            if !is_resolved(slot) {
-                self.leave_waiter(slot, Waiter::Task(waker.clone()));
-            }
+        if let Some(slot) = self.unresolved() {
+            drop(self.leave_waiter(slot, Waiter::Task(waker.clone())));
         }
     }
 
     /// Takes a waker that was left back, unless the resolver has it.
     pub(crate) fn unregister(&mut self) {
-        if let Some(slot) = self.slot {
-            self.take_waiter(slot);
-        }
+        self.unresolved();
     }
 }

@@ -7,7 +7,7 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
 use super::{Drops, Message, check};
-use crate::completion::{Completion, CompletionPool, Resolver, completion};
+use crate::completion::{Cancel, Completion, CompletionPool, CompletionPort, Resolver, completion};
 use crate::error::CompletionError;
 
 /// Both from a box of their own and from a pool.
@@ -105,6 +105,241 @@ fn a_dropped_resolver_wakes_too() {
             Err(CompletionError::Abandoned)
         );
         dropping.join().unwrap();
+    });
+}
+
+/// Whoever of the two comes first decides, and both learn the same.
+#[test]
+fn resolve_races_cancel() {
+    pairs(3, |resolver, mut completion, drops| {
+        let resolving = thread::spawn(move || resolver.try_resolve(drops.message(1)).is_ok());
+        let cancelled = completion.cancel();
+        match (cancelled, completion.poll()) {
+            (Cancel::Cancelled, Some(Err(CompletionError::Cancelled))) => {
+                assert!(!resolving.join().unwrap(), "the value comes back");
+            }
+            (Cancel::AlreadyDone, Some(Ok(message))) => {
+                assert_eq!(message.number, 1);
+                assert!(resolving.join().unwrap());
+            }
+            (other, _) => panic!("{other:?}"),
+        }
+    });
+}
+
+#[test]
+fn begin_races_cancel() {
+    pairs(3, |resolver, mut completion, drops| {
+        let resolving = thread::spawn(move || {
+            let begun = resolver.begin();
+            assert_eq!(resolver.is_cancelled(), !begun);
+            let resolved = resolver.try_resolve(drops.message(1)).is_ok();
+            assert_eq!(begun, resolved);
+            begun
+        });
+        let cancelled = completion.cancel();
+        let outcome = loom::future::block_on(completion);
+        let begun = resolving.join().unwrap();
+        assert_eq!(begun, cancelled != Cancel::Cancelled);
+        assert_eq!(begun, outcome.is_ok());
+    });
+}
+
+/// A waker was left before: the cancellation takes it back, or leaves it where it was.
+#[test]
+fn begin_races_cancel_of_a_future_that_was_polled() {
+    pairs(2, |resolver, mut completion, drops| {
+        let resolving = thread::spawn(move || {
+            let begun = resolver.begin();
+            drop(resolver.try_resolve(drops.message(1)));
+            begun
+        });
+        let woken = Arc::new(AtomicUsize::new(0));
+        let waker = Waker::from(std::sync::Arc::new(Count(Arc::clone(&woken))));
+        let context = &mut Context::from_waker(&waker);
+        let pending = Future::poll(std::pin::Pin::new(&mut completion), context).is_pending();
+        let cancelled = completion.cancel();
+        let begun = resolving.join().unwrap();
+        assert_eq!(begun, cancelled != Cancel::Cancelled);
+        if pending && begun {
+            assert_eq!(woken.load(Ordering::SeqCst), 1, "who waits is still woken");
+        }
+        if cancelled == Cancel::Cancelled {
+            assert_eq!(woken.load(Ordering::SeqCst), 0);
+        }
+    });
+}
+
+/// The callback runs once, with the outcome; small ones in the slot, big ones boxed.
+#[test]
+fn resolve_races_a_callback() {
+    pairs(3, |resolver, completion, drops| {
+        let resolving = thread::spawn(move || resolver.resolve(drops.message(1)));
+        let (calls, seen) = called();
+        completion.on_done(move |outcome| {
+            assert_eq!(outcome.ok().map(|message| message.number), Some(1));
+            calls.fetch_add(1, Ordering::SeqCst);
+        });
+        resolving.join().unwrap();
+        assert_eq!(seen.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
+fn a_dropped_resolver_races_a_big_callback() {
+    check(3, || {
+        let (resolver, completion) = completion::<usize>();
+        let dropping = thread::spawn(move || drop(resolver));
+        let ((calls, seen), big) = (called(), [1; 8]);
+        completion.on_done(move |outcome| {
+            assert_eq!(outcome, Err(CompletionError::Abandoned));
+            calls.fetch_add(big.len(), Ordering::SeqCst);
+        });
+        dropping.join().unwrap();
+        assert_eq!(seen.load(Ordering::SeqCst), 8);
+    });
+}
+
+fn called() -> (Arc<AtomicUsize>, Arc<AtomicUsize>) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    (Arc::clone(&calls), calls)
+}
+
+/// A future that was polled, whose waker the resolver may have, gets a callback or goes to a port.
+#[test]
+fn resolve_races_a_future_that_is_given_a_callback() {
+    pairs(2, |resolver, mut completion, drops| {
+        let resolving = thread::spawn(move || resolver.resolve(drops.message(1)));
+        let context = &mut Context::from_waker(Waker::noop());
+        let (calls, seen) = called();
+        if Future::poll(std::pin::Pin::new(&mut completion), context).is_pending() {
+            completion.on_done(move |outcome| {
+                assert_eq!(outcome.ok().map(|message| message.number), Some(1));
+                calls.fetch_add(1, Ordering::SeqCst);
+            });
+            resolving.join().unwrap();
+            assert_eq!(seen.load(Ordering::SeqCst), 1);
+        } else {
+            resolving.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn resolve_races_a_future_that_goes_to_a_port() {
+    pairs(2, |resolver, mut completion, drops| {
+        let resolving = thread::spawn(move || resolver.resolve(drops.message(1)));
+        let context = &mut Context::from_waker(Waker::noop());
+        if Future::poll(std::pin::Pin::new(&mut completion), context).is_pending() {
+            let mut port = CompletionPort::new();
+            port.watch(completion, 7);
+            let arrival = port.wait_next().unwrap();
+            assert_eq!(arrival.key, 7);
+            assert_eq!(arrival.outcome.ok().map(|message| message.number), Some(1));
+        }
+        resolving.join().unwrap();
+    });
+}
+
+#[test]
+fn resolve_races_a_port() {
+    pairs(3, |resolver, completion, drops| {
+        let mut port = CompletionPort::new();
+        let resolving = thread::spawn(move || resolver.resolve(drops.message(1)));
+        port.watch(completion, 7);
+        let arrival = port.wait_next().unwrap();
+        assert_eq!(arrival.key, 7);
+        assert_eq!(arrival.outcome.ok().map(|message| message.number), Some(1));
+        assert_eq!(port.watched(), 0);
+        resolving.join().unwrap();
+    });
+}
+
+#[test]
+fn resolve_races_a_port_that_is_dropped() {
+    pairs(3, |resolver, completion, drops| {
+        let port = CompletionPort::new();
+        port.watch(completion, 7);
+        let resolving = thread::spawn(move || {
+            // Told only if the port went first; then the value comes back.
+            if let Err(message) = resolver.try_resolve(drops.message(1)) {
+                assert_eq!(message.number, 1);
+            }
+        });
+        drop(port);
+        resolving.join().unwrap();
+    });
+}
+
+/// Two answers arrive at one port, whose owner sleeps, takes one, and sleeps again; both slots are used again.
+#[test]
+fn two_answers_arrive_at_a_port() {
+    check(2, || {
+        let (pool, mut port) = (CompletionPool::new(), CompletionPort::new());
+        let resolving = [1_u64, 2].map(|key| {
+            let (resolver, completion) = pool.pair();
+            port.watch(completion, key);
+            thread::spawn(move || resolver.resolve(10 * key))
+        });
+        let mut keys = 0;
+        for _ in 0..2 {
+            let arrival = port.wait_next().unwrap();
+            assert_eq!(arrival.outcome, Ok(10 * arrival.key));
+            keys += arrival.key;
+        }
+        assert_eq!(keys, 3);
+        for thread in resolving {
+            thread.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn two_answers_are_joined() {
+    check(2, || {
+        let drops = Drops::new();
+        let pairs = [completion(), completion()];
+        let mut number = 0;
+        let (threads, parts): (Vec<_>, Vec<_>) = pairs
+            .into_iter()
+            .map(|(resolver, completion)| {
+                number += 1;
+                let message = drops.message(number);
+                (thread::spawn(move || resolver.resolve(message)), completion)
+            })
+            .unzip();
+        let mut joined = Completion::join(parts);
+        let outcomes = joined.wait_timeout(std::time::Duration::from_secs(1_000_000));
+        let numbers = outcomes.ok().map(|outcomes| {
+            let number = |outcome: Result<Message, _>| outcome.ok().map(|message| message.number);
+            outcomes.into_iter().map(number).collect::<Vec<_>>()
+        });
+        assert_eq!(numbers, Some(vec![Some(1), Some(2)]));
+        threads
+            .into_iter()
+            .for_each(|thread| thread.join().unwrap());
+        assert_eq!(drops.count(), 2);
+    });
+}
+
+#[test]
+fn two_answers_race_a_wait_for_any() {
+    const LONG: std::time::Duration = std::time::Duration::from_secs(1_000_000);
+    check(2, || {
+        let (one, answer_one) = completion();
+        let (two, answer_two) = completion();
+        let one = thread::spawn(move || one.resolve(0));
+        let two = thread::spawn(move || two.resolve(1));
+        let mut answers = [answer_one, answer_two];
+        let mut seen = [false; 2];
+        for _ in 0..2 {
+            let first = Completion::wait_any(&mut answers, LONG).unwrap();
+            assert_eq!(answers[first].poll(), Some(Ok(first)));
+            assert!(!std::mem::replace(&mut seen[first], true));
+        }
+        assert!(Completion::wait_any(&mut answers, LONG).is_err());
+        one.join().unwrap();
+        two.join().unwrap();
     });
 }
 
