@@ -25,13 +25,13 @@ impl Watch {
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .clone();
-                if let Some((name, since)) = since {
-                    if since.elapsed() > LONGEST {
-                        eprintln!(
-                            "{name}: no end after {LONGEST:?}, so messages were lost or nobody was woken"
-                        );
-                        std::process::exit(3);
-                    }
+                if let Some((name, since)) = since
+                    && since.elapsed() > LONGEST
+                {
+                    eprintln!(
+                        "{name}: no end after {LONGEST:?}, so messages were lost or nobody was woken"
+                    );
+                    std::process::exit(3);
                 }
                 drop(running);
                 std::thread::sleep(Duration::from_millis(500));
