@@ -1,12 +1,16 @@
 //! What it costs to get the right to send, and to give it back.
 
 use std::hint::black_box;
+use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use agate::{Capacity, Limits, Local};
 
 use crate::messages::measure::Entry;
 use crate::messages::peer::{CAPACITY, Class, Info};
+
+const SHARDS: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
+const SHARD: NonZeroUsize = NonZeroUsize::new(CAPACITY).expect("not zero");
 
 /// Nanoseconds for each time.
 fn timed(times: usize, mut attach_and_detach: impl FnMut()) -> f64 {
@@ -20,6 +24,20 @@ fn timed(times: usize, mut attach_and_detach: impl FnMut()) -> f64 {
     begin.elapsed().as_nanos() as f64 / times as f64
 }
 
+fn agate(times: usize) -> Result<f64, String> {
+    let queue = Local
+        .queue::<u64>(Limits::none(), Capacity::bounded(CAPACITY))
+        .map_err(|why| why.to_string())?;
+    let _receiver = queue.attach_receiver().map_err(|why| why.to_string())?;
+    let _first = queue.attach_sender().map_err(|why| why.to_string())?;
+    let mut first_wrong = Ok(());
+    let ns = timed(times, || match queue.attach_sender() {
+        Ok(sender) => drop(black_box(sender)),
+        Err(why) => first_wrong = Err(why.to_string()),
+    });
+    first_wrong.map(|()| ns)
+}
+
 /// All candidates: a sender more for a queue that has one already, and the end of that sender.
 pub fn entries(times: usize) -> Vec<Entry<'static, f64>> {
     fn entry(name: &str, class: Class, run: impl FnMut() -> f64 + 'static) -> Entry<'static, f64> {
@@ -27,16 +45,10 @@ pub fn entries(times: usize) -> Vec<Entry<'static, f64>> {
         Entry::new(Info::unbounded(name, class), move || Ok(run()))
     }
     vec![
-        entry("agate attach and detach", Class::Parks, move || {
-            let queue = Local
-                .queue::<u64>(Limits::none(), Capacity::bounded(CAPACITY))
-                .expect("makes a queue");
-            let _receiver = queue.attach_receiver().expect("the first receiver");
-            let _first = queue.attach_sender().expect("no limit");
-            timed(times, || {
-                drop(black_box(queue.attach_sender().expect("no limit")));
-            })
-        }),
+        Entry::new(
+            Info::unbounded("agate attach and detach", Class::Parks),
+            move || agate(times),
+        ),
         entry(
             "crossbeam-channel clone and drop",
             Class::Parks,
@@ -62,8 +74,7 @@ pub fn entries(times: usize) -> Vec<Entry<'static, f64>> {
             timed(times, || drop(black_box(first.clone())))
         }),
         entry("gil sharded clone and drop", Class::Spins, move || {
-            let size = |size| std::num::NonZeroUsize::new(size).expect("not zero");
-            let (first, _rx) = gil::mpsc::sharded::channel::<u64>(size(4), size(CAPACITY));
+            let (first, _rx) = gil::mpsc::sharded::channel::<u64>(SHARDS, SHARD);
             timed(times, || drop(black_box(first.clone())))
         }),
         entry(
