@@ -22,8 +22,9 @@ fn with_owner<O: Owner, T: Send>(
 ) -> Result<T, String> {
     scope(|scope| {
         joined(scope.spawn(|| {
-            Pins::Apart.sender();
+            // Before this thread is bound: what it starts would be bound with it.
             let mut owner = O::start()?;
+            Pins::Apart.sender();
             let total = owner.ask(0).ok_or("no answer came")?;
             check("total", 0, total)?;
             run(&mut owner)
