@@ -10,6 +10,7 @@ pub mod affinity;
 pub mod clock;
 pub mod commands;
 pub mod machine;
+pub mod messages;
 pub mod rounds;
 pub mod stats;
 pub mod table;

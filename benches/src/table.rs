@@ -14,8 +14,13 @@ pub struct Table {
 impl Table {
     /// A table with these columns.
     pub fn new<const N: usize>(head: [&str; N]) -> Self {
+        Self::with_head(head)
+    }
+
+    /// A table with as many columns as are told.
+    pub fn with_head<'a>(head: impl IntoIterator<Item = &'a str>) -> Self {
         Self {
-            head: head.map(str::to_owned).to_vec(),
+            head: head.into_iter().map(str::to_owned).collect(),
             rows: Vec::new(),
         }
     }

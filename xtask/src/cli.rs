@@ -8,7 +8,7 @@ Usage: cargo xtask COMMAND
   demo [--install] [-- ARGS]   install what the demo needs, build it in release, run it with ARGS
   test [--install]             install what the tests need, run every test and check of the project
   bench NAME [--install] [-- ARGS]
-                               run the bench NAME (commands, queue, regressions) with ARGS
+                               run the bench NAME (commands, latency, queue, regressions) with ARGS
   check                        the quick part of test: fmt, clippy, the rules of the house
   check --deep [PROOF]         check, and the proofs of the core that take long: loom with larger bounds, Miri,
                                sanitizers, more random cases, few processors, other systems; about 20 minutes on two
@@ -48,16 +48,23 @@ pub(crate) enum Command {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bench {
     Commands,
+    Latency,
     Queue,
     Regressions,
 }
 
 impl Bench {
-    const ALL: [Self; 3] = [Self::Commands, Self::Queue, Self::Regressions];
+    const ALL: [Self; 4] = [
+        Self::Commands,
+        Self::Latency,
+        Self::Queue,
+        Self::Regressions,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Commands => "commands",
+            Self::Latency => "latency",
             Self::Queue => "queue",
             Self::Regressions => "regressions",
         }
