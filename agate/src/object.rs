@@ -22,6 +22,7 @@ use crate::error::AttachError;
 use crate::handle::Limits;
 use crate::kind::Kind;
 use crate::scope::Scope;
+use crate::sync::Line;
 use crate::sync::atomic::{Ordering, fence};
 use crate::words::{Number, Word};
 
@@ -29,6 +30,12 @@ use crate::words::{Number, Word};
 struct Object<K, S: Scope> {
     kind: K,
     limits: Limits,
+    /// Written by everybody who comes and goes, so not beside what is read by all.
+    users: Line<Users<S>>,
+}
+
+/// Who uses an object.
+struct Users<S: Scope> {
     /// How many users of each role are attached: a field of [`BITS`] bits for each.
     places: S::U64,
     names: S::Usize,
@@ -84,7 +91,7 @@ impl<K: Kind<S>, S: Scope> Pointer<K, S> {
     ///
     /// It was the caller's, and the caller does not use the object afterwards.
     unsafe fn release(self) {
-        if self.get().refs.fetch_sub(1, Ordering::Release) == 1 {
+        if self.get().users.refs.fetch_sub(1, Ordering::Release) == 1 {
             // What the others did to the object happens before its end.
             fence(Ordering::Acquire);
             // SAFETY: I1: nobody else uses the object, which came from a box.
@@ -101,9 +108,11 @@ impl<K: Kind<S>, S: Scope> Named<K, S> {
         let object = Box::new(Object::<K, S> {
             kind,
             limits,
-            places: S::U64::new(0),
-            names: S::Usize::new(1),
-            refs: S::Usize::new(1),
+            users: Line(Users {
+                places: S::U64::new(0),
+                names: S::Usize::new(1),
+                refs: S::Usize::new(1),
+            }),
         });
         Self(Pointer {
             object: NonNull::from(Box::leak(object)),
@@ -130,7 +139,7 @@ impl<K: Kind<S>, S: Scope> Named<K, S> {
 
 impl<K: Kind<S>, S: Scope> Clone for Named<K, S> {
     fn clone(&self) -> Self {
-        if self.0.get().names.fetch_add(1, Ordering::Relaxed) > usize::MAX / 2 {
+        if self.0.get().users.names.fetch_add(1, Ordering::Relaxed) > usize::MAX / 2 {
             // So many handles can only have been forgotten; as with `Arc`, going on would free what is in use.
             std::process::abort();
         }
@@ -140,7 +149,7 @@ impl<K: Kind<S>, S: Scope> Clone for Named<K, S> {
 
 impl<K: Kind<S>, S: Scope> Drop for Named<K, S> {
     fn drop(&mut self) {
-        if self.0.get().names.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if self.0.get().users.names.fetch_sub(1, Ordering::AcqRel) == 1 {
             let _count = Count(self.0);
             self.kind().unnamed();
         }
@@ -176,14 +185,14 @@ impl<K: Kind<S>, S: Scope> Drop for Held<K, S> {
     fn drop(&mut self) {
         let object = self.object.get();
         let one = 1 << shift(self.role);
-        let mut seen = object.places.load(Ordering::Relaxed);
+        let mut seen = object.users.places.load(Ordering::Relaxed);
         loop {
             // Only the last of a role has something to do when it is out, and must keep the object for that.
             let guard = (count(seen, self.role) == 1).then(|| {
-                object.refs.fetch_add(1, Ordering::Relaxed);
+                object.users.refs.fetch_add(1, Ordering::Relaxed);
                 Count(self.object)
             });
-            match object.places.compare_exchange(
+            match object.users.places.compare_exchange(
                 seen,
                 seen - one,
                 Ordering::AcqRel,
@@ -216,7 +225,11 @@ impl<K: Kind<S>, S: Scope> Drop for Count<K, S> {
 }
 
 fn attached<K: Kind<S>, S: Scope>(object: &Pointer<K, S>, role: Role) -> usize {
-    usize::try_from(count(object.get().places.load(Ordering::Acquire), role)).unwrap_or(usize::MAX)
+    usize::try_from(count(
+        object.get().users.places.load(Ordering::Acquire),
+        role,
+    ))
+    .unwrap_or(usize::MAX)
 }
 
 /// Takes a place. Called by somebody who holds a handle or a place (I3).
@@ -227,7 +240,7 @@ fn enter<K: Kind<S>, S: Scope>(
     let object = pointer.get();
     let limit = object.limits.of(role);
     let most = u64::try_from(limit).unwrap_or(u64::MAX).min(MOST);
-    let mut seen = object.places.load(Ordering::Relaxed);
+    let mut seen = object.users.places.load(Ordering::Relaxed);
     loop {
         if count(seen, role) >= most {
             return Err(if limit as u64 <= MOST {
@@ -237,7 +250,7 @@ fn enter<K: Kind<S>, S: Scope>(
             });
         }
         // Acquire pairs with the release of a leaver: whatever it did is visible to who takes its place.
-        match object.places.compare_exchange_weak(
+        match object.users.places.compare_exchange_weak(
             seen,
             seen + (1 << shift(role)),
             Ordering::AcqRel,
@@ -248,7 +261,7 @@ fn enter<K: Kind<S>, S: Scope>(
         }
     }
     if seen == 0 {
-        object.refs.fetch_add(1, Ordering::Relaxed);
+        object.users.refs.fetch_add(1, Ordering::Relaxed);
     }
     Ok(Held {
         object: pointer,

@@ -14,6 +14,7 @@ use crate::queue::Capacity;
 use crate::queue::intake::Intake;
 use crate::queue::tx::HasIntake;
 use crate::scope::{Local, Scope};
+use crate::sync::Line;
 use crate::sync::atomic::Ordering;
 use crate::words::Word;
 
@@ -50,7 +51,8 @@ pub struct Inbox<M: 'static, S: Scope = Local> {
     discard: S::Bool,
     /// Where the handler is, if the owner has no thread of its own.
     pub(crate) seat: Option<Seat<M, S>>,
-    pub(crate) tally: Tally<S>,
+    /// Written by the driver after each batch, so not beside what senders read.
+    pub(crate) tally: Line<Tally<S>>,
 }
 
 impl<M: 'static, S: Scope> Inbox<M, S> {
@@ -59,7 +61,7 @@ impl<M: 'static, S: Scope> Inbox<M, S> {
             intake: Intake::new(Capacity::Unbounded, mode),
             discard: S::Bool::new(false),
             seat,
-            tally: Tally::new(),
+            tally: Line(Tally::new()),
         }
     }
 

@@ -92,6 +92,7 @@ fn serve<H: Handler, S: Scope>(
             return;
         }
         if counts.handled != before {
+            rx.breathe();
             continue;
         }
         if closed {

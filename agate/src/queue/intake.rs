@@ -29,13 +29,15 @@ use crate::queue::Capacity;
 use crate::queue::lane::Lane;
 use crate::queue::lanes::Lanes;
 use crate::scope::Scope;
+use crate::sync::Line;
 use crate::sync::atomic::Ordering;
 use crate::verdict::Verdict;
 use crate::words::Word;
 
 /// Lanes and doorbell.
 pub(crate) struct Intake<T, S: Scope> {
-    pub(super) bell: S::Bell,
+    /// Read by every send, so not beside what is written.
+    pub(super) bell: Line<S::Bell>,
     pub(super) lanes: Lanes<T, S>,
     /// Whether the receiver left for good.
     retired: S::Bool,
@@ -56,7 +58,7 @@ impl<T, S: Scope> Intake<T, S> {
 
     pub(super) fn with_bell(capacity: Capacity, bell: S::Bell) -> Self {
         Self {
-            bell,
+            bell: Line(bell),
             lanes: Lanes::new(capacity),
             retired: S::Bool::new(false),
             panicked: S::Bool::new(false),

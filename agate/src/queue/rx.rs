@@ -18,9 +18,15 @@ use crate::park::{Bell, Gate, Woken};
 use crate::queue::intake::Intake;
 use crate::queue::lane::{Lane, Ready};
 use crate::scope::Scope;
+use crate::sync::spin_loop;
 
 /// So many messages of one lane in a row, then the next lane has its turn.
 const RUN: usize = if cfg!(loom) { 2 } else { 256 };
+
+/// So many messages found between two waits are a stream.
+const STREAM: usize = 4;
+/// Pauses of the processor in a breath.
+const BREATH: usize = 8;
 
 /// A lane as its receiver knows it.
 struct Entry<T, S: Scope> {
@@ -36,6 +42,8 @@ pub(crate) struct Rx<T, S: Scope> {
     entries: Vec<Entry<T, S>>,
     at: usize,
     run: usize,
+    /// Messages that were found since the last breath.
+    found: usize,
     gate: Gate,
 }
 
@@ -50,6 +58,7 @@ impl<T, S: Scope> Rx<T, S> {
             entries: Vec::new(),
             at: 0,
             run: 0,
+            found: 0,
             gate: Gate::new(),
         }
     }
@@ -100,6 +109,7 @@ impl<T, S: Scope> Rx<T, S> {
                         // SAFETY: as above.
                         unsafe { lane.release() };
                         self.run += 1;
+                        self.found += 1;
                         return Some(message);
                     }
                 }
@@ -154,6 +164,17 @@ impl<T, S: Scope> Rx<T, S> {
         is_ready(&self.entries, intake)
     }
 
+    /// Lets senders that are busy get ahead: where messages came in numbers, looking for the next one at once would take
+    /// the lines away that they are about to write, message by message. A pause lets them write many for one transfer.
+    /// Who sends and waits for the answer sends few, and finds no pause.
+    #[inline]
+    pub(crate) fn breathe(&mut self) {
+        let found = std::mem::take(&mut self.found);
+        if found >= STREAM && !S::Bell::LONELY && !cfg!(any(loom, miri)) {
+            (0..BREATH).for_each(|_| spin_loop());
+        }
+    }
+
     /// Waits until a message is there, the intake is closed, `also` is true, or the deadline has come.
     ///
     /// # Safety
@@ -165,6 +186,7 @@ impl<T, S: Scope> Rx<T, S> {
         deadline: Option<Instant>,
         also: impl Fn() -> bool,
     ) -> Woken {
+        self.breathe();
         let Self { entries, gate, .. } = self;
         intake.bell.wait(gate, deadline, || {
             intake.bell.is_closed() || is_ready(entries, intake) || also()
@@ -316,6 +338,7 @@ impl<T, S: Scope> Round<'_, T, S> {
                 entry.ready.count = 0;
                 let count = count.min(RUN - rx.run);
                 rx.run += count;
+                rx.found += count;
                 self.row = Row {
                     ready: Ready { slot, count },
                     head: entry.head,
