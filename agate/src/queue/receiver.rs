@@ -283,7 +283,7 @@ impl<T: 'static, S: Scope> Iterator for Drain<'_, T, S> {
 
 impl<T: 'static, S: Scope> Drop for Drain<'_, T, S> {
     fn drop(&mut self) {
-        if let From::Lanes(round) = &self.from {
+        if let From::Lanes(round) = &mut self.from {
             // SAFETY: I1 of the receiver that this borrows.
             unsafe { round.release() };
         }

@@ -4,8 +4,9 @@
 //!
 //! - I1: an `Rx` is used with one intake alone; its entries point to lanes of that intake, in order from the first
 //!   one. Lanes do not move and live as long as their intake, which the caller of each method keeps alive.
-//! - I2: `head` of an entry is the lane's head, and `ready` what is ready from there on (`lane` L4).
-//! - I3: a row with something ready is of the entry at `at`, which does not move on before it is empty.
+//! - I2: `head` of an entry is the lane's head, or less, as long as a round takes from the lane and after a round that was
+//!   forgotten. What is `ready` of an entry is so from the lane's head on (`lane` L4); while a round has a row, nothing.
+//! - I3: a row with something ready is of the lane at `at`, from that lane's head on, which is the row's `head`.
 #![allow(
     unsafe_code,
     reason = "is the one receiver that the intake asks for, and keeps pointers to its lanes, I1"
@@ -123,27 +124,15 @@ impl<T, S: Scope> Rx<T, S> {
     pub(crate) fn round<'a>(&'a mut self, intake: &'a Intake<T, S>) -> Round<'a, T, S> {
         self.meet(intake);
         self.turn();
+        let left = self.entries.len();
         Round {
-            left: self.entries.len(),
-            rx: self,
-            row: Row::nothing(),
+            turns: Turns { rx: self, left },
+            row: Row {
+                lane: NonNull::dangling(),
+                ready: Ready::nothing(),
+                head: 0,
+            },
         }
-    }
-
-    /// Notes that the current lane's messages before `head` are taken.
-    ///
-    /// # Safety
-    ///
-    /// The caller is the intake's only receiver; `at` is a known lane; `head` is not more than its tail.
-    #[inline(always)]
-    unsafe fn pass(&mut self, head: usize) {
-        // SAFETY: as the caller promises.
-        let entry = unsafe { self.entries.get_unchecked_mut(self.at) };
-        entry.head = head;
-        // SAFETY: I1.
-        let lane = unsafe { entry.lane.as_ref() };
-        // SAFETY: as the caller promises.
-        unsafe { lane.advance(head) };
     }
 
     fn turn(&mut self) {
@@ -223,7 +212,10 @@ impl<T, S: Scope> Entry<T, S> {
         }
         // SAFETY: as above.
         self.ready = unsafe { lane.ready() };
-        true
+        // After a round that was forgotten it was less.
+        // SAFETY: as above.
+        self.head = unsafe { lane.head() };
+        self.ready.count != 0
     }
 
     /// Takes the next message.
@@ -269,32 +261,30 @@ fn new_is_ready<T, S: Scope>(known: usize, intake: &Intake<T, S>) -> bool {
 
 /// One round over the lanes.
 pub(crate) struct Round<'a, T, S: Scope> {
+    turns: Turns<'a, T, S>,
+    /// Apart from the rest, so that it can be in registers.
+    row: Row<T, S>,
+}
+
+/// The lanes that have a turn in a round.
+struct Turns<'a, T, S: Scope> {
     rx: &'a mut Rx<T, S>,
     /// Lanes whose turn has not ended.
     left: usize,
-    row: Row<T>,
 }
 
-/// What a round is about to take from the current lane: kept apart from the entry, so that it can be in registers.
-struct Row<T> {
+/// What a round is about to take from the current lane.
+struct Row<T, S: Scope> {
+    lane: NonNull<Lane<T, S>>,
     ready: Ready<T>,
     /// The number of the next message.
     head: usize,
 }
 
 // SAFETY: the slots are the receiver's (I2, I3), whose borrow moves along; messages are `Send`.
-unsafe impl<T: Send> Send for Row<T> {}
+unsafe impl<T: Send, S: Scope> Send for Row<T, S> where S::Confined: Send {}
 // SAFETY: nothing can be done with `&Row`.
-unsafe impl<T: Send> Sync for Row<T> {}
-
-impl<T> Row<T> {
-    fn nothing() -> Self {
-        Self {
-            ready: Ready::nothing(),
-            head: 0,
-        }
-    }
-}
+unsafe impl<T: Send, S: Scope> Sync for Row<T, S> where S::Confined: Sync {}
 
 impl<T, S: Scope> Round<'_, T, S> {
     /// Takes the next message; `None` ends the round.
@@ -304,33 +294,49 @@ impl<T, S: Scope> Round<'_, T, S> {
     /// The caller is the only receiver of the intake for which this round was begun, and has not retired.
     #[inline(always)]
     pub(crate) unsafe fn take(&mut self) -> Option<T> {
-        // SAFETY: as the caller promises.
-        if self.row.ready.count == 0 && !unsafe { self.look() } {
-            return None;
+        if self.row.ready.count == 0 {
+            // SAFETY: as the caller promises.
+            self.row = unsafe { self.turns.look() }?;
         }
         let slot = self.row.ready.slot;
         self.row.ready.count -= 1;
         self.row.head = self.row.head.wrapping_add(1);
+        // SAFETY: I1.
+        let lane = unsafe { self.row.lane.as_ref() };
         // The head goes on first: whatever happens later, also if this round is forgotten, the message is not delivered
         // twice.
-        // SAFETY: as above; by I3 there is an entry, and a message at its head.
-        unsafe { self.rx.pass(self.row.head) };
-        // SAFETY: by I2 the slot is in a segment that is alive.
+        // SAFETY: as above; by I3 there was a message at the head.
+        unsafe { lane.advance(self.row.head) };
+        // SAFETY: by I3 the slot is in a segment that is alive.
         self.row.ready.slot = unsafe { slot.next() };
-        // SAFETY: by I2 the slot holds a message, and the head is past it now.
+        // SAFETY: by I3 the slot holds a message, and the head is past it now.
         Some(unsafe { slot.take() })
     }
 
-    /// Looks for a lane that has something ready. `false` ends the round.
+    /// Gives the room of what was taken from the current lane back to its sender.
     ///
     /// # Safety
     ///
     /// As for `take`.
+    pub(crate) unsafe fn release(&mut self) {
+        // SAFETY: as the caller promises.
+        unsafe { self.turns.release() };
+    }
+}
+
+impl<T, S: Scope> Turns<'_, T, S> {
+    /// Looks for a lane that has something ready, from the current one on. `None` ends the round.
+    ///
+    /// # Safety
+    ///
+    /// As for `Round::take`; everything of the row before was taken.
     #[inline(never)]
-    unsafe fn look(&mut self) -> bool {
+    unsafe fn look(&mut self) -> Option<Row<T, S>> {
         while self.left != 0 {
+            // SAFETY: as the caller promises.
+            unsafe { self.release() };
             let rx = &mut *self.rx;
-            let entry = &mut rx.entries[rx.at];
+            let entry = rx.entries.get_mut(rx.at)?;
             // SAFETY: I1, and the caller is the only receiver.
             if rx.run < RUN && unsafe { entry.look() } {
                 let Ready { slot, count } = entry.ready;
@@ -339,33 +345,36 @@ impl<T, S: Scope> Round<'_, T, S> {
                 let count = count.min(RUN - rx.run);
                 rx.run += count;
                 rx.found += count;
-                self.row = Row {
+                return Some(Row {
+                    lane: entry.lane,
                     ready: Ready { slot, count },
                     head: entry.head,
-                };
-                return true;
+                });
             }
-            // SAFETY: as above.
-            unsafe { self.release() };
             self.left -= 1;
             if self.left != 0 {
                 self.rx.turn();
             }
         }
-        false
+        None
     }
 
     /// Gives the room of what was taken from the current lane back to its sender.
     ///
     /// # Safety
     ///
-    /// As for `take`.
-    pub(crate) unsafe fn release(&self) {
-        if let Some(entry) = self.rx.entries.get(self.rx.at) {
+    /// As for `Round::take`.
+    unsafe fn release(&mut self) {
+        if let Some(entry) = self.rx.entries.get_mut(self.rx.at) {
             // SAFETY: I1.
             let lane = unsafe { entry.lane.as_ref() };
             // SAFETY: the caller is the only receiver.
-            unsafe { lane.release() };
+            let head = unsafe { lane.head() };
+            if head != entry.head {
+                entry.head = head;
+                // SAFETY: as above.
+                unsafe { lane.release() };
+            }
         }
     }
 }

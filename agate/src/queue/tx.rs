@@ -100,21 +100,7 @@ impl<K: HasIntake<S>, S: Scope> Tx<K, S> {
         // SAFETY: I1, as in `send`.
         let first = unsafe { lane.written() };
         // SAFETY: I1, as in `send`.
-        while unsafe { lane.room() } {
-            let Some(message) = messages.next() else {
-                break;
-            };
-            // Again: the iterator itself may have sent through this very sender.
-            // SAFETY: as above.
-            if unsafe { lane.room() } {
-                // SAFETY: as above, and there is room.
-                unsafe { lane.write(message) };
-            } else {
-                // There is nowhere to put it.
-                drop(message);
-                break;
-            }
-        }
+        unsafe { lane.write_from(messages) };
         // SAFETY: as above.
         Ok(unsafe { lane.written() }.wrapping_sub(first))
     }

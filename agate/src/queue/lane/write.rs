@@ -78,6 +78,54 @@ impl<T, S: Scope> Lane<T, S> {
         });
     }
 
+    /// Writes messages as long as there are some and there is room for them. The iterator may itself send through this
+    /// lane: what it sends then comes first.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the lane's only sender (L1).
+    #[inline]
+    pub(crate) unsafe fn write_from(&self, messages: &mut impl Iterator<Item = T>) {
+        // SAFETY: as the caller promises.
+        while unsafe { self.room() } {
+            let (mut slot, mut tail, limit) = self.sending.with(|sending| {
+                // SAFETY: L1.
+                let sending = unsafe { &*sending };
+                (sending.slot, sending.tail, sending.limit)
+            });
+            while tail != limit {
+                let Some(message) = messages.next() else {
+                    return;
+                };
+                // SAFETY: as the caller promises.
+                if unsafe { self.written() } != tail {
+                    // The iterator has sent, so the run is another one now.
+                    // SAFETY: as the caller promises.
+                    if !unsafe { self.room() } {
+                        // There is nowhere to put the message.
+                        drop(message);
+                        return;
+                    }
+                    // SAFETY: as the caller promises, and there is room.
+                    unsafe { self.write(message) };
+                    break;
+                }
+                let here = slot;
+                // SAFETY: by L4 the slot is the sender's, in a segment that is alive, and holds no message.
+                slot = unsafe { here.next() };
+                tail = tail.wrapping_add(1);
+                self.sending.with_mut(|sending| {
+                    // SAFETY: L1.
+                    let sending = unsafe { &mut *sending };
+                    sending.slot = slot;
+                    sending.tail = tail;
+                });
+                // SAFETY: as above.
+                unsafe { here.put(message) };
+            }
+        }
+    }
+
     /// How many messages were written, ever (wrapping).
     ///
     /// # Safety
