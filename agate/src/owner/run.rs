@@ -92,7 +92,6 @@ fn serve<H: Handler, S: Scope>(
             return;
         }
         if counts.handled != before {
-            rx.breathe();
             continue;
         }
         if closed {

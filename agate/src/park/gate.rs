@@ -164,7 +164,12 @@ impl Gate {
             // Not clamped: a yield that cost a whole time slice must close this gate.
             spent = nanos(now - start);
             if met {
-                self.yielding.success(self.wake, spent);
+                if spent <= 2 * self.wake {
+                    self.yielding.success(self.wake, spent);
+                } else {
+                    // Dearer than a sleep and its wake: somebody else's whole time slice lay in between.
+                    self.yielding.failure(spent, now);
+                }
                 return true;
             }
             if spent > self.wake / 4 {

@@ -93,14 +93,11 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn drain(&mut self) -> Drain<'_, T, S> {
-        let from = match &self.place.total {
-            None => From::Lanes(self.rx.round(&self.place.intake)),
-            Some(total) => From::Total {
-                total,
-                left: TOTAL_RUN,
-            },
-        };
-        Drain { from }
+        Drain {
+            round: self.rx.round(&self.place.intake),
+            total: self.place.total.as_deref(),
+            left: TOTAL_RUN,
+        }
     }
 
     /// Receives the next message if one is waiting.
@@ -112,18 +109,24 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
     /// # Progress
     ///
     /// Wait-free.
+    #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        // Before the last look: what a sender sent before it left is then seen by that look.
-        let disconnected = self.is_disconnected();
-        let message = match &self.place.total {
+        if let Some(message) = self.take() {
+            return Ok(message);
+        }
+        if !self.is_disconnected() {
+            return Err(TryRecvError::Empty);
+        }
+        // Once more: what a sender sent before it left is seen now.
+        self.take().ok_or(TryRecvError::Disconnected)
+    }
+
+    #[inline(always)]
+    fn take(&mut self) -> Option<T> {
+        match &self.place.total {
             // SAFETY: I1.
             None => unsafe { self.rx.take(&self.place.intake) },
             Some(total) => total.take(),
-        };
-        match message {
-            Some(message) => Ok(message),
-            None if disconnected => Err(TryRecvError::Disconnected),
-            None => Err(TryRecvError::Empty),
         }
     }
 
@@ -251,17 +254,10 @@ impl<T: 'static, S: Scope> fmt::Debug for Receiver<T, S> {
 
 /// The messages of one round over the lanes; see [`Receiver::drain`].
 pub struct Drain<'a, T: 'static, S: Scope = Local> {
-    from: From<'a, T, S>,
-}
-
-/// Where drained messages come from.
-enum From<'a, T: 'static, S: Scope> {
-    Lanes(Round<'a, T, S>),
-    Total {
-        total: &'a Total<T, S>,
-        /// How many more at the most.
-        left: usize,
-    },
+    round: Round<'a, T, S>,
+    /// In total order there are no lanes, but this, of which so many messages are taken at the most.
+    total: Option<&'a Total<T, S>>,
+    left: usize,
 }
 
 impl<T: 'static, S: Scope> Iterator for Drain<'_, T, S> {
@@ -269,24 +265,19 @@ impl<T: 'static, S: Scope> Iterator for Drain<'_, T, S> {
 
     #[inline]
     fn next(&mut self) -> Option<T> {
-        match &mut self.from {
-            // SAFETY: I1 of the receiver that this borrows.
-            From::Lanes(round) => unsafe { round.take() },
-            From::Total { left: 0, .. } => None,
-            From::Total { total, left } => {
-                *left -= 1;
-                total.take()
-            }
+        if let Some(total) = self.total {
+            self.left = self.left.checked_sub(1)?;
+            return total.take();
         }
+        // SAFETY: I1 of the receiver that this borrows.
+        unsafe { self.round.take() }
     }
 }
 
 impl<T: 'static, S: Scope> Drop for Drain<'_, T, S> {
     fn drop(&mut self) {
-        if let From::Lanes(round) = &mut self.from {
-            // SAFETY: I1 of the receiver that this borrows.
-            unsafe { round.release() };
-        }
+        // SAFETY: I1 of the receiver that this borrows; in total order there is no lane.
+        unsafe { self.round.release() };
     }
 }
 

@@ -43,6 +43,8 @@ pub(crate) struct Rx<T, S: Scope> {
     entries: Vec<Entry<T, S>>,
     at: usize,
     run: usize,
+    /// Lanes whose turn in the round has not ended.
+    left: usize,
     /// Messages that were found since the last breath.
     found: usize,
     gate: Gate,
@@ -59,6 +61,7 @@ impl<T, S: Scope> Rx<T, S> {
             entries: Vec::new(),
             at: 0,
             run: 0,
+            left: 0,
             found: 0,
             gate: Gate::new(),
         }
@@ -122,11 +125,12 @@ impl<T, S: Scope> Rx<T, S> {
 
     /// Begins a round over all lanes that there are now.
     pub(crate) fn round<'a>(&'a mut self, intake: &'a Intake<T, S>) -> Round<'a, T, S> {
+        self.breathe();
         self.meet(intake);
         self.turn();
-        let left = self.entries.len();
+        self.left = self.entries.len();
         Round {
-            turns: Turns { rx: self, left },
+            rx: self,
             row: Row {
                 lane: NonNull::dangling(),
                 ready: Ready::nothing(),
@@ -260,17 +264,11 @@ fn new_is_ready<T, S: Scope>(known: usize, intake: &Intake<T, S>) -> bool {
 }
 
 /// One round over the lanes.
+///
+/// What the loop over it changes is in `row` alone, whose address goes nowhere, so that it can be in registers.
 pub(crate) struct Round<'a, T, S: Scope> {
-    turns: Turns<'a, T, S>,
-    /// Apart from the rest, so that it can be in registers.
-    row: Row<T, S>,
-}
-
-/// The lanes that have a turn in a round.
-struct Turns<'a, T, S: Scope> {
     rx: &'a mut Rx<T, S>,
-    /// Lanes whose turn has not ended.
-    left: usize,
+    row: Row<T, S>,
 }
 
 /// What a round is about to take from the current lane.
@@ -296,7 +294,7 @@ impl<T, S: Scope> Round<'_, T, S> {
     pub(crate) unsafe fn take(&mut self) -> Option<T> {
         if self.row.ready.count == 0 {
             // SAFETY: as the caller promises.
-            self.row = unsafe { self.turns.look() }?;
+            self.row = unsafe { self.rx.look() }?;
         }
         let slot = self.row.ready.slot;
         self.row.ready.count -= 1;
@@ -320,11 +318,12 @@ impl<T, S: Scope> Round<'_, T, S> {
     /// As for `take`.
     pub(crate) unsafe fn release(&mut self) {
         // SAFETY: as the caller promises.
-        unsafe { self.turns.release() };
+        unsafe { self.rx.release() };
     }
 }
 
-impl<T, S: Scope> Turns<'_, T, S> {
+/// The turns of a round.
+impl<T, S: Scope> Rx<T, S> {
     /// Looks for a lane that has something ready, from the current one on. `None` ends the round.
     ///
     /// # Safety
@@ -335,16 +334,15 @@ impl<T, S: Scope> Turns<'_, T, S> {
         while self.left != 0 {
             // SAFETY: as the caller promises.
             unsafe { self.release() };
-            let rx = &mut *self.rx;
-            let entry = rx.entries.get_mut(rx.at)?;
+            let entry = self.entries.get_mut(self.at)?;
             // SAFETY: I1, and the caller is the only receiver.
-            if rx.run < RUN && unsafe { entry.look() } {
+            if self.run < RUN && unsafe { entry.look() } {
                 let Ready { slot, count } = entry.ready;
                 // From now on the row knows better.
                 entry.ready.count = 0;
-                let count = count.min(RUN - rx.run);
-                rx.run += count;
-                rx.found += count;
+                let count = count.min(RUN - self.run);
+                self.run += count;
+                self.found += count;
                 return Some(Row {
                     lane: entry.lane,
                     ready: Ready { slot, count },
@@ -353,7 +351,7 @@ impl<T, S: Scope> Turns<'_, T, S> {
             }
             self.left -= 1;
             if self.left != 0 {
-                self.rx.turn();
+                self.turn();
             }
         }
         None
@@ -365,7 +363,7 @@ impl<T, S: Scope> Turns<'_, T, S> {
     ///
     /// As for `Round::take`.
     unsafe fn release(&mut self) {
-        if let Some(entry) = self.rx.entries.get_mut(self.rx.at) {
+        if let Some(entry) = self.entries.get_mut(self.at) {
             // SAFETY: I1.
             let lane = unsafe { entry.lane.as_ref() };
             // SAFETY: the caller is the only receiver.

@@ -64,6 +64,8 @@ impl<T: 'static, S: Scope> Shared<T, S> {
         (&self.place.intake, self.place.total.as_deref())
     }
 
+    /// Apart, so that it does not crowd the registers of a send into a lane.
+    #[inline(never)]
     fn send(&self, message: T) -> Result<(), Refused<T>> {
         match self.total() {
             (intake, Some(total)) => total.send(intake, message),

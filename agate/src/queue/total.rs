@@ -174,6 +174,7 @@ impl<T, S: Scope> Total<T, S> {
     }
 
     /// Takes the next message.
+    #[inline(never)]
     pub(crate) fn take(&self) -> Option<T> {
         let message = match &self.items {
             Items::Array(items) => items.pop(),
