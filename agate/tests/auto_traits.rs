@@ -7,9 +7,9 @@ use agate::{
     AttachError, Block, BlockOptions, BlockPool, BlockStats, Capacity, Closed, Completion,
     CompletionError, CompletionPool, CreateError, Drain, Driver, Handle, Handler, Inbox, Limits,
     Local, OutOfBlocks, Owner, OwnerOptions, OwnerStats, Pending, Place, Port, Private, Pumped,
-    Queue, RawBlock, Receiver, RecvError, Reservation, Resolver, Role, SendError, Sender,
-    ShutdownError, ShutdownReport, Stream, StreamError, StreamReceiver, StreamSender, TryRecvError,
-    TrySendError, WaitError, WaitMode,
+    Queue, RawBlock, Receiver, Recv, RecvError, Reservation, Resolver, Role, SendError,
+    SendTimeoutError, Sender, ShutdownError, ShutdownReport, Stream, StreamError, StreamReceiver,
+    StreamSender, TryRecvError, TrySendError, WaitAnyError, WaitError, WaitMode,
 };
 
 /// A handler, and a value, that must stay on its thread.
@@ -73,6 +73,7 @@ table! {
     Receiver<u8>: true true;
     Receiver<Cell<u8>>: true true;
     Drain<'static, u8>: true true;
+    Recv<'static, u8>: true true;
     Port<Cell<u8>>: true false;
     Owner<Confined>: true true;
     StreamSender: true false;
@@ -92,6 +93,7 @@ table! {
     Sender<u8, Private>: false false;
     Receiver<u8, Private>: false false;
     Drain<'static, u8, Private>: false false;
+    Recv<'static, u8, Private>: false false;
     Port<u8, Private>: false false;
     Owner<Confined, Private>: false false;
     StreamSender<Private>: false false;
@@ -130,15 +132,18 @@ table! {
     RecvError: true true;
     SendError<Cell<u8>>: true false;
     SendError<Rc<u8>>: false false;
+    SendTimeoutError<Cell<u8>>: true false;
+    SendTimeoutError<Rc<u8>>: false false;
     StreamError: true true;
     TryRecvError: true true;
     TrySendError<Cell<u8>>: true false;
     TrySendError<Rc<u8>>: false false;
+    WaitAnyError: true true;
     WaitError: true true;
 }
 
 /// Public, and no types.
-const TRAITS: [&str; 4] = ["Carries", "Handler", "Kind", "Scope"];
+const TRAITS: [&str; 5] = ["Carries", "Handler", "Kind", "Scope", "Waitable"];
 
 /// The names that the crate's root gives out, types and traits.
 fn public_names() -> Vec<&'static str> {
