@@ -75,6 +75,7 @@ table! {
     Receiver<u8>: true true;
     Receiver<Cell<u8>>: true true;
     Drain<'static, u8>: true true;
+    Recv<'static, u8>: true true;
     Port<Cell<u8>>: true false;
     Owner<Confined>: true true;
     StreamSender: true false;
@@ -94,6 +95,7 @@ table! {
     Sender<u8, Private>: false false;
     Receiver<u8, Private>: false false;
     Drain<'static, u8, Private>: false false;
+    Recv<'static, u8, Private>: false false;
     Port<u8, Private>: false false;
     Owner<Confined, Private>: false false;
     StreamSender<Private>: false false;
@@ -141,10 +143,13 @@ table! {
     RecvError: true true;
     SendError<Cell<u8>>: true false;
     SendError<Rc<u8>>: false false;
+    SendTimeoutError<Cell<u8>>: true false;
+    SendTimeoutError<Rc<u8>>: false false;
     StreamError: true true;
     TryRecvError: true true;
     TrySendError<Cell<u8>>: true false;
     TrySendError<Rc<u8>>: false false;
+    WaitAnyError: true true;
     WaitError: true true;
     WaitAnyError: true true;
     NextError: true true;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use agate::{
     Capacity, Completion, Handle, Handler, Inbox, Limits, Local, Owner, OwnerOptions, Pending,
@@ -131,6 +131,13 @@ fn godot_120941_no_wake_up_is_lost() {
             while let Ok(number) = at.wait_recv() {
                 // Late by a little more each time, so that the other side is caught at every point on its way to sleep.
                 (0..number % 400).for_each(|_| std::hint::spin_loop());
+                if number % 500 == 250 {
+                    // So late that it is surely asleep.
+                    let late = Instant::now() + Duration::from_millis(3);
+                    while Instant::now() < late {
+                        std::hint::spin_loop();
+                    }
+                }
                 answer.send(number).unwrap();
                 seen += 1;
             }

@@ -6,3 +6,4 @@ mod deadline;
 mod engines;
 #[cfg(all(target_os = "linux", not(miri)))]
 mod processors;
+mod waiting;

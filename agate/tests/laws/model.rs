@@ -196,9 +196,8 @@ fn nothing(error: TryRecvError) -> Nothing {
 /// Few by default; the variable `PROPTEST_CASES` asks for more.
 fn cases() -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES").ok();
-    let few = if cfg!(miri) { 3 } else { 200 };
     ProptestConfig {
-        cases: asked.and_then(|cases| cases.parse().ok()).unwrap_or(few),
+        cases: asked.and_then(|cases| cases.parse().ok()).unwrap_or(200),
         failure_persistence: None,
         ..ProptestConfig::default()
     }
@@ -216,6 +215,7 @@ proptest! {
     #![proptest_config(cases())]
 
     #[test]
+    #[cfg_attr(miri, ignore = "making random programs alone takes minutes there")]
     fn queue_and_model_agree(
         capacity in prop_oneof![Just(None), (1..10_usize).prop_map(Some)],
         mut steps in prop::collection::vec(step(), 1..120),

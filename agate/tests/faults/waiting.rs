@@ -1,0 +1,202 @@
+//! Faults of waiting for room, and of waiting without a thread.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
+
+use agate::{Capacity, Handle, Limits, Local, Queue, RecvError, Scope, SendTimeoutError};
+
+use crate::deadline::{LONG, ends};
+
+fn bounded(messages: usize) -> Handle<Queue<u32>> {
+    Local
+        .queue(Limits::none(), Capacity::bounded(messages))
+        .unwrap()
+}
+
+/// The processor time that this thread has used.
+#[cfg(all(target_os = "linux", not(miri)))]
+#[allow(unsafe_code, reason = "the system call that reads a thread's clock")]
+fn processor_time() -> std::time::Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the kernel writes one `timespec`.
+    let read = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    assert_eq!(read, 0, "this thread's clock");
+    std::time::Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// std, rust 106668: a sender that waits for room turns round and round meanwhile.
+#[test]
+#[cfg(all(target_os = "linux", not(miri)))]
+fn std_106668_a_sender_that_waits_for_room_sleeps() {
+    let queue = bounded(1);
+    let sender = queue.attach_sender().unwrap();
+    let _receiver = queue.attach_receiver().unwrap();
+    sender.try_send(0).unwrap();
+    let time = std::time::Duration::from_millis(300);
+    let used = ends(move || {
+        let before = processor_time();
+        assert_eq!(
+            sender.send_timeout(1, time),
+            Err(SendTimeoutError::TimedOut(1))
+        );
+        processor_time() - before
+    });
+    assert!(used < time / 4, "used {used:?} while it waited {time:?}");
+}
+
+/// thingbuf 83: senders that wait for room hang, though there is room again.
+#[test]
+fn thingbuf_83_senders_that_wait_are_let_in_one_by_one() {
+    let each = if cfg!(miri) { 20 } else { 3_000 };
+    for capacity in [1, 3] {
+        ends(move || {
+            let queue = bounded(capacity);
+            let mut receiver = queue.attach_receiver().unwrap();
+            let senders: Vec<_> = (0..3)
+                .map(|_| {
+                    let sender = queue.attach_sender().unwrap();
+                    thread::spawn(move || {
+                        (0..each).for_each(|number| sender.wait_send(number).unwrap());
+                    })
+                })
+                .collect();
+            let mut sum = 0;
+            for turn in 0..3 * each {
+                // By all the ways of taking one.
+                sum += match turn % 3 {
+                    0 => receiver.wait_recv().unwrap(),
+                    1 => receiver.recv_timeout(LONG).unwrap(),
+                    _ => loop {
+                        if let Some(number) = receiver.drain().next() {
+                            break number;
+                        }
+                        thread::yield_now();
+                    },
+                };
+            }
+            assert_eq!(sum, 3 * (0..each).sum::<u32>());
+            assert_eq!(receiver.wait_recv(), Err(RecvError::Disconnected));
+            senders.into_iter().for_each(|one| one.join().unwrap());
+        });
+    }
+}
+
+/// thingbuf 83, crossfire 33: nobody tells a waiting sender that the other side has gone.
+#[test]
+fn crossfire_33_a_waiting_sender_is_told_of_every_end() {
+    type End = fn(Handle<Queue<u32>>, agate::Receiver<u32>);
+    let all: [End; 3] = [
+        |queue, _receiver| queue.close(),
+        |_queue, receiver| drop(receiver),
+        |queue, receiver| {
+            drop(queue);
+            drop(receiver);
+        },
+    ];
+    for end in all {
+        let queue = bounded(1);
+        let receiver = queue.attach_receiver().unwrap();
+        let waiting: Vec<_> = (0..2)
+            .map(|_| {
+                let sender = queue.attach_sender().unwrap();
+                sender.try_send(0).unwrap();
+                thread::spawn(move || sender.wait_send(1))
+            })
+            .collect();
+        ends(move || {
+            end(queue, receiver);
+            for one in waiting {
+                assert_eq!(one.join().unwrap(), Err(SendTimeoutError::Closed(1)));
+            }
+        });
+    }
+}
+
+/// Counts how often it was woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Woken {
+    fn times(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+fn poll<F: Future>(future: std::pin::Pin<&mut F>, waker: &Arc<Woken>) -> Poll<F::Output> {
+    let waker = Waker::from(Arc::clone(waker));
+    future.poll(&mut Context::from_waker(&waker))
+}
+
+/// kanal 24, flume 104: a receive that is given up between two polls takes a message with it.
+#[test]
+fn kanal_24_a_receive_that_is_given_up_takes_nothing_with_it() {
+    for capacity in [Capacity::bounded(4), Capacity::Unbounded] {
+        let queue = Local.queue::<Box<u32>>(Limits::none(), capacity).unwrap();
+        let sender = queue.attach_sender().unwrap();
+        let mut receiver = queue.attach_receiver().unwrap();
+        let waker = Arc::<Woken>::default();
+        for number in 0..10 {
+            {
+                let mut given_up = pin!(receiver.recv());
+                assert!(poll(given_up.as_mut(), &waker).is_pending());
+                sender.try_send(Box::new(number)).unwrap();
+            }
+            let mut receive = pin!(receiver.recv());
+            assert_eq!(
+                poll(receive.as_mut(), &waker),
+                Poll::Ready(Ok(Box::new(number)))
+            );
+        }
+        drop(sender);
+        let mut last = pin!(receiver.recv());
+        assert_eq!(
+            poll(last.as_mut(), &waker),
+            Poll::Ready(Err(RecvError::Disconnected))
+        );
+    }
+}
+
+/// crossfire 22, 24, 33: after a poll that succeeded, or a receive that was given up, the old waker is still
+/// registered: a later message wakes nobody who waits.
+#[test]
+fn crossfire_22_24_33_each_message_wakes_the_task_that_waits_now() {
+    let queue = Local
+        .queue::<u32>(Limits::none(), Capacity::Unbounded)
+        .unwrap();
+    let sender = queue.attach_sender().unwrap();
+    let mut receiver = queue.attach_receiver().unwrap();
+    for round in 0..20 {
+        let (old, given_up, now): (Arc<Woken>, Arc<Woken>, Arc<Woken>) = Default::default();
+        {
+            // Polled by one task and then by another.
+            let mut receive = pin!(receiver.recv());
+            assert!(poll(receive.as_mut(), &old).is_pending());
+            assert!(poll(receive.as_mut(), &given_up).is_pending());
+        }
+        {
+            let mut receive = pin!(receiver.recv());
+            assert!(poll(receive.as_mut(), &now).is_pending());
+            sender.send(round).unwrap();
+            assert_eq!(now.times(), 1, "round {round}");
+            assert_eq!((old.times(), given_up.times()), (0, 0));
+            assert_eq!(poll(receive.as_mut(), &now), Poll::Ready(Ok(round)));
+        }
+        // What is sent to nobody's wait wakes nobody.
+        sender.send(round).unwrap();
+        assert_eq!(now.times(), 1);
+        assert_eq!(receiver.try_recv(), Ok(round));
+    }
+}
