@@ -133,3 +133,41 @@ fn blocks_are_allocated_once() {
     take_all();
     assert_eq!(allocations(|| (0..ROUNDS).for_each(|_| take_all())), 0);
 }
+
+/// Waiting for several things, and for room, in turn with another thread, so that this one has to park now and then.
+#[test]
+fn waiting_allocates_nothing_when_warm() {
+    let queue = Local
+        .queue(Limits::default(), Capacity::bounded(1))
+        .unwrap();
+    let back = Local
+        .queue(Limits::default(), Capacity::bounded(1))
+        .unwrap();
+    let sender = queue.attach_sender().unwrap();
+    let mut answers = back.attach_receiver().unwrap();
+    let (_resolver, mut never) = agate::completion::<u8>();
+    let (mut receiver, answer) = (
+        queue.attach_receiver().unwrap(),
+        back.attach_sender().unwrap(),
+    );
+    let other = std::thread::spawn(move || {
+        while let Ok(n) = receiver.recv_timeout(LONG) {
+            answer.send_timeout(n, LONG).unwrap();
+        }
+    });
+    let mut turn = || {
+        for n in 0..ROUNDS {
+            sender.send_timeout(n, LONG).unwrap();
+            let items: &mut [&mut dyn agate::Waitable] = &mut [&mut answers, &mut never];
+            assert_eq!(agate::wait_any(items, LONG), Ok(0));
+            assert_eq!(answers.try_recv(), Ok(n));
+        }
+    };
+    turn();
+    // Parks, whatever the first turn has done.
+    let (_late, mut too_late) = agate::completion::<u8>();
+    assert!(agate::wait_any(&mut [&mut too_late], Duration::from_millis(1)).is_err());
+    assert_eq!(allocations(&mut turn), 0);
+    drop(sender);
+    other.join().unwrap();
+}

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use agate::{
     Block, BlockPool, Completion, CompletionPool, Drain, Handle, Handler, Inbox, Local, Owner,
-    OwnerOptions, Port, Queue, RawBlock, Receiver, Resolver, Sender, ShutdownError, Stream,
+    OwnerOptions, Port, Queue, RawBlock, Receiver, Recv, Resolver, Sender, ShutdownError, Stream,
     StreamReceiver, StreamSender,
 };
 
@@ -52,6 +52,7 @@ fn send_and_sync() {
         Handle<Inbox<Cell<u8>>>: true true;
         Sender<u8>: true false;
         Receiver<u8>: true true;
+        Recv<'static, u8>: true true;
         Drain<'static, u8>: true true;
         Port<Cell<u8>>: true false;
         Owner<Confined>: true true;
