@@ -78,7 +78,7 @@ impl<M: Message, const BATCHED: bool> Attached<M, BATCHED> {
     #[cold]
     fn send_late(&self, refused: TrySendError<M>) {
         // Ends with an error when the receiver is gone, which the sums then show.
-        drop(self.0.wait_send(refused.into_message()));
+        let _ = self.0.wait_send(refused.into_message());
     }
 
     /// Sends these, [`BATCH`] published at once; waits for room where there is none.
