@@ -73,7 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (tell, told) = mpsc::channel();
     ask(6)?.on_done(move |outcome| {
         tell.send((outcome, thread::current().id()))
-            .expect("main listens")
+            .expect("main listens");
     });
     let (outcome, on) = told.recv_timeout(LONG)?;
     assert_eq!(outcome, Ok(36));
