@@ -44,6 +44,10 @@ impl fmt::Display for Role {
 /// A place in an object, held by one attachment: counts against the limits until it is dropped.
 ///
 /// It dereferences to the object. Kinds of your own keep it inside their attachments; see [`Kind`].
+///
+/// # Examples
+///
+/// See [`Kind`].
 pub struct Place<K: Kind<S>, S: Scope = Local> {
     held: Held<K, S>,
 }
@@ -54,12 +58,20 @@ impl<K: Kind<S>, S: Scope> Place<K, S> {
     }
 
     /// The role in which this place was taken.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub fn role(&self) -> Role {
         self.held.role()
     }
 
     /// How many users of a role are attached now.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub fn attached(&self, role: Role) -> usize {
         self.held.attached(role)
@@ -69,7 +81,7 @@ impl<K: Kind<S>, S: Scope> Place<K, S> {
     ///
     /// # Errors
     ///
-    /// [`AttachError::LimitReached`] when the role's limit is reached.
+    /// [`AttachError::LimitReached`] when the role's limit is reached; [`AttachError::TooMany`].
     ///
     /// # Progress
     ///

@@ -5,6 +5,15 @@ use std::fmt;
 use crate::attach::Role;
 
 /// Why an object could not be made.
+///
+/// # Examples
+///
+/// ```
+/// use agate::{Capacity, CreateError, Limits, Local, Scope};
+///
+/// let refused = Local.queue::<u32>(Limits::default(), Capacity::bounded(0));
+/// assert!(matches!(refused, Err(CreateError::ZeroCapacity)));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CreateError {
@@ -54,6 +63,20 @@ impl std::error::Error for CreateError {
 }
 
 /// Why nobody new could attach.
+///
+/// # Examples
+///
+/// ```
+/// use agate::{AttachError, Capacity, Limits, Local, Role, Scope};
+///
+/// let queue = Local.queue::<u32>(Limits::senders(1), Capacity::Unbounded)?;
+/// let sender = queue.attach_sender()?;
+/// let refused = queue.attach_sender().unwrap_err();
+/// assert_eq!(refused, AttachError::LimitReached { role: Role::Sender, limit: 1 });
+/// drop(sender);
+/// assert!(queue.attach_sender().is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AttachError {
@@ -66,9 +89,10 @@ pub enum AttachError {
     },
     /// The object is closed, or its owner is gone.
     Closed,
-    /// The object has as many lanes as its table can hold; detach some senders first.
+    /// As many are attached as an object can count, whatever its limit: a million users of a role. Or there are as many
+    /// lanes as its table can hold, which is more. Detach some first.
     TooMany,
-    /// There is no memory for the new user's lane.
+    /// There is no memory for the new user's lane; a smaller [`Capacity`](crate::Capacity) needs less.
     OutOfMemory,
 }
 
@@ -88,6 +112,18 @@ impl fmt::Display for AttachError {
 impl std::error::Error for AttachError {}
 
 /// Nobody receives any more; nothing was taken from the batch that is not sent.
+///
+/// # Examples
+///
+/// ```
+/// use agate::{Capacity, Closed, Limits, Local, Scope};
+///
+/// let queue = Local.queue::<u32>(Limits::default(), Capacity::Unbounded)?;
+/// let sender = queue.attach_sender()?;
+/// queue.close();
+/// assert_eq!(sender.try_send_batch(&mut (0..3)), Err(Closed));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed;
 
@@ -100,6 +136,20 @@ impl fmt::Display for Closed {
 impl std::error::Error for Closed {}
 
 /// Why a message was not sent by [`Sender::try_send`](crate::Sender::try_send); it comes back inside.
+///
+/// # Examples
+///
+/// ```
+/// use agate::{Capacity, Limits, Local, Scope, TrySendError};
+///
+/// let queue = Local.queue(Limits::default(), Capacity::bounded(1))?;
+/// let sender = queue.attach_sender()?;
+/// sender.try_send(1)?;
+/// let refused = sender.try_send(2).unwrap_err();
+/// assert_eq!(refused, TrySendError::Full(2));
+/// assert_eq!(refused.into_message(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TrySendError<T> {
     /// The sender's lane has no room now.
@@ -110,6 +160,10 @@ pub enum TrySendError<T> {
 
 impl<T> TrySendError<T> {
     /// The message that was refused.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     pub fn into_message(self) -> T {
         match self {
             Self::Full(message) | Self::Closed(message) => message,
@@ -138,6 +192,17 @@ impl<T> fmt::Display for TrySendError<T> {
 impl<T> std::error::Error for TrySendError<T> {}
 
 /// Why a message was not sent by a `send` that never waits for room; it comes back inside.
+///
+/// # Examples
+///
+/// ```
+/// use agate::{Capacity, Limits, Local, Scope, SendError};
+///
+/// let queue = Local.queue(Limits::default(), Capacity::bounded(8))?;
+/// let sender = queue.attach_sender()?;
+/// assert_eq!(sender.send(1), Err(SendError::Bounded(1)), "only where there is no bound");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendError<T> {
     /// Nobody will receive any more.
@@ -148,6 +213,10 @@ pub enum SendError<T> {
 
 impl<T> SendError<T> {
     /// The message that was refused.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     pub fn into_message(self) -> T {
         match self {
             Self::Closed(message) | Self::Bounded(message) => message,
@@ -176,6 +245,10 @@ impl<T> fmt::Display for SendError<T> {
 impl<T> std::error::Error for SendError<T> {}
 
 /// Why a message was not sent by a send that may park; it comes back inside.
+///
+/// # Examples
+///
+/// See [`Sender::send_timeout`](crate::Sender::send_timeout) and [`wait_send`](crate::Sender::wait_send).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendTimeoutError<T> {
     /// The sender's lane had no room in time.
@@ -188,6 +261,10 @@ pub enum SendTimeoutError<T> {
 
 impl<T> SendTimeoutError<T> {
     /// The message that was refused.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     pub fn into_message(self) -> T {
         match self {
             Self::TimedOut(message) | Self::Closed(message) | Self::WouldStall(message) => message,
@@ -220,6 +297,22 @@ impl<T> fmt::Display for SendTimeoutError<T> {
 impl<T> std::error::Error for SendTimeoutError<T> {}
 
 /// Why [`Receiver::try_recv`](crate::Receiver::try_recv) gave no message.
+///
+/// # Examples
+///
+/// ```
+/// use agate::{Capacity, Limits, Local, Scope, TryRecvError};
+///
+/// let queue = Local.queue(Limits::default(), Capacity::Unbounded)?;
+/// let mut receiver = queue.attach_receiver()?;
+/// let sender = queue.attach_sender()?;
+/// assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+/// sender.send(1)?;
+/// drop(sender);
+/// assert_eq!(receiver.try_recv(), Ok(1), "what was sent comes first");
+/// assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TryRecvError {
     /// Nothing is waiting now.
@@ -240,6 +333,10 @@ impl fmt::Display for TryRecvError {
 impl std::error::Error for TryRecvError {}
 
 /// Why a receive that may park gave no message.
+///
+/// # Examples
+///
+/// See [`Receiver`](crate::Receiver) and [`Private`](crate::Private).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecvError {
     /// Nothing is waiting, and no sender is left (or the queue is closed).
@@ -263,6 +360,10 @@ impl fmt::Display for RecvError {
 impl std::error::Error for RecvError {}
 
 /// How an operation ended that gave no value.
+///
+/// # Examples
+///
+/// See [`Resolver`](crate::Resolver), [`Owner`](crate::Owner) and [`Completion::cancel`](crate::Completion::cancel).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CompletionError {
@@ -290,6 +391,10 @@ impl fmt::Display for CompletionError {
 impl std::error::Error for CompletionError {}
 
 /// Why [`Completion::wait_timeout`](crate::Completion::wait_timeout) gave no value.
+///
+/// # Examples
+///
+/// See [`Completion::wait_timeout`](crate::Completion::wait_timeout) and [`forbid_wait`](crate::forbid_wait).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitError {
     /// Not resolved in time; the completion can be waited for again.
@@ -322,6 +427,10 @@ impl std::error::Error for WaitError {
 }
 
 /// Why [`CompletionPort::next_timeout`](crate::CompletionPort::next_timeout) gave nothing.
+///
+/// # Examples
+///
+/// See [`CompletionPort::wait_next`](crate::CompletionPort::wait_next).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NextError {
@@ -346,6 +455,10 @@ impl fmt::Display for NextError {
 impl std::error::Error for NextError {}
 
 /// As many completions of the pool are in use as its limit allows: take or drop some first.
+///
+/// # Examples
+///
+/// See [`CompletionPool::try_pair`](crate::CompletionPool::try_pair).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfCompletions {
     /// How many may be in use at once.
@@ -361,6 +474,21 @@ impl fmt::Display for OutOfCompletions {
 impl std::error::Error for OutOfCompletions {}
 
 /// Why a message was not written into a stream.
+///
+/// # Examples
+///
+/// ```
+/// use agate::{BlockOptions, BlockPool, Limits, Local, OutOfBlocks, Scope, StreamError};
+///
+/// let pool = BlockPool::new(BlockOptions { block_bytes: 64, max_blocks: 1 })?;
+/// let stream = Local.stream(Limits::default(), &pool);
+/// let mut sender = stream.attach_sender()?;
+/// assert_eq!(sender.try_send(&[0; 64]), Err(StreamError::TooLong { bytes: 64, max: 56 }));
+/// sender.try_send(&[0; 56])?; // the one block is full now
+/// let refused = sender.try_send(&[0; 56]).unwrap_err();
+/// assert_eq!(refused, StreamError::OutOfBlocks(OutOfBlocks { max_blocks: 1 }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StreamError {
@@ -402,6 +530,10 @@ impl std::error::Error for StreamError {
 }
 
 /// No block is free, and the pool may not allocate more; give blocks back or raise `max_blocks`.
+///
+/// # Examples
+///
+/// See [`BlockPool::try_take`](crate::BlockPool::try_take) and [`StreamError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfBlocks {
     /// How many blocks the pool may have.

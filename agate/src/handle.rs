@@ -119,7 +119,9 @@ impl<K: Kind<S>, S: Scope> Handle<K, S> {
     ///
     /// # Errors
     ///
-    /// [`AttachError::LimitReached`] when that many users of the role are attached; [`AttachError::Closed`].
+    /// [`AttachError::LimitReached`] when that many users of the role are attached; [`AttachError::Closed`];
+    /// [`AttachError::TooMany`] when there are more than can be counted; [`AttachError::OutOfMemory`] when there is none
+    /// for the user's lane. A [`Kind`] of your own may say any of these.
     ///
     /// # Progress
     ///
@@ -132,7 +134,7 @@ impl<K: Kind<S>, S: Scope> Handle<K, S> {
     ///
     /// # Errors
     ///
-    /// [`AttachError::LimitReached`] when the role's limit is reached.
+    /// [`AttachError::LimitReached`] when the role's limit is reached; [`AttachError::TooMany`].
     ///
     /// # Progress
     ///
@@ -151,12 +153,20 @@ impl<K: Kind<S>, S: Scope> Handle<K, S> {
     }
 
     /// How many users of a role are attached now. Others may attach and detach meanwhile.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub fn attached(&self, role: Role) -> usize {
         self.object.attached(role)
     }
 
     /// The limits that the object was made with.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub fn limits(&self) -> Limits {
         self.object.limits()

@@ -51,6 +51,20 @@ pub struct Inspection {
 }
 
 /// One lane, as part of an [`Inspection`].
+///
+/// # Examples
+///
+/// ```
+/// use agate::{Capacity, Limits, Local, Scope};
+///
+/// let queue = Local.queue(Limits::default(), Capacity::bounded(2))?;
+/// let (one, other) = (queue.attach_sender()?, queue.attach_sender()?);
+/// one.try_send(1)?;
+/// other.try_send_batch(&mut (2..4))?;
+/// let sent: Vec<usize> = queue.inspect().lanes.iter().map(|lane| lane.sent).collect();
+/// assert_eq!(sent, [1, 2]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LaneInspection {

@@ -52,17 +52,33 @@ pub trait Kind<S: Scope = Local>: Sized + 'static {
     /// # Errors
     ///
     /// [`AttachError`] when the object refuses, for example because it is closed; the place is given back.
+    ///
+    /// # Progress
+    ///
+    /// Yours: it is part of every attach.
     fn attach(place: Place<Self, S>) -> Result<Self::User, AttachError>;
 
     /// Closes the object's intake. May be called more than once and from any thread.
+    ///
+    /// # Progress
+    ///
+    /// Yours: [`Handle::close`](crate::Handle::close) calls it and adds nothing.
     fn close(&self) {}
 
     /// The last attachment of a role is gone, so its places are vacant (others may attach meanwhile). Called after the
     /// place was given back.
+    ///
+    /// # Progress
+    ///
+    /// Yours: it runs on the thread that detaches or drops the handle.
     fn vacated(&self, role: Role) {
         let _ = role;
     }
 
     /// The last handle is gone: from now on nobody new can attach.
+    ///
+    /// # Progress
+    ///
+    /// Yours: it runs on the thread that detaches or drops the handle.
     fn unnamed(&self) {}
 }

@@ -99,6 +99,10 @@ pub trait Scope: sealed::Home + Drives + Copy + Debug + 'static {
 
     /// Makes a stream of byte messages, whose blocks come from `pool`.
     ///
+    /// # Progress
+    ///
+    /// Allocates.
+    ///
     /// # Examples
     ///
     /// See [`Stream`].
@@ -113,6 +117,10 @@ pub trait Scope: sealed::Home + Drives + Copy + Debug + 'static {
     /// # Errors
     ///
     /// As [`BlockPool::new`].
+    ///
+    /// # Progress
+    ///
+    /// Allocates.
     fn block_pool(&self, options: BlockOptions) -> Result<BlockPool<Self>, CreateError> {
         BlockPool::make(options)
     }
@@ -123,6 +131,10 @@ pub trait Scope: sealed::Home + Drives + Copy + Debug + 'static {
     /// # Errors
     ///
     /// [`CreateError::Thread`] when the system refuses the thread.
+    ///
+    /// # Progress
+    ///
+    /// Allocates; in [`Local`] it starts a thread and does not wait for it.
     ///
     /// # Examples
     ///
@@ -179,6 +191,10 @@ pub trait Scope: sealed::Home + Drives + Copy + Debug + 'static {
     /// [`CreateError::Thread`] when the system refuses the thread; [`CreateError::NoThreads`] in [`Private`] for
     /// [`Driver::Thread`](crate::Driver::Thread).
     ///
+    /// # Progress
+    ///
+    /// As [`owner`](Self::owner), for an owner with a thread; else it allocates.
+    ///
     /// # Examples
     ///
     /// See [`Driver`](crate::Driver).
@@ -204,6 +220,10 @@ pub trait Scope: sealed::Home + Drives + Copy + Debug + 'static {
     /// # Panics
     ///
     /// When `make` does, for an owner without a thread; else that comes out of [`Owner::shutdown`].
+    ///
+    /// # Progress
+    ///
+    /// As [`owner`](Self::owner), for an owner with a thread; else it allocates.
     ///
     /// # Examples
     ///
@@ -298,6 +318,10 @@ pub trait Scope: sealed::Home + Drives + Copy + Debug + 'static {
     }
 
     /// Installs an object of any kind, the user's own kinds too (see [`Kind`]).
+    ///
+    /// # Progress
+    ///
+    /// Allocates.
     fn install<K: Kind<Self>>(&self, limits: Limits, object: K) -> Handle<K, Self> {
         Handle::new(limits, object)
     }

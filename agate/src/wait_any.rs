@@ -15,6 +15,10 @@ use crate::sync::per_thread;
 pub(crate) use sealed::Wakes;
 
 /// What [`wait_any`] can wait for. Sealed: receivers of queues and streams, and completions.
+///
+/// # Examples
+///
+/// See [`wait_any`].
 pub trait Waitable: Wakes {
     /// Whether something is there to be taken: a message, an answer, or the news that there will be none.
     ///
@@ -43,6 +47,17 @@ mod sealed {
 }
 
 /// Why [`wait_any`] found nothing ready.
+///
+/// # Examples
+///
+/// ```
+/// use agate::{WaitAnyError, wait_any};
+/// use std::time::Duration;
+///
+/// let (_resolver, mut answer) = agate::completion::<()>();
+/// assert_eq!(wait_any(&mut [&mut answer], Duration::ZERO), Err(WaitAnyError::TimedOut));
+/// assert_eq!(wait_any(&mut [], Duration::ZERO), Err(WaitAnyError::Nothing));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WaitAnyError {

@@ -58,6 +58,14 @@ impl Steps {
         self.run(name, |steps| stream(&command, steps.limit, |_| ()));
     }
 
+    /// Runs commands of which each succeeds in so long, until one does not: one step.
+    pub(crate) fn commands(&mut self, name: &'static str, commands: &[Command], limit: Duration) {
+        self.run(name, |_| {
+            let mut commands = commands.iter();
+            commands.try_for_each(|command| stream(command, limit, |_| ()))
+        });
+    }
+
     /// Runs a check that is made here.
     pub(crate) fn check(&mut self, name: &'static str, check: impl FnOnce() -> Result<(), String>) {
         self.run(name, |_| check());
@@ -177,7 +185,7 @@ fn stream(command: &Command, limit: Duration, mut on_line: impl FnMut(&str)) -> 
 
 #[cfg(all(test, unix))]
 mod tests {
-    use super::{Command, Steps};
+    use super::{Command, Duration, Steps};
 
     fn printing(text: &str, code: i32) -> Command {
         let mut command = Command::new("sh");
@@ -197,6 +205,18 @@ mod tests {
         steps.tests("third", printing(ONE_PASSED, 0), false);
         assert_eq!(steps.failed(), ["first", "second"]);
         assert_eq!(steps.tally.to_string(), "1 passed, 1 failed, 0 skipped");
+    }
+
+    #[test]
+    fn a_step_of_several_commands_fails_with_any_of_them_or_when_one_hangs() {
+        let mut hangs = Command::new("sh");
+        hangs.args(["-c", "while :; do :; done"]);
+        let mut steps = Steps::default();
+        let limit = Duration::from_secs(60);
+        steps.commands("both end", &[printing("", 0), printing("", 0)], limit);
+        steps.commands("second", &[printing("", 0), printing("", 1)], limit);
+        steps.commands("hangs", &[hangs], Duration::from_millis(10));
+        assert_eq!(steps.failed(), ["second", "hangs"]);
     }
 
     #[test]

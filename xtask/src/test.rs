@@ -2,6 +2,7 @@
 
 use std::env;
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 use crate::cargo::{cargo, cargo_of, root, rust_flags, target};
 use crate::steps::Steps;
@@ -20,6 +21,7 @@ pub(crate) fn run(install: bool) -> ExitCode {
     components();
     check::quick(&mut steps);
     core_tests(&mut steps);
+    examples(&mut steps);
     vulkan_tests(&mut steps);
     doc_tests(&mut steps);
     loom_tests(&mut steps);
@@ -57,6 +59,30 @@ fn core_tests(steps: &mut Steps) {
          -- --show-output",
     );
     steps.tests("tests without Vulkan", tests, false);
+}
+
+/// Programs that show the core, and check themselves.
+const EXAMPLES: [&str; 6] = [
+    "owner_counter",
+    "completions",
+    "rayon_pipeline",
+    "backpressure",
+    "custom_kind",
+    "wait_any",
+];
+
+/// How long one of them may take; it takes less than 5 s.
+const EXAMPLE_LIMIT: Duration = Duration::from_secs(60);
+
+fn examples(steps: &mut Steps) {
+    let build = cargo("build --locked --package agate --examples");
+    steps.command("examples of agate are built", build);
+    let run = |name| {
+        cargo(&format!(
+            "run --locked --quiet --package agate --example {name}"
+        ))
+    };
+    steps.commands("examples of agate", &EXAMPLES.map(run), EXAMPLE_LIMIT);
 }
 
 /// Unit and integration tests of what draws; a skipped one fails in CI.

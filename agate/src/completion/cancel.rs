@@ -11,6 +11,10 @@ use crate::sync::atomic::Ordering;
 use crate::words::{Number, Word};
 
 /// How [`Completion::cancel`] ended.
+///
+/// # Examples
+///
+/// See [`Completion::cancel`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "the operation may not be cancelled"]
 pub enum Cancel {

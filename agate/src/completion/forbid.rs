@@ -14,6 +14,10 @@ per_thread! {
 /// A job thread that sleeps may hold up the very work that it waits for. A host calls this first on each of its job
 /// threads, for example in the start handler of its thread pool. It cannot be undone.
 ///
+/// # Progress
+///
+/// Wait-free.
+///
 /// # Examples
 ///
 /// ```

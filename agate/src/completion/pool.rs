@@ -31,6 +31,10 @@ pub struct CompletionPool<T, S: Scope = Local> {
 
 impl<T: Send + 'static> CompletionPool<T> {
     /// Makes an empty pool that grows as needed.
+    ///
+    /// # Progress
+    ///
+    /// Allocates.
     #[must_use]
     pub fn new() -> Self {
         Self::make(None)

@@ -107,6 +107,10 @@ impl<T, S: Scope> Watch<T, S> {
 }
 
 /// An answer that has arrived at a port.
+///
+/// # Examples
+///
+/// See [`CompletionPort::try_next`].
 #[derive(Debug)]
 pub struct Arrival<T> {
     /// What it was watched under.
@@ -277,6 +281,10 @@ impl<T, S: Scope> CompletionPort<T, S> {
     }
 
     /// How many are watched and were not taken.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub fn watched(&self) -> usize {
         self.shared.watched.load(Ordering::Relaxed)
@@ -529,10 +537,18 @@ impl<T, S: Scope> fmt::Debug for Arrivals<'_, T, S> {
 }
 
 /// As many completions are watched as the port's limit allows; this one comes back.
+///
+/// # Examples
+///
+/// See [`CompletionPort::try_watch`].
 pub struct PortFull<T, S: Scope = Local>(Completion<T, S>);
 
 impl<T, S: Scope> PortFull<T, S> {
     /// The completion that was refused.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     pub fn into_completion(self) -> Completion<T, S> {
         self.0
     }

@@ -87,6 +87,10 @@ impl<T, S: Scope> Resolver<T, S> {
     }
 
     /// Whether anybody still wants the answer. May become false at any time.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         // SAFETY: by R3 the slot is not freed before the resolver has set `RESOLVED`.

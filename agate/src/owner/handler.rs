@@ -38,6 +38,10 @@ pub trait Handler: 'static {
     type Message: 'static;
 
     /// Handles one message.
+    ///
+    /// # Progress
+    ///
+    /// Yours. What it takes, everybody behind waits; it should not wait for what its own owner is to do.
     fn handle(&mut self, message: Self::Message);
 
     /// Called after each drained batch, before the owner may sleep: the place for work that is cheaper done once for many

@@ -166,6 +166,10 @@ impl<H: Handler, S: Scope> Owner<H, S> {
     }
 
     /// A handle to the inbox, to be cloned and passed about.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub fn handle(&self) -> Handle<Inbox<H::Message, S>, S> {
         self.handle.clone()
@@ -185,12 +189,20 @@ impl<H: Handler, S: Scope> Owner<H, S> {
     }
 
     /// Whether the owner accepts messages: it has not panicked, and its inbox was not closed.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         !self.handle.object().intake.is_closed()
     }
 
     /// The id of the owner's own thread, if it has one.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub fn thread_id(&self) -> Option<ThreadId> {
         self.thread.as_ref().map(|thread| thread.thread().id())

@@ -312,6 +312,10 @@ impl<M: 'static, S: Scope> Port<M, S> {
     }
 
     /// Whether the owner accepts nothing any more. May become true at any time, and never false again.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.tx.object().intake.is_closed()

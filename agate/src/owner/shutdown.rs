@@ -8,6 +8,28 @@ use crate::owner::drive::Counts;
 
 /// What becomes of the messages that are still in the inbox when an owner is shut down; see
 /// [`Owner::shutdown`](crate::Owner::shutdown).
+///
+/// # Examples
+///
+/// ```
+/// use agate::{Driver, Handler, Local, OwnerOptions, Pending, Scope};
+/// use std::time::Duration;
+///
+/// struct Sink;
+/// impl Handler for Sink {
+///     type Message = u32;
+///     fn handle(&mut self, _: u32) {}
+/// }
+///
+/// for (pending, expected) in [(Pending::Drain, (3, 0)), (Pending::Discard, (0, 3))] {
+///     let sink = Local.owner_from(OwnerOptions::named("sink").driven_by(Driver::Host), Sink)?;
+///     let port = sink.attach()?;
+///     (0..3).try_for_each(|n| port.send(n))?;
+///     let report = sink.shutdown(pending, Duration::from_secs(10))?;
+///     assert_eq!((report.drained, report.discarded), expected);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pending {
     /// They are handled.
@@ -17,6 +39,10 @@ pub enum Pending {
 }
 
 /// What an owner did until it ended.
+///
+/// # Examples
+///
+/// See [`Pending`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {
@@ -48,6 +74,10 @@ impl ShutdownReport {
 }
 
 /// Why a shutdown did not end in order.
+///
+/// # Examples
+///
+/// See [`Owner`](crate::Owner).
 #[non_exhaustive]
 pub enum ShutdownError {
     /// The handler panicked, now or earlier. The thread has ended.

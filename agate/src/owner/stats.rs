@@ -21,6 +21,10 @@ pub struct OwnerStats {
 }
 
 /// What [`Owner::pump`](crate::Owner::pump) did.
+///
+/// # Examples
+///
+/// See [`Owner::pump`](crate::Owner::pump).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use = "it says whether and when to pump again"]
 #[non_exhaustive]

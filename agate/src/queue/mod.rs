@@ -165,7 +165,7 @@ impl<T: 'static, S: Scope> Handle<Queue<T, S>, S> {
     /// # Errors
     ///
     /// [`AttachError::LimitReached`] when the limit on senders is reached; [`AttachError::Closed`] when nobody will
-    /// receive any more.
+    /// receive any more; [`AttachError::TooMany`] and [`AttachError::OutOfMemory`] as their names say.
     ///
     /// # Progress
     ///
@@ -179,7 +179,7 @@ impl<T: 'static, S: Scope> Handle<Queue<T, S>, S> {
     /// # Errors
     ///
     /// [`AttachError::LimitReached`] when a receiver is attached (or as many as may be); [`AttachError::Closed`] when
-    /// the last one was dropped.
+    /// the last one was dropped; [`AttachError::TooMany`] with [`Order::Total`] alone.
     ///
     /// # Progress
     ///

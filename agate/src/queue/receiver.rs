@@ -159,6 +159,10 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
     }
 
     /// Gives the receiver's place back; the next receiver goes on with what is waiting.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free; wakes senders that wait for room (a system call that does not wait).
     pub fn detach(mut self) {
         self.detached = true;
     }

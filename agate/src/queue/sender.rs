@@ -301,6 +301,10 @@ impl<T: 'static, S: Scope> Sender<T, S> {
     }
 
     /// Whether nobody will receive any more. May become true at any time, and never false again.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.place().intake.is_closed()

@@ -177,6 +177,10 @@ impl<S: Scope> BlockPool<S> {
     }
 
     /// How many blocks there are and were in use. Others may take and give back meanwhile.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub fn stats(&self) -> BlockStats {
         let pool = &self.pool;
@@ -188,6 +192,10 @@ impl<S: Scope> BlockPool<S> {
     }
 
     /// What each block of this pool holds, in words of 8 bytes.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub fn block_words(&self) -> usize {
         self.pool.words
@@ -294,6 +302,10 @@ impl<S: Scope> Block<S> {
     ///
     /// All `capacity_words` may be written and read through it as long as the block is owned; words that were not
     /// written since the block was first allocated are uninitialised.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     #[inline]
     pub fn as_ptr(&self) -> *mut u64 {
@@ -302,6 +314,10 @@ impl<S: Scope> Block<S> {
     }
 
     /// How many words of 8 bytes the block holds.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     #[inline]
     pub fn capacity_words(&self) -> usize {
@@ -312,6 +328,10 @@ impl<S: Scope> Block<S> {
     }
 
     /// How many words the last [`set_len_words`](Self::set_len_words) said; 0 when just taken.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     #[inline]
     pub fn len_words(&self) -> usize {
@@ -324,6 +344,10 @@ impl<S: Scope> Block<S> {
     /// # Panics
     ///
     /// When `words` is more than [`capacity_words`](Self::capacity_words).
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[inline]
     pub fn set_len_words(&mut self, words: usize) {
         assert!(
@@ -336,6 +360,10 @@ impl<S: Scope> Block<S> {
 
     /// Gives the block up as a raw pointer, from which [`from_raw`](Self::from_raw) makes it again. Until then it
     /// counts as taken.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     #[inline]
     pub fn into_raw(self) -> NonNull<RawBlock<S>> {
@@ -347,6 +375,10 @@ impl<S: Scope> Block<S> {
     /// # Safety
     ///
     /// `raw` comes from `into_raw`, and no block was made of it since.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     #[inline]
     pub unsafe fn from_raw(raw: NonNull<RawBlock<S>>) -> Self {

@@ -80,7 +80,7 @@ impl<S: Scope> Handle<Stream<S>, S> {
     /// # Errors
     ///
     /// [`AttachError::LimitReached`] when the limit on senders is reached; [`AttachError::Closed`] when nobody will
-    /// receive any more.
+    /// receive any more; [`AttachError::TooMany`] and [`AttachError::OutOfMemory`] as their names say.
     ///
     /// # Progress
     ///

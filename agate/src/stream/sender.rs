@@ -167,6 +167,10 @@ impl<S: Scope> fmt::Debug for StreamSender<S> {
 /// sends nothing.
 ///
 /// Made by [`StreamSender::reserve`], where there is an example.
+///
+/// # Examples
+///
+/// See [`StreamSender::reserve`].
 pub struct Reservation<'a, S: Scope = Local> {
     block: &'a mut Block<S>,
     bytes: usize,
@@ -175,12 +179,20 @@ pub struct Reservation<'a, S: Scope = Local> {
 
 impl<S: Scope> Reservation<'_, S> {
     /// How many more bytes fit.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub fn room(&self) -> usize {
         self.bytes - self.written
     }
 
     /// Writes bytes behind those written before, as many as fit; returns how many.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free; copies the bytes.
     pub fn append(&mut self, bytes: &[u8]) -> usize {
         let bytes = &bytes[..bytes.len().min(self.room())];
         // SAFETY: I2: the message's bytes begin behind its head, within the block.
@@ -194,6 +206,10 @@ impl<S: Scope> Reservation<'_, S> {
     }
 
     /// Makes what was written a message, as long as that is.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     pub fn commit(self) {
         let start = self.block.len_words();
         // SAFETY: I2: the head word is within the block.
