@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use crate::error::AttachError;
 use crate::kind::Kind;
-use crate::object::Held;
+use crate::object::{Held, Kept};
 use crate::scope::{Local, Scope};
 
 /// As what a user attaches to an object; each role has a limit of its own.
@@ -55,6 +55,11 @@ pub struct Place<K: Kind<S>, S: Scope = Local> {
 impl<K: Kind<S>, S: Scope> Place<K, S> {
     pub(crate) fn new(held: Held<K, S>) -> Self {
         Self { held }
+    }
+
+    /// Keeps the object without a place in it.
+    pub(crate) fn keep(&self) -> Kept<K, S> {
+        self.held.keep()
     }
 
     /// The role in which this place was taken.

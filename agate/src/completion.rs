@@ -28,14 +28,12 @@ use std::task::{Context, Poll};
 pub use cancel::Cancel;
 pub use forbid::forbid_wait;
 pub(crate) use forbid::is_wait_forbidden;
-#[allow(
-    unused_imports,
-    reason = "owners that are driven by their users implement it"
-)]
-pub(crate) use help::{Help, Helper};
+pub(crate) use help::{Helped, Helper, Passes};
 pub use pool::CompletionPool;
 pub use port::{Arrival, Arrivals, CompletionPort, PortFull};
 pub use resolver::Resolver;
+
+pub(crate) use wait::Pieces;
 
 use crate::completion::slot::{
     DROPPED, Outcome, RELEASED, RESOLVED, Slot, WAITER, Waiter, boxed, free,

@@ -3,18 +3,19 @@
 //! # Invariants
 //!
 //! - I1: `refs` counts one for all handles together, one for all places together while there is any, and one for each
-//!   thread that just now tells the object that a role is vacant. The object is freed by whoever takes the last one.
+//!   `Kept`, such as that of a thread that just now tells the object that a role is vacant. The object is freed by whoever takes the last one.
 //! - I2: `names` counts handles. It leaves 0 never again, since handles are cloned from handles.
 //! - I3: a place is added to none only by somebody who holds a handle, so `refs` is not 0 then. Whoever makes the
 //!   number of places leave 0 adds to `refs`, whoever makes it 0 takes from it.
-//! - I4: a `Named` or a `Held` is one handle or one place; as long as it is there, the object is, by I1.
-//! - I5: `Named` and `Held` may cross threads only where the scope's `Confined` may.
+//! - I4: a `Named`, a `Held` or a `Kept` is one handle, one place or one count; as long as it is there, the object is, by I1.
+//! - I5: `Named`, `Held` and `Kept` may cross threads only where the scope's `Confined` may.
 #![allow(
     unsafe_code,
     reason = "counts its users itself: one word for all places, so that attaching touches few words"
 )]
 
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use crate::attach::Role;
@@ -81,7 +82,7 @@ unsafe impl<K: Kind<S> + Send + Sync, S: Scope> Sync for Pointer<K, S> where S::
 impl<K: Kind<S>, S: Scope> Pointer<K, S> {
     #[inline(always)]
     fn get(&self) -> &Object<K, S> {
-        // SAFETY: I4: pointers are kept inside of `Named` and `Held`, or beside a count of `refs`.
+        // SAFETY: I4: pointers are kept inside of `Named`, `Held` and `Kept`.
         unsafe { self.object.as_ref() }
     }
 
@@ -150,7 +151,7 @@ impl<K: Kind<S>, S: Scope> Clone for Named<K, S> {
 impl<K: Kind<S>, S: Scope> Drop for Named<K, S> {
     fn drop(&mut self) {
         if self.0.get().users.names.fetch_sub(1, Ordering::AcqRel) == 1 {
-            let _count = Count(self.0);
+            let _count = Kept(self.0);
             self.kind().unnamed();
         }
     }
@@ -176,6 +177,11 @@ impl<K: Kind<S>, S: Scope> Held<K, S> {
         attached(&self.object, role)
     }
 
+    /// Keeps the object without a place in it.
+    pub(crate) fn keep(&self) -> Kept<K, S> {
+        Kept::new(self.object)
+    }
+
     pub(crate) fn another(&self) -> Result<Self, AttachError> {
         enter(self.object, self.role)
     }
@@ -188,10 +194,7 @@ impl<K: Kind<S>, S: Scope> Drop for Held<K, S> {
         let mut seen = object.users.places.load(Ordering::Relaxed);
         loop {
             // Only the last of a role has something to do when it is out, and must keep the object for that.
-            let guard = (count(seen, self.role) == 1).then(|| {
-                object.users.refs.fetch_add(1, Ordering::Relaxed);
-                Count(self.object)
-            });
+            let guard = (count(seen, self.role) == 1).then(|| self.keep());
             match object.users.places.compare_exchange(
                 seen,
                 seen - one,
@@ -214,10 +217,55 @@ impl<K: Kind<S>, S: Scope> Drop for Held<K, S> {
     }
 }
 
-/// One count of `refs`, taken back on drop, also when the user's code panics.
-struct Count<K: Kind<S>, S: Scope>(Pointer<K, S>);
+/// One count of `refs`, taken back on drop, also when the user's code panics. It keeps the object, and is no user of it.
+pub(crate) struct Kept<K: Kind<S>, S: Scope>(Pointer<K, S>);
 
-impl<K: Kind<S>, S: Scope> Drop for Count<K, S> {
+impl<K: Kind<S>, S: Scope> Kept<K, S> {
+    pub(crate) fn kind(&self) -> &K {
+        &self.0.get().kind
+    }
+
+    /// Gives the count up as a pointer, which still counts.
+    pub(crate) fn into_raw(self) -> *const () {
+        ManuallyDrop::new(self)
+            .0
+            .object
+            .as_ptr()
+            .cast_const()
+            .cast()
+    }
+
+    /// Takes it back.
+    ///
+    /// # Safety
+    ///
+    /// The pointer comes from `into_raw` of this type, and was not taken back since.
+    pub(crate) unsafe fn from_raw(pointer: *const ()) -> Self {
+        let object = pointer.cast_mut().cast();
+        Self(Pointer {
+            // SAFETY: as the caller promises, it was a `NonNull`.
+            object: unsafe { NonNull::new_unchecked(object) },
+            confined: PhantomData,
+        })
+    }
+
+    /// Counts once more. Called with a pointer that is kept alive by something else meanwhile.
+    fn new(pointer: Pointer<K, S>) -> Self {
+        if pointer.get().users.refs.fetch_add(1, Ordering::Relaxed) > usize::MAX / 2 {
+            // As with names.
+            std::process::abort();
+        }
+        Self(pointer)
+    }
+}
+
+impl<K: Kind<S>, S: Scope> Clone for Kept<K, S> {
+    fn clone(&self) -> Self {
+        Self::new(self.0)
+    }
+}
+
+impl<K: Kind<S>, S: Scope> Drop for Kept<K, S> {
     fn drop(&mut self) {
         // SAFETY: the count is this value's.
         unsafe { self.0.release() };

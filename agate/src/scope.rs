@@ -144,14 +144,14 @@ pub trait Scope: sealed::Home + Drives + Copy + Debug + 'static {
     ///
     /// const LONG: Duration = Duration::from_secs(10);
     ///
-    /// struct Counter(u64);
-    /// enum Count {
+    /// struct Counter<S>(u64, S);
+    /// enum Count<S: Scope> {
     ///     Add(u64),
-    ///     Total(Resolver<u64>),
+    ///     Total(Resolver<u64, S>),
     /// }
-    /// impl Handler for Counter {
-    ///     type Message = Count;
-    ///     fn handle(&mut self, message: Count) {
+    /// impl<S: Scope> Handler for Counter<S> {
+    ///     type Message = Count<S>;
+    ///     fn handle(&mut self, message: Count<S>) {
     ///         match message {
     ///             Count::Add(n) => self.0 += n,
     ///             Count::Total(asker) => asker.resolve(self.0),
@@ -162,9 +162,9 @@ pub trait Scope: sealed::Home + Drives + Copy + Debug + 'static {
     /// /// Counts, in any scope.
     /// fn count<S>(scope: S) -> Result<u64, Box<dyn std::error::Error>>
     /// where
-    ///     S: Carries<Counter> + Carries<Count>,
+    ///     S: Carries<Counter<S>> + Carries<Count<S>> + Carries<u64>,
     /// {
-    ///     let counter = scope.owner("counter", Counter(0))?;
+    ///     let counter = scope.owner("counter", Counter(0, scope))?;
     ///     let port = counter.attach()?;
     ///     port.send(Count::Add(2)).unwrap();
     ///     port.send(Count::Add(3)).unwrap();

@@ -5,16 +5,17 @@ use std::fmt;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::completion::{Completion, is_wait_forbidden};
+use crate::completion::{Completion, CompletionPort, Helped, Pieces, is_wait_forbidden};
 use crate::park::{Bell, Gate, Unparker, Woken, park_until};
 use crate::queue::Receiver;
-use crate::scope::Scope;
+use crate::scope::{Local, Scope};
 use crate::stream::StreamReceiver;
 use crate::sync::per_thread;
 
 pub(crate) use sealed::Wakes;
 
-/// What [`wait_any`] can wait for. Sealed: receivers of queues and streams, and completions.
+/// What [`wait_any`] can wait for. Sealed: receivers of queues and streams, completions, and ports where they
+/// arrive.
 ///
 /// # Examples
 ///
@@ -29,7 +30,7 @@ pub trait Waitable: Wakes {
 }
 
 mod sealed {
-    use super::Waker;
+    use super::{Helped, Waker};
 
     /// What wakes a thread that waits.
     pub trait Wakes {
@@ -42,6 +43,11 @@ mod sealed {
         /// Whether nobody else could make it ready while this thread waits.
         fn is_lonely(&self) -> bool {
             false
+        }
+
+        /// Helps whom its users drive to make it ready, once.
+        fn help(&mut self) -> Option<Helped> {
+            None
         }
     }
 }
@@ -132,13 +138,51 @@ pub fn wait_any(items: &mut [&mut dyn Waitable], timeout: Duration) -> Result<us
     let first = NEXT.with(Cell::get) % items.len();
     let found = match ready(items, first) {
         Some(index) => index,
-        None if is_wait_forbidden() || items.iter().all(|item| item.is_lonely()) => {
-            return Err(WaitAnyError::WouldStall);
-        }
-        None => park(items, first, timeout).ok_or(WaitAnyError::TimedOut)?,
+        None => wait(items, first, timeout)?,
     };
     NEXT.with(|next| next.set(found.wrapping_add(1)));
     Ok(found)
+}
+
+fn wait(
+    items: &mut [&mut dyn Waitable],
+    first: usize,
+    timeout: Duration,
+) -> Result<usize, WaitAnyError> {
+    let deadline = Instant::now().checked_add(timeout);
+    let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+    let alone = items.iter().all(|item| item.is_lonely());
+    let mut pieces = Pieces::new();
+    loop {
+        let helped: Vec<_> = items.iter_mut().filter_map(|item| item.help()).collect();
+        let inside = helped.len() == items.len();
+        let helped = Helped::any(helped.into_iter());
+        if let Some(index) = ready(items, first) {
+            return Ok(index);
+        }
+        let again = match helped {
+            Some(Helped::Inside) if inside || alone => return Err(WaitAnyError::WouldStall),
+            Some(Helped::More) if !is_over() => {
+                pieces = Pieces::new();
+                continue;
+            }
+            Some(Helped::Idle(at)) => at,
+            _ => None,
+        };
+        if is_wait_forbidden() || alone && again.is_none() {
+            return Err(WaitAnyError::WouldStall);
+        }
+        let until = match helped {
+            Some(_) => pieces.next::<Local>(deadline, again),
+            None => deadline,
+        };
+        if let Some(index) = park(items, first, until) {
+            return Ok(index);
+        }
+        if is_over() {
+            return Err(WaitAnyError::TimedOut);
+        }
+    }
 }
 
 /// The first that is ready, from `first` on and round.
@@ -149,8 +193,7 @@ fn ready(items: &mut [&mut dyn Waitable], first: usize) -> Option<usize> {
         .find(|&index| items[index].is_ready())
 }
 
-fn park(items: &mut [&mut dyn Waitable], first: usize, timeout: Duration) -> Option<usize> {
-    let deadline = Instant::now().checked_add(timeout);
+fn park(items: &mut [&mut dyn Waitable], first: usize, deadline: Option<Instant>) -> Option<usize> {
     let mut gate = GATE.with(Cell::get);
     let found = Cell::new(None);
     let shared = RefCell::new(Registered {
@@ -227,19 +270,51 @@ impl<S: Scope> Wakes for StreamReceiver<S> {
     }
 }
 
-impl<T> Waitable for Completion<T> {
+impl<T, S: Scope> Waitable for CompletionPort<T, S> {
+    fn is_ready(&mut self) -> bool {
+        self.has_news()
+    }
+}
+
+impl<T, S: Scope> Wakes for CompletionPort<T, S> {
+    fn register(&mut self, waker: &Waker) {
+        CompletionPort::register(self, waker);
+    }
+
+    fn unregister(&mut self) {
+        CompletionPort::unregister(self);
+    }
+
+    fn is_lonely(&self) -> bool {
+        S::ALONE
+    }
+
+    fn help(&mut self) -> Option<Helped> {
+        CompletionPort::help(self)
+    }
+}
+
+impl<T, S: Scope> Waitable for Completion<T, S> {
     fn is_ready(&mut self) -> bool {
         self.is_done()
     }
 }
 
-impl<T> Wakes for Completion<T> {
+impl<T, S: Scope> Wakes for Completion<T, S> {
     fn register(&mut self, waker: &Waker) {
         Completion::register(self, waker);
     }
 
     fn unregister(&mut self) {
         Completion::unregister(self);
+    }
+
+    fn is_lonely(&self) -> bool {
+        S::ALONE
+    }
+
+    fn help(&mut self) -> Option<Helped> {
+        Completion::help(self)
     }
 }
 

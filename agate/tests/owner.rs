@@ -478,3 +478,48 @@ fn an_owner_wakes_at_the_time_that_it_names() {
         );
     }
 }
+
+/// Says that it has begun with the first message, and goes on when told.
+struct Gated(Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>, Vec<u32>);
+
+impl Handler for Gated {
+    type Message = Ask;
+
+    fn handle(&mut self, message: Ask) {
+        if let Some((begun, go_on)) = self.0.take() {
+            begun.send(()).unwrap();
+            let _ = go_on.recv();
+        }
+        match message {
+            Ask::Number(n) => self.1.push(n),
+            Ask::All(asker) => asker.resolve(self.1.clone()),
+        }
+    }
+}
+
+enum Ask {
+    Number(u32),
+    All(Resolver<Vec<u32>>),
+}
+
+#[test]
+fn a_batch_is_sent_whole_or_not_at_all() {
+    let (begun, has_begun) = mpsc::channel();
+    let (go_on, told) = mpsc::channel();
+    let owner = Local
+        .owner("gated", Gated(Some((begun, told)), Vec::new()))
+        .unwrap();
+    let port = owner.attach().unwrap();
+    port.send(Ask::Number(0)).unwrap();
+    has_begun.recv_timeout(LONG).unwrap();
+    // The owner takes nothing meanwhile, and there is room for all of them.
+    assert_eq!(port.send_batch(&mut (1..5000).map(Ask::Number)), Ok(4999));
+    assert_eq!(port.send_batch(&mut std::iter::empty()), Ok(0));
+    let mut all = port.ask(Ask::All).unwrap();
+    go_on.send(()).unwrap();
+    assert_eq!(all.wait_timeout(LONG), Ok((0..5000).collect()));
+    owner.shutdown(Pending::Drain, LONG).unwrap();
+    let mut more = (0..3).map(Ask::Number);
+    assert_eq!(port.send_batch(&mut more), Err(agate::Closed));
+    assert_eq!(more.len(), 3, "nothing was taken");
+}

@@ -60,7 +60,7 @@ fn users_attach_send_help_ask_and_leave_without_allocation() {
         (0..100).for_each(|n| port.send(Count::Add(n)).unwrap());
         port.send_and_help(Count::Add(1)).unwrap();
         let mut total = port.ask_with(&answers, Count::Total).unwrap();
-        port.wait_timeout(&mut total, LONG).unwrap()
+        total.wait_timeout(LONG).unwrap()
     };
     (0..ROUNDS / 2).for_each(|_| assert!(use_it() > 0));
     let before = COUNT.load(Ordering::Relaxed);

@@ -14,25 +14,24 @@ use agate::{
 const LONG: Duration = Duration::from_secs(60);
 const DRIVERS: [Driver; 2] = [Driver::Users, Driver::Host];
 
-#[derive(Default)]
-struct Subject {
-    kept: Vec<Resolver<u32>>,
+struct Subject<S: Scope = Local> {
+    kept: Vec<Resolver<u32, S>>,
     dropped: Arc<AtomicUsize>,
 }
 
-enum Tell {
+enum Tell<S: Scope = Local> {
     Nothing,
-    Answer(Resolver<u32>),
-    Keep(Resolver<u32>),
+    Answer(Resolver<u32, S>),
+    Keep(Resolver<u32, S>),
     Panic(&'static str),
     /// Says that it has begun, and goes on when told.
     Hold(mpsc::Sender<()>, mpsc::Receiver<()>),
 }
 
-impl Handler for Subject {
-    type Message = Tell;
+impl<S: Scope> Handler for Subject<S> {
+    type Message = Tell<S>;
 
-    fn handle(&mut self, tell: Tell) {
+    fn handle(&mut self, tell: Tell<S>) {
         match tell {
             Tell::Nothing => {}
             Tell::Answer(asker) => asker.resolve(7),
@@ -46,7 +45,16 @@ impl Handler for Subject {
     }
 }
 
-impl Drop for Subject {
+impl<S: Scope> Default for Subject<S> {
+    fn default() -> Self {
+        Self {
+            kept: Vec::new(),
+            dropped: Arc::default(),
+        }
+    }
+}
+
+impl<S: Scope> Drop for Subject<S> {
     fn drop(&mut self) {
         self.dropped.fetch_add(1, Ordering::Relaxed);
     }
@@ -56,9 +64,9 @@ fn options(driver: Driver) -> OwnerOptions {
     OwnerOptions::named("ends").driven_by(driver)
 }
 
-fn subject<S>(scope: S, driver: Driver) -> (Owner<Subject, S>, Port<Tell, S>)
+fn subject<S>(scope: S, driver: Driver) -> (Owner<Subject<S>, S>, Port<Tell<S>, S>)
 where
-    S: Carries<Subject> + Carries<Tell>,
+    S: Carries<Subject<S>> + Carries<Tell<S>>,
 {
     let owner = scope
         .owner_from(options(driver), Subject::default())
@@ -83,7 +91,7 @@ fn hold(owner: &Owner<Subject>) -> (mpsc::Sender<()>, thread::JoinHandle<Port<Te
 
 fn drains_and_discards<S>(scope: S)
 where
-    S: Carries<Subject> + Carries<Tell>,
+    S: Carries<Subject<S>> + Carries<Tell<S>>,
 {
     for driver in DRIVERS {
         for (pending, counts) in [(Pending::Drain, (3, 3, 0)), (Pending::Discard, (0, 0, 3))] {
@@ -126,7 +134,7 @@ fn what_the_handler_kept_and_what_was_discarded_is_abandoned() {
 
 fn panics<S>(scope: S)
 where
-    S: Carries<Subject> + Carries<Tell>,
+    S: Carries<Subject<S>> + Carries<Tell<S>> + Carries<u32>,
 {
     for driver in DRIVERS {
         let (owner, port) = subject(scope, driver);
@@ -166,7 +174,7 @@ fn a_user_who_waits_for_an_owner_that_panics_is_told() {
     port.send(Tell::Panic("while somebody waits")).unwrap();
     let mut answer = port.ask(Tell::Answer).unwrap();
     assert_eq!(
-        port.wait_timeout(&mut answer, LONG),
+        answer.wait_timeout(LONG),
         Err(WaitError::Failed(CompletionError::OwnerPanicked))
     );
     drop(port);
@@ -194,7 +202,7 @@ fn a_panic_in_the_handlers_drop_comes_out_of_shutdown() {
 
 #[test]
 fn an_owner_held_beyond_the_deadline_is_ended_by_who_holds_it() {
-    let handler = Subject::default();
+    let handler = Subject::<Local>::default();
     let dropped = Arc::clone(&handler.dropped);
     let options = options(Driver::Users).help_at_most(1);
     let owner = Local.owner_from(options, handler).unwrap();
@@ -270,7 +278,9 @@ fn dropping_an_owner_discards_and_does_not_hang() {
     }
     // Also while another thread is inside.
     let options = options(Driver::Users).drop_deadline(Duration::from_millis(1));
-    let owner = Local.owner_from(options, Subject::default()).unwrap();
+    let owner = Local
+        .owner_from(options, Subject::<Local>::default())
+        .unwrap();
     let port = owner.attach().unwrap();
     let (go_on, holder) = hold(&owner);
     let mut behind = port.ask(Tell::Answer).unwrap();
@@ -325,14 +335,16 @@ fn ends_that_race_with_users_leave_no_completion_open() {
     let rounds = if cfg!(miri) { 6 } else { 300 };
     for round in 0..rounds {
         let options = options(Driver::Users).help_at_most(2);
-        let owner = Local.owner_from(options, Subject::default()).unwrap();
+        let owner = Local
+            .owner_from(options, Subject::<Local>::default())
+            .unwrap();
         let handle = owner.handle();
         thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
                     let Ok(port) = handle.attach() else { return };
                     while let Ok(mut answer) = port.ask(Tell::Answer) {
-                        let answer = port.wait_timeout(&mut answer, LONG);
+                        let answer = answer.wait_timeout(LONG);
                         assert!(
                             matches!(answer, Ok(7) | Err(WaitError::Failed(_))),
                             "{answer:?}"

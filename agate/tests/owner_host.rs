@@ -81,7 +81,7 @@ fn nobody_but_the_host_drives() {
     assert_eq!(port.help(), 0);
     let mut told = port.ask(Task::Told).unwrap();
     assert_eq!(
-        port.wait_timeout(&mut told, Duration::from_millis(1)),
+        told.wait_timeout(Duration::from_millis(1)),
         Err(WaitError::TimedOut)
     );
     drop(port);
@@ -154,7 +154,7 @@ fn a_user_who_waits_wakes_the_handler_in_time() {
     let mut rung = port
         .ask(|asker| (Instant::now() + Duration::from_millis(5), asker))
         .unwrap();
-    assert_eq!(port.wait_timeout(&mut rung, LONG), Ok(true));
+    assert_eq!(rung.wait_timeout(LONG), Ok(true));
 }
 
 /// Answers when the time has come.

@@ -1,6 +1,7 @@
 //! Owners that their users drive, through the public API: who handles what, when, and on which thread.
 
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -8,8 +9,8 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use agate::{
-    Carries, CreateError, Driver, Handler, Local, Owner, OwnerOptions, Pending, Port, Private,
-    Resolver, Scope, WaitError,
+    Carries, Completion, CreateError, Driver, Handler, Local, Owner, OwnerOptions, Pending, Port,
+    Private, Resolver, Scope, WaitError,
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -125,12 +126,11 @@ fn a_user_handles_no_more_than_its_budget_and_the_next_send_goes_on() {
     other.send(Count::Add(1)).unwrap();
     assert_eq!(owner.stats().handled, 9);
     let mut total = port.ask(Count::Total).unwrap();
-    assert_eq!(
-        total.poll(),
-        None,
+    assert!(
+        !total.is_done(),
         "this one's budget ends at the twelfth message"
     );
-    assert_eq!(port.wait_timeout(&mut total, LONG), Ok(12));
+    assert_eq!(total.wait_timeout(LONG), Ok(12));
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn who_finds_the_token_taken_waits_for_nobody_and_is_served_by_the_holder() {
     assert_eq!(port.help(), 0);
     let mut place = port.ask(Count::Where).unwrap();
     assert_eq!(
-        port.wait_timeout(&mut place, Duration::from_millis(1)),
+        place.wait_timeout(Duration::from_millis(1)),
         Err(WaitError::TimedOut)
     );
     let holding = holder.thread().id();
@@ -194,7 +194,7 @@ fn a_wait_takes_over_what_the_holders_budget_leaves() {
     let mut place = port.ask(Count::Where).unwrap();
     let waiter = thread::spawn(move || {
         let here = thread::current().id();
-        (port.wait_timeout(&mut place, LONG), here)
+        (place.wait_timeout(LONG), here)
     });
     go_on.send(()).unwrap();
     let _port = holder.join().unwrap();
@@ -215,7 +215,7 @@ fn a_wait_on_a_thread_that_must_not_park_helps_first() {
         (0..5).for_each(|_| port.send(Count::Add(1)).unwrap());
         let mut total = port.ask(Count::Total).unwrap();
         assert!(!total.is_done());
-        assert_eq!(port.wait_timeout(&mut total, LONG), Ok(5));
+        assert_eq!(total.wait_timeout(LONG), Ok(5));
     })
     .join()
     .unwrap();
@@ -248,7 +248,7 @@ impl Handler for Selfish {
             Want::Wait => {
                 let port = self.0.as_ref().unwrap();
                 let mut answer = port.ask(Want::Answer).unwrap();
-                self.1.push(port.wait_timeout(&mut answer, LONG));
+                self.1.push(answer.wait_timeout(LONG));
             }
             Want::Answer(asker) => asker.resolve(7),
             Want::Seen(asker) => asker.resolve(std::mem::take(&mut self.1)),
@@ -308,7 +308,7 @@ fn rayon_592_a_job_that_waits_for_an_owner_helps_it() {
                 port.send(Count::Add(1)).unwrap();
                 pool.run_one();
                 let mut total = port.ask(Count::Total).unwrap();
-                assert!(port.wait_timeout(&mut total, LONG).is_ok());
+                assert!(total.wait_timeout(LONG).is_ok());
                 answered.fetch_add(1, Ordering::Relaxed);
             }) as Job
         })
@@ -338,7 +338,7 @@ fn many_users_drive_one_owner_and_nothing_is_lost() {
                             0 => drop(port.help()),
                             5 => {
                                 let mut total = port.ask(Count::Total).unwrap();
-                                let total = port.wait_timeout(&mut total, LONG).unwrap();
+                                let total = total.wait_timeout(LONG).unwrap();
                                 assert!(total > n, "this user's own are in order");
                             }
                             9 => port = port.try_clone().unwrap(),
@@ -350,27 +350,44 @@ fn many_users_drive_one_owner_and_nothing_is_lost() {
         });
         let port = owner.attach().unwrap();
         let mut total = port.ask(Count::Total).unwrap();
-        assert_eq!(port.wait_timeout(&mut total, LONG), Ok(threads * each));
+        assert_eq!(total.wait_timeout(LONG), Ok(threads * each));
         let report = owner.shutdown(Pending::Drain, LONG).unwrap();
         assert_eq!((report.drained, report.discarded), (0, 0));
+    }
+}
+
+struct Add<S: Scope>(u64, Option<Resolver<u64, S>>);
+
+/// Adds, and answers with the total where somebody asks.
+struct Sums<S>(u64, PhantomData<S>);
+
+impl<S: Scope> Handler for Sums<S> {
+    type Message = Add<S>;
+
+    fn handle(&mut self, Add(n, asker): Add<S>) {
+        self.0 += n;
+        if let Some(asker) = asker {
+            asker.resolve(self.0);
+        }
     }
 }
 
 /// Runs an owner in any scope.
 fn count<S>(scope: S) -> u64
 where
-    S: Carries<Counter> + Carries<Count>,
+    S: Carries<Sums<S>> + Carries<Add<S>> + Carries<u64>,
 {
-    let owner = scope.owner("any", Counter::default()).unwrap();
+    let options = OwnerOptions::named("any");
+    let owner = scope.owner_from(options, Sums(0, PhantomData)).unwrap();
     let (one, two) = (owner.attach().unwrap(), owner.handle().attach().unwrap());
     for n in 0..300 {
-        one.send(Count::Add(n)).unwrap();
-        two.send_and_help(Count::Add(1)).unwrap();
+        one.send(Add(n, None)).unwrap();
+        two.send_and_help(Add(1, None)).unwrap();
     }
     drop(two);
     // Sent by this thread before, and through the same port.
-    let mut total = one.ask(Count::Total).unwrap();
-    one.wait_timeout(&mut total, LONG).unwrap();
+    let mut total = one.ask(|asker| Add(0, Some(asker))).unwrap();
+    assert_eq!(total.wait_timeout(LONG), Ok(299 * 150 + 300));
     let report = owner.shutdown(Pending::Drain, LONG).unwrap();
     assert_eq!((report.handled, report.discarded), (601, 0));
     assert!(one.is_closed());
@@ -409,9 +426,9 @@ fn a_private_owner_takes_what_cannot_be_sent() {
 #[test]
 fn a_private_wait_that_nobody_could_end_returns_at_once() {
     #[derive(Default)]
-    struct Keeps(Vec<Resolver<u32>>);
+    struct Keeps(Vec<Resolver<u32, Private>>);
     impl Handler for Keeps {
-        type Message = Option<Resolver<u32>>;
+        type Message = Option<Resolver<u32, Private>>;
         fn handle(&mut self, message: Self::Message) {
             match message {
                 Some(asker) => self.0.push(asker),
@@ -422,12 +439,9 @@ fn a_private_wait_that_nobody_could_end_returns_at_once() {
     let owner = Private.owner("keeps", Keeps::default()).unwrap();
     let port = owner.attach().unwrap();
     let mut answer = port.ask(Some).unwrap();
-    assert_eq!(
-        port.wait_timeout(&mut answer, LONG),
-        Err(WaitError::WouldStall)
-    );
+    assert_eq!(answer.wait_timeout(LONG), Err(WaitError::WouldStall));
     port.send(None).unwrap();
-    assert_eq!(port.wait_timeout(&mut answer, LONG), Ok(7));
+    assert_eq!(answer.wait_timeout(LONG), Ok(7));
 }
 
 #[test]
@@ -448,4 +462,73 @@ fn the_hook_runs_where_the_owner_is_made() {
     let options = by_users().on_start(move || tell.send(thread::current().id()).unwrap());
     let _owner = Local.owner_from(options, Counter::default()).unwrap();
     assert_eq!(told.try_recv(), Ok(thread::current().id()));
+}
+
+/// Every way to wait, on an ask that nobody else will ever drive: the one in front of it used the help of the ask up.
+fn every_wait_is_answered<S>(scope: S)
+where
+    S: Carries<Sums<S>> + Carries<Add<S>> + Carries<u64>,
+{
+    let options = by_users().help_at_most(1);
+    let owner = scope.owner_from(options, Sums(0, PhantomData)).unwrap();
+    let port = owner.attach().unwrap();
+    let ask = || {
+        // So that no mark stands, with which each send helps.
+        while port.help() > 0 {}
+        (0..3).for_each(|_| port.send(Add(1, None)).unwrap());
+        let answer = port.ask(|asker| Add(0, Some(asker))).unwrap();
+        assert!(!answer.is_done());
+        answer
+    };
+    assert_eq!(ask().wait_timeout(LONG), Ok(3));
+    assert_eq!(ask().wait_until(Instant::now() + LONG), Ok(6));
+    assert_eq!(ask().wait_allowing_stall(LONG), Ok(9));
+    assert_eq!(Completion::wait_all(&mut [ask(), ask()], LONG), Ok(()));
+    assert!(Completion::wait_any(&mut [ask(), ask()], LONG).is_ok());
+    let mut joined = Completion::join([ask(), ask()]);
+    assert_eq!(joined.wait_timeout(LONG), Ok(vec![Ok(24), Ok(27)]));
+    let mut arrivals = scope.completion_port(None);
+    ask().post_to(&arrivals, 1);
+    assert_eq!(arrivals.wait_next().unwrap().outcome, Ok(30));
+    ask().post_to(&arrivals, 2);
+    let mut answer = ask();
+    assert_eq!(agate::wait_any(&mut [&mut arrivals], LONG), Ok(0));
+    assert_eq!(agate::wait_any(&mut [&mut answer], LONG), Ok(0));
+    assert_eq!(answer.poll(), Some(Ok(36)));
+}
+
+#[test]
+fn every_wait_for_an_answer_drives_the_owner() {
+    every_wait_is_answered(Private);
+    every_wait_is_answered(Local);
+}
+
+#[test]
+fn a_wait_on_another_thread_drives_the_owner_also_without_a_port() {
+    let owner = Local
+        .owner_from(by_users().help_at_most(1), Counter::default())
+        .unwrap();
+    let port = owner.attach().unwrap();
+    (0..5).for_each(|_| port.send(Count::Add(1)).unwrap());
+    let mut place = port.ask(Count::Where).unwrap();
+    std::mem::forget(port);
+    let waited = thread::spawn(move || (place.wait_timeout(LONG), thread::current().id()));
+    let (place, waiter) = waited.join().unwrap();
+    assert_eq!(place, Ok(waiter));
+}
+
+#[test]
+fn an_answer_that_nobody_waits_for_keeps_nothing_of_the_owner_once_it_is_dropped() {
+    let inside = Arc::new(AtomicBool::new(false));
+    let handler = Counter {
+        total: 0,
+        inside: Arc::clone(&inside),
+    };
+    let owner = Local.owner_from(by_users(), handler).unwrap();
+    let port = owner.attach().unwrap();
+    let mut answer = port.ask(Count::Total).unwrap();
+    drop((port, owner));
+    assert_eq!(answer.wait_timeout(LONG), Ok(0), "it outlives the owner");
+    drop(answer);
+    assert_eq!(Arc::strong_count(&inside), 1);
 }

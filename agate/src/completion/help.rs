@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - H1: `object` comes from `into_raw` of the reference that `verbs` were made for, and counts for this helper.
+//! - H1: `object` comes from `pass` of the reference that `verbs` were made for, and counts for this helper.
 #![allow(
     unsafe_code,
     reason = "a counted reference to an object of any type, H1"
@@ -10,6 +10,7 @@
 
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
+use std::time::Instant;
 
 use crate::completion::Completion;
 use crate::counted::Counted;
@@ -17,9 +18,86 @@ use crate::scope::{Local, Scope};
 
 /// What can be driven by whoever waits for its answers.
 pub(crate) trait Help {
-    /// Does a bounded piece of the work, if nobody else is at it. Returns whether there may be more to do for the
-    /// caller: `false` when nothing is left, or somebody else is at it.
-    fn help(&self) -> bool;
+    /// Does a bounded piece of the work, if nobody else is at it.
+    fn help(&self) -> Helped;
+}
+
+/// What helping came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Helped {
+    /// There may be more to do for the caller.
+    More,
+    /// Nothing is left to do now; there may be again at this time.
+    Idle(Option<Instant>),
+    /// Somebody else is at it, who may leave the rest to the caller.
+    Busy,
+    /// This very thread is at it, and gets no further as long as it waits.
+    Inside,
+}
+
+impl Helped {
+    /// Of two things that were helped, for one who waits until all are done or the first is.
+    fn and(self, other: Self, all: bool) -> Self {
+        match (self, other) {
+            (Self::More, _) | (_, Self::More) => Self::More,
+            (Self::Inside, Self::Inside) => Self::Inside,
+            (Self::Inside, _) | (_, Self::Inside) if all => Self::Inside,
+            (Self::Inside, helped) | (helped, Self::Inside) => helped,
+            (Self::Busy, _) | (_, Self::Busy) => Self::Busy,
+            (Self::Idle(one), Self::Idle(other)) => {
+                Self::Idle([one, other].into_iter().flatten().min())
+            }
+        }
+    }
+
+    /// Of many, for one who waits until all are done. `None` where there are none.
+    pub(crate) fn all(helped: impl Iterator<Item = Self>) -> Option<Self> {
+        helped.reduce(|one, other| one.and(other, true))
+    }
+
+    /// Of many, for one who waits until the first is done. `None` where there are none.
+    pub(crate) fn any(helped: impl Iterator<Item = Self>) -> Option<Self> {
+        helped.reduce(|one, other| one.and(other, false))
+    }
+}
+
+/// A counted reference that can pass as a pointer, to something that helps.
+pub(crate) trait Passes: Clone {
+    /// Gives the reference up as a pointer, which still counts.
+    fn pass(self) -> *const ();
+
+    /// Makes a reference of a pointer again.
+    ///
+    /// # Safety
+    ///
+    /// The pointer comes from `pass` of this type, and no reference was made of it since.
+    unsafe fn take_back(pointer: *const ()) -> Self;
+
+    fn help(&self) -> Helped;
+}
+
+/// The scope's own counted reference.
+pub(crate) struct Shared<H, S: Scope>(pub(crate) S::Ref<H>);
+
+impl<H, S: Scope> Clone for Shared<H, S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<H: Help, S: Scope> Passes for Shared<H, S> {
+    fn pass(self) -> *const () {
+        S::Ref::into_raw(self.0).cast()
+    }
+
+    unsafe fn take_back(pointer: *const ()) -> Self {
+        // SAFETY: as the caller promises.
+        Self(unsafe { S::Ref::from_raw(pointer.cast()) })
+    }
+
+    fn help(&self) -> Helped {
+        (*self.0).help()
+    }
 }
 
 /// A counted reference to something that helps.
@@ -31,7 +109,7 @@ pub(crate) struct Helper<S: Scope> {
 
 /// What can be done with the object, by its type.
 struct Verbs {
-    help: unsafe fn(*const ()) -> bool,
+    help: unsafe fn(*const ()) -> Helped,
     another: unsafe fn(*const ()),
     end: unsafe fn(*const ()),
 }
@@ -41,29 +119,29 @@ unsafe impl Send for Helper<Local> {}
 // SAFETY: as above.
 unsafe impl Sync for Helper<Local> {}
 
-struct VerbsOf<H, S>(PhantomData<(H, S)>);
+struct VerbsOf<R>(PhantomData<R>);
 
-impl<H: Help + 'static, S: Scope> VerbsOf<H, S> {
+impl<R: Passes + 'static> VerbsOf<R> {
     const VERBS: Verbs = Verbs {
-        help: help::<H>,
-        another: another::<H, S>,
-        end: end::<H, S>,
+        help: help::<R>,
+        another: another::<R>,
+        end: end::<R>,
     };
 }
 
 impl<S: Scope> Helper<S> {
     /// # Safety
     ///
-    /// In [`Local`], the object is `Send` and `Sync`.
-    pub(crate) unsafe fn new<H: Help + 'static>(object: S::Ref<H>) -> Self {
+    /// The reference is one of scope `S`; in [`Local`], the object is `Send` and `Sync`.
+    pub(crate) unsafe fn new<R: Passes + 'static>(object: R) -> Self {
         Self {
-            object: S::Ref::into_raw(object).cast(),
-            verbs: &VerbsOf::<H, S>::VERBS,
+            object: object.pass(),
+            verbs: &VerbsOf::<R>::VERBS,
             scope: PhantomData,
         }
     }
 
-    pub(crate) fn help(&self) -> bool {
+    pub(crate) fn help(&self) -> Helped {
         // SAFETY: H1.
         unsafe { (self.verbs.help)(self.object) }
     }
@@ -96,10 +174,9 @@ impl<S: Scope> Drop for Helper<S> {
 /// # Safety
 ///
 /// H1.
-unsafe fn help<H: Help>(object: *const ()) -> bool {
-    // SAFETY: H1: the count keeps the object alive.
-    let object = unsafe { &*object.cast::<H>() };
-    object.help()
+unsafe fn help<R: Passes>(object: *const ()) -> Helped {
+    // SAFETY: H1; the count that this reference stands for stays with the helper.
+    ManuallyDrop::new(unsafe { R::take_back(object) }).help()
 }
 
 /// Counts once more.
@@ -107,32 +184,35 @@ unsafe fn help<H: Help>(object: *const ()) -> bool {
 /// # Safety
 ///
 /// H1.
-unsafe fn another<H: Help, S: Scope>(object: *const ()) {
+unsafe fn another<R: Passes>(object: *const ()) {
     // SAFETY: H1; the count that this reference stands for stays with the helper it is made from.
-    let object = ManuallyDrop::new(unsafe { S::Ref::from_raw(object.cast::<H>()) });
-    S::Ref::into_raw(S::Ref::clone(&object));
+    let object = ManuallyDrop::new(unsafe { R::take_back(object) });
+    R::clone(&object).pass();
 }
 
 /// # Safety
 ///
 /// H1, and the helper is not used again.
-unsafe fn end<H: Help, S: Scope>(object: *const ()) {
+unsafe fn end<R: Passes>(object: *const ()) {
     // SAFETY: as the caller promises.
-    drop(unsafe { S::Ref::from_raw(object.cast::<H>()) });
+    drop(unsafe { R::take_back(object) });
 }
 
 impl<T, S: Scope> Completion<T, S> {
     /// Gives the completion a helper, which every wait calls before and while it waits.
-    #[allow(dead_code, reason = "owners that are driven by their users call it")]
-    pub(crate) fn with_helper(mut self, helper: Helper<S>) -> Self {
-        self.helper = Some(helper);
+    pub(crate) fn with_helper(mut self, helper: Option<Helper<S>>) -> Self {
+        self.helper = helper;
         self
+    }
+
+    /// Helps once, where somebody may.
+    pub(crate) fn help(&self) -> Option<Helped> {
+        let helper = self.helper.as_ref()?;
+        (!self.is_done()).then(|| helper.help())
     }
 
     /// Helps until the outcome is there or there is nothing to help with.
     pub(super) fn help_all(&self) {
-        if let Some(helper) = &self.helper {
-            while !self.is_done() && helper.help() {}
-        }
+        while self.help() == Some(Helped::More) {}
     }
 }

@@ -9,7 +9,7 @@
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::time::{Duration, Instant};
 
-use crate::completion::help::{Help, Helper};
+use crate::completion::help::{Help, Helped, Helper, Shared};
 use crate::completion::slot::Outcome;
 use crate::completion::wait::wait_first;
 use crate::completion::{Completion, Resolver, boxed, ends};
@@ -181,8 +181,8 @@ impl<T, S: Scope> Join<T, S> {
 struct Several<S: Scope>(Vec<Helper<S>>);
 
 impl<S: Scope> Help for Several<S> {
-    fn help(&self) -> bool {
-        self.0.iter().fold(false, |any, helper| helper.help() | any)
+    fn help(&self) -> Helped {
+        Helped::all(self.0.iter().map(Helper::help)).unwrap_or(Helped::Idle(None))
     }
 }
 
@@ -196,7 +196,7 @@ fn helper_of<T, S: Scope>(parts: &[Completion<T, S>]) -> Option<Helper<S>> {
     }
     if several.len() > 1 {
         // SAFETY: several helpers are `Send` and `Sync` where one is.
-        return Some(unsafe { Helper::new(S::Ref::new(Several(several))) });
+        return Some(unsafe { Helper::new(Shared::<_, S>(S::Ref::new(Several(several)))) });
     }
     several.pop()
 }

@@ -20,16 +20,17 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::sync::Mutex;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::caught;
-use crate::completion::help::Helper;
+use crate::completion::help::{Helped, Helper};
 use crate::completion::slot::{Outcome, POST, RELEASED, RESOLVED, Slot, free};
-use crate::completion::wait::{LONG, SHORT, sooner};
+use crate::completion::wait::{Pieces, is_over};
 use crate::completion::{Completion, boxed, ends, is_wait_forbidden};
 use crate::counted::Counted;
 use crate::error::{CompletionError, NextError};
-use crate::park::{Bell, Gate, WaitMode, Woken};
+use crate::park::{Bell, Gate, WaitMode, Woken, park_until};
 use crate::scope::{Local, Scope};
 use crate::sync::Line;
 use crate::sync::atomic::Ordering;
@@ -368,47 +369,66 @@ impl<T, S: Scope> CompletionPort<T, S> {
         &mut self,
         deadline: impl FnOnce() -> Option<Instant>,
     ) -> Result<Arrival<T>, NextError> {
-        while self.has_nothing() && self.help_once() {}
-        if let Some(arrival) = self.try_next() {
-            return Ok(arrival);
-        }
-        // Nobody can watch meanwhile: the port is ours alone.
-        if self.watched() == 0 {
-            return Err(NextError::Idle);
-        }
-        if is_wait_forbidden() {
-            return Err(NextError::WouldStall);
-        }
-        let deadline = deadline();
-        let mut piece = SHORT;
+        let mut pieces = Pieces::new();
+        let mut until = None;
+        let mut deadline = Some(deadline);
         loop {
-            let helps = !self.helpers().is_empty();
-            let until = if helps {
-                sooner(deadline, piece)
-            } else {
-                deadline
-            };
-            let Shared { head, bell, .. } = &*self.shared;
-            let arrived = || !head.load(Ordering::Acquire).is_null();
-            let woken = bell.wait(&mut self.gate, until, arrived);
-            if woken == Woken::Stalled {
-                return Err(NextError::WouldStall);
-            }
-            if woken == Woken::TimedOut
-                && (!helps || deadline.is_some_and(|deadline| Instant::now() >= deadline))
-                && self.has_nothing()
-            {
-                return Err(NextError::TimedOut);
-            }
+            let helped = self.has_nothing().then(|| self.help()).flatten();
             if let Some(arrival) = self.try_next() {
                 return Ok(arrival);
             }
-            piece = if self.help_once() {
-                SHORT
-            } else {
-                LONG.min(2 * piece)
+            // Nobody can watch meanwhile: the port is ours alone.
+            if self.watched() == 0 {
+                return Err(NextError::Idle);
+            }
+            if let Some(deadline) = deadline.take() {
+                until = deadline();
+            }
+            let again = match helped {
+                Some(Helped::Inside) => return Err(NextError::WouldStall),
+                Some(Helped::More) if !is_over(until) => {
+                    pieces = Pieces::new();
+                    continue;
+                }
+                Some(Helped::Idle(at)) => at,
+                Some(Helped::More | Helped::Busy) | None => None,
             };
+            if is_wait_forbidden() {
+                return Err(NextError::WouldStall);
+            }
+            let piece = match helped {
+                Some(_) => pieces.next::<S>(until, again),
+                None => until,
+            };
+            if S::ALONE && again.is_some() {
+                // Until the one who is helped wants it again.
+                park_until(&mut self.gate, piece, drop, || false);
+            } else {
+                let Shared { head, bell, .. } = &*self.shared;
+                let arrived = || !head.load(Ordering::Acquire).is_null();
+                if bell.wait(&mut self.gate, piece, arrived) == Woken::Stalled {
+                    return Err(NextError::WouldStall);
+                }
+            }
+            if self.has_nothing() && is_over(until) {
+                return Err(NextError::TimedOut);
+            }
         }
+    }
+
+    /// Whether a call for the next arrival would not find that there is nothing yet.
+    pub(crate) fn has_news(&self) -> bool {
+        !self.has_nothing() || self.watched() == 0
+    }
+
+    /// Has the next arrival wake this.
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.shared.bell.register(waker);
+    }
+
+    /// Takes a waker that was left back.
+    pub(crate) fn unregister(&self) {
+        self.shared.bell.unregister();
     }
 
     fn has_nothing(&self) -> bool {
@@ -420,10 +440,9 @@ impl<T, S: Scope> CompletionPort<T, S> {
         helpers.unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Helps each once; returns whether any had something to do.
-    fn help_once(&mut self) -> bool {
-        let helpers = self.helpers().iter();
-        helpers.fold(false, |any, helper| helper.help() | any)
+    /// Helps each once.
+    pub(crate) fn help(&mut self) -> Option<Helped> {
+        Helped::any(self.helpers().iter().map(Helper::help))
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use super::help::{Help, Shared};
 use super::*;
 use crate::error::WaitError;
 
@@ -19,18 +20,18 @@ struct Driven {
 }
 
 impl Help for Driven {
-    fn help(&self) -> bool {
+    fn help(&self) -> Helped {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let idle = self.idle.load(Ordering::Relaxed);
         if idle > 0 {
             self.idle.store(idle - 1, Ordering::Relaxed);
-            return false;
+            return Helped::Busy;
         }
         let Some(resolver) = self.work.lock().unwrap().pop() else {
-            return false;
+            return Helped::Idle(None);
         };
         resolver.resolve(7);
-        true
+        Helped::More
     }
 }
 
@@ -39,7 +40,8 @@ impl Driven {
         let (resolver, completion) = completion();
         driven.work.lock().unwrap().push(resolver);
         // SAFETY: it is `Send` and `Sync`.
-        completion.with_helper(unsafe { Helper::new(Arc::clone(driven)) })
+        let helper = unsafe { Helper::new(Shared::<_, Local>(Arc::clone(driven))) };
+        completion.with_helper(Some(helper))
     }
 }
 

@@ -4,16 +4,24 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use crate::completion::slot::Waiter;
-use crate::completion::{Completion, is_wait_forbidden};
+use crate::completion::{Completion, Helped, is_wait_forbidden};
 use crate::error::WaitError;
 use crate::park::{Gate, Unparker, park_until};
 use crate::scope::Scope;
 use crate::sync::per_thread;
 
-/// How long a wait that also helps sleeps before it helps again: so long at first,
-pub(super) const SHORT: Duration = Duration::from_micros(50);
-/// and at most so long, twice as long each time that there is nothing to help with.
-pub(super) const LONG: Duration = Duration::from_millis(1);
+/// How long a wait that also helps parks before it helps again, at first and at most. The models do without: there the
+/// last look of whoever drives must be enough.
+const SHORT: Duration = if cfg!(loom) {
+    LONG
+} else {
+    Duration::from_micros(50)
+};
+const LONG: Duration = if cfg!(loom) {
+    Duration::from_secs(1_000_000)
+} else {
+    Duration::from_millis(1)
+};
 
 impl<T, S: Scope> Completion<T, S> {
     /// Waits for the answer, at most so long.
@@ -121,47 +129,82 @@ pub(super) fn wait_first<T, S: Scope>(
     deadline: impl FnOnce() -> Option<Instant>,
     may_stall: bool,
 ) -> Result<usize, WaitError> {
-    loop {
-        if let Some(first) = list.iter().position(Completion::is_ready) {
-            return Ok(first);
-        }
-        if !help_once(list) {
-            break;
-        }
+    let ready = |list: &[Completion<T, S>]| list.iter().position(Completion::is_ready);
+    if let Some(first) = ready(list) {
+        return Ok(first);
     }
-    if !may_stall && is_wait_forbidden() {
-        return Err(WaitError::WouldStall);
+    let may_park = may_stall || !is_wait_forbidden();
+    if list.iter().all(|completion| completion.helper.is_none()) {
+        if !may_park {
+            return Err(WaitError::WouldStall);
+        }
+        let deadline = deadline();
+        if S::ALONE && !is_over(deadline) {
+            // Nobody else could bring it about.
+            return Err(WaitError::WouldStall);
+        }
+        park(list, deadline);
+        return ready(list).ok_or(WaitError::TimedOut);
     }
     let deadline = deadline();
-    if S::ALONE {
-        // Nobody else could bring it about.
-        let over = deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        return Err(if over {
-            WaitError::TimedOut
-        } else {
-            WaitError::WouldStall
-        });
-    }
-    let mut piece = SHORT;
+    let mut pieces = Pieces::new();
     loop {
-        let helps = list.iter().any(|completion| completion.helper.is_some());
-        let until = if helps {
-            sooner(deadline, piece)
-        } else {
-            deadline
-        };
-        park(list, until);
-        if let Some(first) = list.iter().position(Completion::is_ready) {
+        // Those without a helper are somebody else's business.
+        let undone = list.iter().filter(|completion| !completion.is_done());
+        let helped = undone.map(|completion| completion.help().unwrap_or(Helped::Busy));
+        let helped = Helped::any(helped);
+        if let Some(first) = ready(list) {
             return Ok(first);
         }
-        if !helps || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        let again = match helped {
+            Some(Helped::Inside) => return Err(WaitError::WouldStall),
+            Some(Helped::More) if !is_over(deadline) => {
+                pieces = Pieces::new();
+                continue;
+            }
+            Some(Helped::Idle(at)) => at,
+            Some(Helped::More | Helped::Busy) | None => None,
+        };
+        if !may_park {
+            return Err(WaitError::WouldStall);
+        }
+        if is_over(deadline) {
             return Err(WaitError::TimedOut);
         }
-        piece = if help_once(list) {
-            SHORT
-        } else {
-            LONG.min(2 * piece)
-        };
+        if S::ALONE && again.is_none() {
+            return Err(WaitError::WouldStall);
+        }
+        park(list, pieces.next::<S>(deadline, again));
+        if let Some(first) = ready(list) {
+            return Ok(first);
+        }
+    }
+}
+
+pub(super) fn is_over(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| Instant::now() >= deadline)
+}
+
+/// How long one who also helps parks before it helps again: longer each time that there is nothing to help with.
+pub(crate) struct Pieces(Duration);
+
+impl Pieces {
+    pub(crate) fn new() -> Self {
+        Self(SHORT)
+    }
+
+    /// Until when to park, at most until the deadline, or until there may be something to help with again.
+    pub(crate) fn next<S: Scope>(
+        &mut self,
+        deadline: Option<Instant>,
+        again: Option<Instant>,
+    ) -> Option<Instant> {
+        // Where nobody else is, there is nothing to look for before.
+        let piece = (!S::ALONE)
+            .then(|| Instant::now().checked_add(self.0))
+            .flatten();
+        self.0 = LONG.min(2 * self.0);
+        [deadline, again, piece].into_iter().flatten().min()
     }
 }
 
@@ -183,20 +226,6 @@ fn park<T, S: Scope>(list: &mut [Completion<T, S>], deadline: Option<Instant>) {
     for completion in list.iter_mut().filter(|completion| !completion.is_ready()) {
         completion.unresolved();
     }
-}
-
-/// Helps each once; returns whether any had something to do.
-fn help_once<T, S: Scope>(list: &[Completion<T, S>]) -> bool {
-    let helpers = list
-        .iter()
-        .filter_map(|completion| completion.helper.as_ref());
-    helpers.fold(false, |any, helper| helper.help() | any)
-}
-
-/// The deadline, or so long from now if that is sooner.
-pub(super) fn sooner(deadline: Option<Instant>, piece: Duration) -> Option<Instant> {
-    let piece = Instant::now().checked_add(piece);
-    [deadline, piece].into_iter().flatten().min()
 }
 
 per_thread! {

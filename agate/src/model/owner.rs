@@ -137,7 +137,7 @@ fn a_wait_beside_a_sender_is_answered() {
         };
         let port = owner.attach().unwrap();
         let mut count = port.ask(Keep::Count).unwrap();
-        assert!(port.wait_timeout(&mut count, LONG).unwrap() <= 1);
+        assert!(count.wait_timeout(LONG).unwrap() <= 1);
         sender.join().unwrap();
         assert_eq!(owner.stats().handled, 2, "the budgets were not used up");
         drop((port, owner));

@@ -1,13 +1,20 @@
 //! The inbox of an owner.
 
+#![allow(
+    unsafe_code,
+    reason = "a count of the object passes as a pointer, and the obligation of taking it back is passed on"
+)]
+
 use std::fmt;
 
 use crate::attach::{Place, Role};
+use crate::completion::{Helped, Passes};
 use crate::error::AttachError;
 use crate::kind::Kind;
+use crate::object::Kept;
 use crate::owner::Pending;
 use crate::owner::port::Port;
-use crate::owner::seat::Seat;
+use crate::owner::seat::{Left, Seat};
 use crate::owner::stats::Tally;
 use crate::park::WaitMode;
 use crate::queue::Capacity;
@@ -94,6 +101,31 @@ impl<M: 'static, S: Scope> Kind<S> for Inbox<M, S> {
     /// drives it next.
     fn close(&self) {
         self.request_end(Pending::Drain);
+    }
+}
+
+impl<M: 'static, S: Scope> Passes for Kept<Inbox<M, S>, S> {
+    fn pass(self) -> *const () {
+        self.into_raw()
+    }
+
+    unsafe fn take_back(pointer: *const ()) -> Self {
+        // SAFETY: as the caller promises.
+        unsafe { Self::from_raw(pointer) }
+    }
+
+    fn help(&self) -> Helped {
+        let inbox = self.kind();
+        let Some(seat) = &inbox.seat else {
+            return Helped::Idle(None);
+        };
+        match seat.help(inbox).left {
+            Left::Idle(wake_at) => Helped::Idle(wake_at),
+            Left::Marked => Helped::More,
+            Left::Busy if seat.is_held_here() => Helped::Inside,
+            Left::Busy => Helped::Busy,
+            Left::Ended => Helped::Idle(None),
+        }
     }
 }
 

@@ -1,17 +1,20 @@
 //! Ports: the attached right to send to one owner, and to help it.
 
+#![allow(
+    unsafe_code,
+    reason = "tells completions what to help with, whose type they forget"
+)]
+
 use std::fmt;
-use std::time::{Duration, Instant};
 
 use crate::attach::Place;
-use crate::completion::{Completion, CompletionPool, Resolver, completion};
-use crate::error::{AttachError, SendError, WaitError};
-use crate::owner::Driver;
+use crate::completion::{Completion, CompletionPool, Helper, Resolver, pair};
+use crate::error::{AttachError, Closed, SendError};
 use crate::owner::inbox::Inbox;
-use crate::owner::seat::{Left, RETRY, Seat};
+use crate::owner::seat::Seat;
 use crate::queue::intake::Refused;
 use crate::queue::tx::Tx;
-use crate::scope::{Local, Scope};
+use crate::scope::{Carries, Local, Scope};
 
 /// The right to send to one owner, with a lane of its own. A send costs nanoseconds, and never waits for the owner.
 ///
@@ -25,13 +28,14 @@ use crate::scope::{Local, Scope};
 ///
 /// Then the handler runs on the users' own threads ([`Driver::Users`](crate::Driver::Users)). A [`send`](Self::send)
 /// only enqueues, so that many messages can be sent at the price of a message;
-/// [`send_and_help`](Self::send_and_help), [`help`](Self::help), the `ask` family, [`wait_timeout`](Self::wait_timeout)
-/// and dropping the port then *help*: they drain a bounded number of messages, of all users, into the handler. If
+/// [`send_and_help`](Self::send_and_help), [`help`](Self::help), the `ask` family, every wait for an answer (also at a
+/// [`CompletionPort`](crate::CompletionPort), or for several) and dropping the port then *help*: they drain a bounded number of messages, of all users, into the handler. If
 /// another thread is at it, nobody waits: that thread is told to look once more, and either does so or leaves a mark,
 /// and whoever sends, asks or waits next sees the mark and helps. A port that is dropped by a panic does not help, and
 /// leaves the mark.
 ///
-/// A handler that sends to its own owner is not called again from inside: the message waits until it has returned.
+/// A handler that sends to its own owner is not called again from inside: the message waits until it has returned, and
+/// a wait for its answer inside of the handler is refused with [`WouldStall`](crate::WaitError::WouldStall).
 ///
 /// # Examples
 ///
@@ -96,6 +100,47 @@ impl<M: 'static, S: Scope> Port<M, S> {
             self.help_if_marked();
         }
         Ok(())
+    }
+
+    /// Sends all of these, published together: the owner is woken once, and sees all of them at once. Returns how many.
+    ///
+    /// There is always room. If the iterator panics, what it gave before is sent. An owner that ends meanwhile may
+    /// discard them.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`], when the owner is shut down or has panicked; nothing was taken from the iterator.
+    ///
+    /// # Progress
+    ///
+    /// As [`send`](Self::send), in as many steps as there are messages; it helps once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Handler, Local, Pending, Scope};
+    /// use std::time::Duration;
+    ///
+    /// struct Sum(u64);
+    /// impl Handler for Sum {
+    ///     type Message = u64;
+    ///     fn handle(&mut self, n: u64) {
+    ///         self.0 += n;
+    ///     }
+    /// }
+    ///
+    /// let sum = Local.owner("sum", Sum(0))?;
+    /// let port = sum.attach()?;
+    /// assert_eq!(port.send_batch(&mut (0..1000)), Ok(1000));
+    /// assert_eq!(sum.shutdown(Pending::Drain, Duration::from_secs(10))?.handled, 1000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn send_batch(&self, messages: &mut impl Iterator<Item = M>) -> Result<usize, Closed> {
+        let sent = self.tx.send_batch(messages)?;
+        if self.helps {
+            self.help_if_marked();
+        }
+        Ok(sent)
     }
 
     /// Sends a message and helps: the last one before a thread turns to something else.
@@ -192,13 +237,16 @@ impl<M: 'static, S: Scope> Port<M, S> {
     /// # Progress
     ///
     /// As [`send_and_help`](Self::send_and_help); allocates the answer's slot. With [`ask_with`](Self::ask_with) nothing is allocated.
-    pub fn ask<T: Send + 'static>(
+    pub fn ask<T: 'static>(
         &self,
-        message: impl FnOnce(Resolver<T>) -> M,
-    ) -> Result<Completion<T>, SendError<M>> {
-        let (resolver, completion) = completion();
+        message: impl FnOnce(Resolver<T, S>) -> M,
+    ) -> Result<Completion<T, S>, SendError<M>>
+    where
+        S: Carries<T>,
+    {
+        let (resolver, completion) = pair();
         self.send_and_help(message(resolver))?;
-        Ok(completion)
+        Ok(completion.with_helper(self.helper()))
     }
 
     /// As [`ask`](Self::ask), with the answer's slot from a pool.
@@ -210,89 +258,26 @@ impl<M: 'static, S: Scope> Port<M, S> {
     /// # Progress
     ///
     /// As [`send_and_help`](Self::send_and_help); lock-free, without allocation once the pool is warm.
-    pub fn ask_with<T: Send + 'static>(
+    pub fn ask_with<T: 'static>(
         &self,
-        pool: &CompletionPool<T>,
-        message: impl FnOnce(Resolver<T>) -> M,
-    ) -> Result<Completion<T>, SendError<M>> {
+        pool: &CompletionPool<T, S>,
+        message: impl FnOnce(Resolver<T, S>) -> M,
+    ) -> Result<Completion<T, S>, SendError<M>>
+    where
+        S: Carries<T>,
+    {
         let (resolver, completion) = pool.pair();
         self.send_and_help(message(resolver))?;
-        Ok(completion)
+        Ok(completion.with_helper(self.helper()))
     }
 
-    /// Waits for an answer of this owner, at most so long, and helps meanwhile.
-    ///
-    /// For an owner that is not driven by its users the same as [`Completion::wait_timeout`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Completion::wait_timeout`]. [`WaitError::WouldStall`] also inside of this owner's handler, and in
-    /// [`Private`](crate::Private) when there is nothing to help with: nobody else could bring the answer about.
-    ///
-    /// # Progress
-    ///
-    /// Helps, as [`help`](Self::help); may park when there is nothing to help with.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use agate::{Driver, Handler, Local, OwnerOptions, Resolver, Scope};
-    /// use std::time::Duration;
-    ///
-    /// struct Double;
-    /// impl Handler for Double {
-    ///     type Message = (u32, Resolver<u32>);
-    ///     fn handle(&mut self, (n, asker): Self::Message) {
-    ///         asker.resolve(2 * n);
-    ///     }
-    /// }
-    ///
-    /// let options = OwnerOptions::named("double").driven_by(Driver::Users);
-    /// let double = Local.owner_from(options, Double)?;
-    /// let port = double.attach()?;
-    /// let mut answer = port.ask(|asker| (21, asker))?;
-    /// assert_eq!(port.wait_timeout(&mut answer, Duration::from_secs(10)), Ok(42));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn wait_timeout<T>(
-        &self,
-        answer: &mut Completion<T>,
-        timeout: Duration,
-    ) -> Result<T, WaitError> {
-        let Some(seat) = self.seat() else {
-            return answer.wait_timeout(timeout);
-        };
-        let deadline = Instant::now().checked_add(timeout);
-        while !answer.is_done() {
-            let left = seat.help(self.tx.object()).left;
-            if answer.is_done() {
-                break;
-            }
-            let now = Instant::now();
-            if deadline.is_some_and(|deadline| now >= deadline) {
-                return Err(WaitError::TimedOut);
-            }
-            let until = match left {
-                // More is waiting, perhaps what is to be answered.
-                Left::Marked => continue,
-                Left::Busy if seat.is_held_here() => return Err(WaitError::WouldStall),
-                // Whoever drives may leave the mark instead of handling the message.
-                Left::Busy => now.checked_add(RETRY),
-                // Where owners have no threads, there is this thread alone, and nobody could answer.
-                Left::Idle(None) | Left::Ended if S::DRIVER != Driver::Thread => {
-                    return Err(WaitError::WouldStall);
-                }
-                Left::Idle(wake_at) => wake_at,
-                Left::Ended => None,
-            };
-            let until = [deadline, until].into_iter().flatten().min();
-            let slice = until.map_or(Duration::MAX, |until| until.saturating_duration_since(now));
-            match answer.wait_timeout(slice) {
-                Err(WaitError::TimedOut) => {}
-                waited => return waited,
-            }
-        }
-        answer.wait_timeout(Duration::ZERO)
+    /// What a wait for an answer helps with: nothing, unless users drive.
+    fn helper(&self) -> Option<Helper<S>> {
+        self.helps.then(|| {
+            // SAFETY: it is an inbox of this scope. In `Local` it is `Send` and `Sync`: inboxes are made by owners alone,
+            // whose scope carries the messages, and what `Local` carries is `Send`.
+            unsafe { Helper::new(self.tx.place().keep()) }
+        })
     }
 
     /// Attaches another port to the same owner.
