@@ -13,7 +13,7 @@ mod pool;
 mod port;
 mod resolver;
 mod slot;
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
 mod wait;
 mod waker;

@@ -119,6 +119,8 @@ mod object;
 mod owner;
 mod park;
 mod queue;
+#[cfg(all(test, shuttle))]
+mod schedules;
 mod scope;
 mod stream;
 mod sync;

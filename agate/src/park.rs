@@ -7,16 +7,16 @@ mod bell;
 mod crowd;
 mod doorbell;
 mod gate;
-#[cfg(all(target_os = "linux", not(loom)))]
+#[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
 mod linux;
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 mod modelled;
-#[cfg(any(not(target_os = "linux"), loom))]
+#[cfg(any(not(target_os = "linux"), loom, shuttle))]
 mod portable;
 mod task;
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 mod threads;
 
 use std::time::{Duration, Instant};
@@ -24,17 +24,17 @@ use std::time::{Duration, Instant};
 pub(crate) use bell::{Alone, Bell};
 pub(crate) use doorbell::Doorbell;
 pub(crate) use gate::Gate;
-#[cfg(all(target_os = "linux", not(loom)))]
+#[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
 use linux::Sleeper;
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 use modelled::Parker;
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 pub(crate) use modelled::Unparker;
-#[cfg(any(not(target_os = "linux"), loom))]
+#[cfg(any(not(target_os = "linux"), loom, shuttle))]
 use portable::Sleeper;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 use threads::Parker;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use threads::Unparker;
 
 /// How a receiver or owner waits when nothing is there.

@@ -1,13 +1,14 @@
-//! Atomics, cells, threads: those of std, or loom's under `cfg(loom)`. All other files take them from here.
+//! Atomics, cells, threads: those of std, or loom's under `cfg(loom)`, or shuttle's under `cfg(shuttle)`. All other files
+//! take them from here.
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::{
     hint::spin_loop,
     sync::{Arc, atomic},
     thread,
 };
 
-#[cfg(all(not(loom), not(target_os = "linux")))]
+#[cfg(not(any(loom, shuttle, target_os = "linux")))]
 pub(crate) use std::sync::{Condvar, Mutex};
 
 #[cfg(loom)]
@@ -17,6 +18,31 @@ pub(crate) use loom::{
     sync::{Arc, Condvar, Mutex, atomic},
     thread,
 };
+
+#[cfg(shuttle)]
+pub(crate) use shuttle::{
+    hint::spin_loop,
+    sync::{Arc, Condvar, Mutex, atomic},
+    thread,
+};
+
+/// The threads of owners, which loom does not model.
+#[cfg(not(shuttle))]
+pub(crate) use std::thread as owner_thread;
+
+#[cfg(shuttle)]
+pub(crate) use shuttle::thread as owner_thread;
+
+/// Whether a thread has ended. Shuttle does not say; joining one there comes to the same.
+#[cfg(not(shuttle))]
+pub(crate) fn has_ended<T>(thread: &owner_thread::JoinHandle<T>) -> bool {
+    thread.is_finished()
+}
+
+#[cfg(shuttle)]
+pub(crate) fn has_ended<T>(_: &owner_thread::JoinHandle<T>) -> bool {
+    true
+}
 
 /// Cells with the interface of loom's, at no cost.
 #[cfg(not(loom))]
@@ -60,10 +86,12 @@ impl<T> std::ops::Deref for Line<T> {
 /// Variables of each thread, initialised by constants, without destructors.
 macro_rules! per_thread {
     ($($vis:vis static $name:ident: $type:ty = $init:expr;)*) => {
-        #[cfg(not(loom))]
+        #[cfg(not(any(loom, shuttle)))]
         std::thread_local! { $($vis static $name: $type = const { $init };)* }
         #[cfg(loom)]
         loom::thread_local! { $($vis static $name: $type = $init;)* }
+        #[cfg(shuttle)]
+        shuttle::thread_local! { $($vis static $name: $type = $init;)* }
     };
 }
 pub(crate) use per_thread;

@@ -16,8 +16,8 @@ use crate::sync::atomic::Ordering;
 use crate::words::{Number, Word};
 
 /// Entries in the first chunk.
-const FIRST: usize = if cfg!(loom) { 1 } else { 8 };
-const CHUNKS: usize = if cfg!(loom) { 3 } else { 20 };
+const FIRST: usize = if cfg!(any(loom, shuttle)) { 1 } else { 8 };
+const CHUNKS: usize = if cfg!(any(loom, shuttle)) { 3 } else { 20 };
 /// How many entries a table can have.
 pub(crate) const MAX: usize = FIRST * ((1 << CHUNKS) - 1);
 const SEALED: usize = 1 << (usize::BITS - 1);

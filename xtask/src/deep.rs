@@ -6,7 +6,7 @@ mod nightly;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use crate::cargo::{cargo, cargo_of, root, rust_flags, target};
+use crate::cargo::{cargo, cargo_of, rust_flags, target};
 use crate::deep::nightly::Nightly;
 use crate::steps::Steps;
 use crate::{check, test};
@@ -29,7 +29,7 @@ const PROOFS: &[Proof] = &[
     },
     Proof {
         name: "shuttle",
-        needs: Needs::File("agate/tests/shuttle.rs"),
+        needs: Needs::Nothing,
         job: |_| Job::Tests(shuttle()),
     },
     Proof {
@@ -84,8 +84,6 @@ enum Needs {
     Nightly,
     /// The libraries of another system.
     Target(&'static str),
-    /// A file of the workspace: what it is about may not be there.
-    File(&'static str),
 }
 
 enum Job {
@@ -130,9 +128,6 @@ fn wanted(start: &str) -> Vec<Proof> {
 
 fn prove(steps: &mut Steps, proof: Proof, nightly: Result<&Nightly, &String>) {
     let unmet = match (proof.needs, nightly) {
-        (Needs::File(file), _) if !root().join(file).exists() => {
-            return steps.not_run(proof.name, format!("there is no {file}"));
-        }
         (Needs::Nightly, Err(_)) => Err("nightly Rust is not there, see above".to_owned()),
         (Needs::Target(target), _) => nightly::provide_target(target),
         _ => Ok(()),
@@ -159,9 +154,9 @@ fn loom() -> Command {
     models
 }
 
-/// Schedules of whole owners, drawn at random.
+/// Schedules of whole owners, thousands of them.
 fn shuttle() -> Command {
-    let mut schedules = cargo("test --locked --package agate --release --test shuttle");
+    let mut schedules = test::shuttle();
     schedules.env(DEEPER.0, DEEPER.1);
     schedules
 }
@@ -229,7 +224,9 @@ fn check_for(target: &str) -> Command {
 
 #[cfg(test)]
 mod tests {
-    use super::{Nightly, PROOFS, miri, realtime_sanitizer, thread_sanitizer, wanted};
+    use super::{
+        Nightly, PROOFS, loom, miri, realtime_sanitizer, shuttle, thread_sanitizer, wanted,
+    };
     use std::collections::HashSet;
 
     #[test]
@@ -257,6 +254,8 @@ mod tests {
             host: "a-b-c".into(),
         };
         let folders = [
+            shuttle(),
+            loom(),
             miri(),
             thread_sanitizer(&nightly),
             realtime_sanitizer(&nightly),
@@ -267,6 +266,6 @@ mod tests {
                 envs.find_map(|(name, value)| value.filter(|_| name == "CARGO_TARGET_DIR"));
             folder.unwrap().to_owned()
         });
-        assert_eq!(HashSet::from(folders).len(), 3);
+        assert_eq!(HashSet::from(folders).len(), 5);
     }
 }

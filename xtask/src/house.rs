@@ -29,6 +29,7 @@ const ARROWS: [(&str, &[Allowed]); 4] = [
             Allowed::Always("crossbeam-queue"),
             Allowed::On("libc", "cfg(unix)"),
             Allowed::On("loom", "cfg(loom)"),
+            Allowed::On("shuttle", "cfg(shuttle)"),
             Allowed::Optional("futures-core"),
             Allowed::Optional("zerocopy"),
         ],

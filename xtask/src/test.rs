@@ -25,6 +25,7 @@ pub(crate) fn run(install: bool) -> ExitCode {
     vulkan_tests(&mut steps);
     doc_tests(&mut steps);
     loom_tests(&mut steps);
+    shuttle_tests(&mut steps);
     docs(&mut steps);
     oldest_compiler(&mut steps);
     steps.finish()
@@ -119,6 +120,19 @@ pub(crate) fn loom() -> Command {
     // A folder of its own, so that the flag does not throw away what the other steps built.
     models.env("CARGO_TARGET_DIR", target().join("loom"));
     models
+}
+
+/// Whole owners under shuttle, in some hundred orders each.
+fn shuttle_tests(steps: &mut Steps) {
+    steps.tests("schedules under shuttle", shuttle(), false);
+}
+
+/// The schedules; how many orders of each, they say.
+pub(crate) fn shuttle() -> Command {
+    let mut schedules = cargo("test --locked --package agate --release --lib");
+    schedules.env("RUSTFLAGS", rust_flags("--cfg shuttle"));
+    schedules.env("CARGO_TARGET_DIR", target().join("shuttle"));
+    schedules
 }
 
 fn docs(steps: &mut Steps) {

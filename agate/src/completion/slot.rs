@@ -261,7 +261,7 @@ pub(super) unsafe fn free<T, S: Scope>(slot: NonNull<Slot<T, S>>) {
     pool.free.push(&pool.slots, shared.index);
 }
 
-#[cfg(all(test, not(loom), target_pointer_width = "64"))]
+#[cfg(all(test, not(any(loom, shuttle)), target_pointer_width = "64"))]
 mod tests {
     use super::*;
 

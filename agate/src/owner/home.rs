@@ -1,7 +1,6 @@
 //! What an owner needs of a scope: who drives it there, and what may move to where it is driven.
 
 use std::any::Any;
-use std::thread::{Builder, JoinHandle};
 
 use crate::attach::Place;
 use crate::error::CreateError;
@@ -10,6 +9,7 @@ use crate::owner::inbox::Inbox;
 use crate::owner::run::Job;
 use crate::owner::{Driver, Handler};
 use crate::scope::{Local, Private, Scope};
+use crate::sync::owner_thread::{Builder, JoinHandle};
 
 /// How owners of a scope are driven.
 pub trait Drives: Sized {

@@ -14,7 +14,6 @@ mod stats;
 pub(crate) mod token;
 
 use std::fmt;
-use std::thread::{JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 pub use handler::Handler;
@@ -35,6 +34,8 @@ use crate::owner::limit::Budget;
 use crate::owner::run::{Job, run_given, run_making};
 use crate::owner::seat::{Driving, Left, RETRY, Seat};
 use crate::scope::{Carries, Local, Scope};
+use crate::sync::has_ended;
+use crate::sync::owner_thread::{self, JoinHandle, ThreadId};
 
 /// One logical thread that alone uses a resource, with an inbox for everybody else.
 ///
@@ -314,7 +315,7 @@ impl<H: Handler, S: Scope> Owner<H, S> {
         let exit = if let Some(seat) = &inbox.seat {
             drive_to_end(inbox, seat, &mut self.exit, started, deadline)?
         } else {
-            if self.thread_id() == Some(std::thread::current().id()) {
+            if self.thread_id() == Some(owner_thread::current().id()) {
                 return Err(ShutdownError::OwnThread);
             }
             if is_wait_forbidden() && !self.exit.is_done() {
@@ -365,11 +366,11 @@ fn drive_to_end<M: 'static, S: Scope>(
 
 /// Joins a thread that has said its last word, if it ends in time; else leaves it alone.
 fn join(thread: JoinHandle<()>, started: Instant, deadline: Duration) {
-    while !thread.is_finished() {
+    while !has_ended(&thread) {
         if started.elapsed() > deadline {
             return;
         }
-        std::thread::yield_now();
+        owner_thread::yield_now();
     }
     // `run` catches every panic of the user's, so there is no payload to lose here.
     drop(thread.join());

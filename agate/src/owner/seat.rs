@@ -58,7 +58,7 @@ where
 
 /// How long somebody who waits leaves it to the one who drives, before it tries again itself. The models do without: there
 /// the last look of whoever drives must be enough.
-pub(crate) const RETRY: Duration = if cfg!(loom) {
+pub(crate) const RETRY: Duration = if cfg!(any(loom, shuttle)) {
     Duration::from_secs(1_000_000)
 } else {
     Duration::from_micros(200)

@@ -1,6 +1,6 @@
 //! What keeps a waiter's store and load in order against a sender's.
 
-#[cfg(all(target_os = "linux", not(loom), not(miri)))]
+#[cfg(all(target_os = "linux", not(any(loom, shuttle, miri))))]
 use crate::park::linux;
 use crate::sync::atomic::{Ordering, fence};
 
@@ -13,13 +13,13 @@ pub(super) enum Barrier {
     #[cfg(all(test, loom))]
     Missing,
     /// The waiter has the kernel run a barrier on every core where this process runs; the sender runs none.
-    #[cfg(all(target_os = "linux", not(loom), not(miri)))]
+    #[cfg(all(target_os = "linux", not(any(loom, shuttle, miri))))]
     Membarrier,
 }
 
 impl Barrier {
     pub(super) fn choose() -> Self {
-        #[cfg(all(target_os = "linux", not(loom), not(miri)))]
+        #[cfg(all(target_os = "linux", not(any(loom, shuttle, miri))))]
         if linux::register_membarrier() {
             return Self::Membarrier;
         }
@@ -33,7 +33,7 @@ impl Barrier {
             Self::Fence => fence(Ordering::SeqCst),
             #[cfg(all(test, loom))]
             Self::Missing => {}
-            #[cfg(all(target_os = "linux", not(loom), not(miri)))]
+            #[cfg(all(target_os = "linux", not(any(loom, shuttle, miri))))]
             Self::Membarrier => std::sync::atomic::compiler_fence(Ordering::SeqCst),
         }
     }
@@ -47,7 +47,7 @@ impl Barrier {
             }
             #[cfg(all(test, loom))]
             Self::Missing => true,
-            #[cfg(all(target_os = "linux", not(loom), not(miri)))]
+            #[cfg(all(target_os = "linux", not(any(loom, shuttle, miri))))]
             Self::Membarrier => linux::membarrier(),
         }
     }

@@ -77,7 +77,7 @@ impl Doorbell {
         self.word.fetch_or(TASK, Ordering::SeqCst);
         // Where the waker has no place now, or the kernel refuses its barrier, the task looks again soon instead.
         if !(self.barrier.heavy() && left) {
-            #[cfg(loom)]
+            #[cfg(any(loom, shuttle))]
             crate::sync::thread::yield_now();
             waker.wake_by_ref();
         }

@@ -86,7 +86,7 @@ impl Gate {
         if ready() {
             return Woken::Ready;
         }
-        if cfg!(loom) {
+        if cfg!(any(loom, shuttle)) {
             loop {
                 park(self);
                 if ready() {
@@ -213,7 +213,7 @@ fn spin(polls: u32, ready: &impl Fn() -> bool) -> bool {
     false
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
 

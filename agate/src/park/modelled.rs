@@ -1,6 +1,6 @@
-//! The same for loom, whose `unpark` disturbs a thread that is about to join another. Time does not pass there.
+//! The same for models: loom's `unpark` disturbs a thread that is about to join another. Time does not pass there.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::task::{Wake, Waker};
 use std::time::Instant;
 
@@ -31,9 +31,9 @@ impl Parker {
 
     pub(super) fn park(&self, _: Option<Instant>) {
         let Parked { woken, bell } = &*self.0.0;
-        let mut woken = woken.lock().unwrap();
+        let mut woken = woken.lock().unwrap_or_else(PoisonError::into_inner);
         while !*woken {
-            woken = bell.wait(woken).unwrap();
+            woken = bell.wait(woken).unwrap_or_else(PoisonError::into_inner);
         }
         *woken = false;
     }
@@ -60,7 +60,7 @@ impl Wake for Parked {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        *self.woken.lock().unwrap() = true;
+        *self.woken.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.bell.notify_one();
     }
 }

@@ -1,4 +1,4 @@
-//! Sleeping by a condition variable, for systems without futex and for loom.
+//! Sleeping by a condition variable, for systems without futex and for models.
 
 use std::sync::PoisonError;
 use std::time::Instant;
@@ -28,7 +28,7 @@ impl Sleeper {
             return;
         }
         match until {
-            Some(until) if !cfg!(loom) => {
+            Some(until) if !cfg!(any(loom, shuttle)) => {
                 let left = until.saturating_duration_since(Instant::now());
                 drop(self.bell.wait_timeout(guard, left));
             }

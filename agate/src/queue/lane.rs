@@ -125,7 +125,7 @@ const RELEASED: u32 = 2;
 
 /// Messages in a segment of an unbounded lane.
 const fn chained<T>() -> usize {
-    if cfg!(loom) {
+    if cfg!(any(loom, shuttle)) {
         return 2;
     }
     let size = if size_of::<T>() == 0 {

@@ -22,7 +22,7 @@ use crate::scope::Scope;
 use crate::sync::spin_loop;
 
 /// So many messages of one lane in a row, then the next lane has its turn.
-const RUN: usize = if cfg!(loom) { 2 } else { 256 };
+const RUN: usize = if cfg!(any(loom, shuttle)) { 2 } else { 256 };
 
 /// So many messages found between two waits are a stream.
 const STREAM: usize = 4;
@@ -163,7 +163,7 @@ impl<T, S: Scope> Rx<T, S> {
     #[inline]
     pub(crate) fn breathe(&mut self) {
         let found = std::mem::take(&mut self.found);
-        if found >= STREAM && !S::Bell::LONELY && !cfg!(any(loom, miri)) {
+        if found >= STREAM && !S::Bell::LONELY && !cfg!(any(loom, shuttle, miri)) {
             (0..BREATH).for_each(|_| spin_loop());
         }
     }

@@ -40,7 +40,7 @@ impl<T> Slots<T> {
         };
         // Loom's cells have state of their own. The standard library's are as uninitialised as what they hold, and
         // left alone: memory that is never used is then never touched.
-        if cfg!(loom) {
+        if cfg!(any(loom, shuttle)) {
             for index in 0..len {
                 // SAFETY: within the allocation of `len` cells.
                 let cell = unsafe { first.add(index) };
@@ -131,7 +131,7 @@ impl<T> Drop for Slots<T> {
         let Some(layout) = layout::<T>(self.len) else {
             return;
         };
-        if cfg!(loom) {
+        if cfg!(any(loom, shuttle)) {
             let cells = std::ptr::slice_from_raw_parts_mut(self.first.as_ptr(), self.len);
             // SAFETY: by I1 the cells are initialised; messages in them are not dropped, I2.
             unsafe { std::ptr::drop_in_place(cells) };
