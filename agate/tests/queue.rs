@@ -1,6 +1,7 @@
 //! The behaviour of queues, through the public API.
 
 use std::collections::HashMap;
+use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -202,7 +203,7 @@ fn a_receiver_sees_that_all_senders_are_gone() {
 
 #[test]
 fn a_waiting_receiver_is_woken_by_each_way_the_senders_can_end() {
-    type End = fn(agate::Handle<agate::Queue<u32>>, agate::Sender<u32>);
+    type End = fn(Handle<Queue<u32>>, agate::Sender<u32>);
     let ends: [End; 2] = [
         |_queue, sender| drop(sender),
         |queue, sender| {
@@ -434,7 +435,7 @@ fn many_senders_on_many_threads_lose_nothing_and_keep_their_order() {
 fn a_limit_that_is_reached_says_who_holds_the_places() {
     let told = |queue: &Handle<Queue<u8>>| match queue.attach_sender() {
         Err(error @ AttachError::LimitReached { holders, .. }) => {
-            let lines: Vec<u32> = holders.iter().map(|location| location.line()).collect();
+            let lines: Vec<u32> = holders.iter().map(Location::line).collect();
             (lines, error.to_string())
         }
         _ => panic!("the limit is not reached"),
