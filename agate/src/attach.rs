@@ -91,6 +91,7 @@ impl<K: Kind<S>, S: Scope> Place<K, S> {
     /// # Progress
     ///
     /// Lock-free.
+    #[track_caller]
     pub fn another(&self) -> Result<Self, AttachError> {
         self.held.another().map(Self::new)
     }

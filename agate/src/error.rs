@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::attach::Role;
+use crate::holders::Holders;
 
 /// Why an object could not be made.
 ///
@@ -86,6 +87,8 @@ pub enum AttachError {
         role: Role,
         /// How many may be attached at once.
         limit: usize,
+        /// Where those were attached who hold the places.
+        holders: Holders,
     },
     /// The object is closed, or its owner is gone.
     Closed,
@@ -99,8 +102,18 @@ pub enum AttachError {
 impl fmt::Display for AttachError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::LimitReached { role, limit } => {
-                write!(f, "the limit of {limit} attached {role}s is reached")
+            Self::LimitReached {
+                role,
+                limit,
+                holders,
+            } => {
+                write!(f, "the limit of {limit} attached {role}s is reached")?;
+                match holders.iter().count() {
+                    0 => Ok(()),
+                    1 if *limit == 1 => write!(f, "; it was attached at {holders}"),
+                    known if known == *limit => write!(f, "; they were attached at {holders}"),
+                    _ => write!(f, "; among them those attached at {holders}"),
+                }
             }
             Self::Closed => f.write_str("the object is closed"),
             Self::TooMany => f.write_str("the object's table of lanes is full"),

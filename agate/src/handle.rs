@@ -126,6 +126,7 @@ impl<K: Kind<S>, S: Scope> Handle<K, S> {
     /// # Progress
     ///
     /// Lock-free, and without allocation once as many users have been attached at a time as are now.
+    #[track_caller]
     pub fn attach(&self) -> Result<K::User, AttachError> {
         K::attach(self.place(K::ROLE)?)
     }
@@ -139,6 +140,7 @@ impl<K: Kind<S>, S: Scope> Handle<K, S> {
     /// # Progress
     ///
     /// Lock-free.
+    #[track_caller]
     pub fn place(&self, role: Role) -> Result<Place<K, S>, AttachError> {
         self.object.enter(role).map(Place::new)
     }

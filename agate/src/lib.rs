@@ -111,6 +111,7 @@ mod counted;
 mod error;
 mod freelist;
 mod handle;
+mod holders;
 mod inspect;
 mod kind;
 #[cfg(all(test, loom))]
@@ -139,6 +140,7 @@ pub use error::{
     RecvError, SendError, SendTimeoutError, StreamError, TryRecvError, TrySendError, WaitError,
 };
 pub use handle::{Handle, Limits};
+pub use holders::Holders;
 pub use inspect::{Inspection, LaneInspection};
 pub use kind::Kind;
 pub use owner::{

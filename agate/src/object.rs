@@ -16,11 +16,13 @@
 
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
+use std::panic::Location;
 use std::ptr::NonNull;
 
 use crate::attach::Role;
 use crate::error::AttachError;
 use crate::handle::Limits;
+use crate::holders::{Note, Notes};
 use crate::kind::Kind;
 use crate::scope::Scope;
 use crate::sync::Line;
@@ -41,6 +43,8 @@ struct Users<S: Scope> {
     places: S::U64,
     names: S::Usize,
     refs: S::Usize,
+    /// Where those were attached whose role has a limit.
+    notes: Notes<S>,
 }
 
 /// Bits of a role's field in the word of places.
@@ -113,6 +117,7 @@ impl<K: Kind<S>, S: Scope> Named<K, S> {
                 places: S::U64::new(0),
                 names: S::Usize::new(1),
                 refs: S::Usize::new(1),
+                notes: Notes::new(),
             }),
         });
         Self(Pointer {
@@ -133,6 +138,7 @@ impl<K: Kind<S>, S: Scope> Named<K, S> {
         attached(&self.0, role)
     }
 
+    #[track_caller]
     pub(crate) fn enter(&self, role: Role) -> Result<Held<K, S>, AttachError> {
         enter(self.0, role)
     }
@@ -161,6 +167,7 @@ impl<K: Kind<S>, S: Scope> Drop for Named<K, S> {
 pub(crate) struct Held<K: Kind<S>, S: Scope> {
     object: Pointer<K, S>,
     role: Role,
+    note: Note,
 }
 
 impl<K: Kind<S>, S: Scope> Held<K, S> {
@@ -182,6 +189,7 @@ impl<K: Kind<S>, S: Scope> Held<K, S> {
         Kept::new(self.object)
     }
 
+    #[track_caller]
     pub(crate) fn another(&self) -> Result<Self, AttachError> {
         enter(self.object, self.role)
     }
@@ -190,6 +198,8 @@ impl<K: Kind<S>, S: Scope> Held<K, S> {
 impl<K: Kind<S>, S: Scope> Drop for Held<K, S> {
     fn drop(&mut self) {
         let object = self.object.get();
+        // Before the place is free, so that whoever takes it finds room.
+        object.users.notes.strike(self.note);
         let one = 1 << shift(self.role);
         let mut seen = object.users.places.load(Ordering::Relaxed);
         loop {
@@ -281,6 +291,7 @@ fn attached<K: Kind<S>, S: Scope>(object: &Pointer<K, S>, role: Role) -> usize {
 }
 
 /// Takes a place. Called by somebody who holds a handle or a place (I3).
+#[track_caller]
 fn enter<K: Kind<S>, S: Scope>(
     pointer: Pointer<K, S>,
     role: Role,
@@ -292,7 +303,12 @@ fn enter<K: Kind<S>, S: Scope>(
     loop {
         if count(seen, role) >= most {
             return Err(if limit as u64 <= MOST {
-                AttachError::LimitReached { role, limit }
+                let holders = object.users.notes.holders(role);
+                AttachError::LimitReached {
+                    role,
+                    limit,
+                    holders,
+                }
             } else {
                 AttachError::TooMany
             });
@@ -311,8 +327,14 @@ fn enter<K: Kind<S>, S: Scope>(
     if seen == 0 {
         object.users.refs.fetch_add(1, Ordering::Relaxed);
     }
+    let note = if limit == usize::MAX {
+        Note::NONE
+    } else {
+        object.users.notes.note(role, Location::caller())
+    };
     Ok(Held {
         object: pointer,
         role,
+        note,
     })
 }

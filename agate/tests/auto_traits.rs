@@ -6,12 +6,12 @@ use std::rc::Rc;
 use agate::{
     Arrival, Arrivals, AttachError, Block, BlockOptions, BlockPool, BlockStats, Cancel, Capacity,
     Closed, Completion, CompletionError, CompletionPool, CompletionPort, CreateError, Drain,
-    Driver, Handle, Handler, Inbox, Inspection, LaneInspection, Limits, Local, NextError, Order,
-    OutOfBlocks, OutOfCompletions, Owner, OwnerOptions, OwnerStats, Pending, Place, Port, PortFull,
-    Private, Pumped, Queue, QueueOptions, RawBlock, Receiver, Recv, RecvError, Reservation,
-    Resolver, Role, SendError, SendTimeoutError, Sender, ShutdownError, ShutdownReport, Stream,
-    StreamError, StreamReceiver, StreamSender, TryRecvError, TrySendError, WaitAnyError, WaitError,
-    WaitMode,
+    Driver, Handle, Handler, Holders, Inbox, Inspection, LaneInspection, Limits, Local, NextError,
+    Order, OutOfBlocks, OutOfCompletions, Owner, OwnerOptions, OwnerStats, Pending, Place, Port,
+    PortFull, Private, Pumped, Queue, QueueOptions, RawBlock, Receiver, Recv, RecvError,
+    Reservation, Resolver, Role, SendError, SendTimeoutError, Sender, ShutdownError,
+    ShutdownReport, Stream, StreamError, StreamReceiver, StreamSender, TryRecvError, TrySendError,
+    WaitAnyError, WaitError, WaitMode,
 };
 
 /// A handler, and a value, that must stay on its thread.
@@ -129,6 +129,7 @@ table! {
     ShutdownReport: true true;
     ShutdownError: true false;
     Limits: true true;
+    Holders: true true;
     Capacity: true true;
     Role: true true;
     WaitMode: true true;

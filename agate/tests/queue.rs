@@ -1,14 +1,15 @@
 //! The behaviour of queues, through the public API.
 
 use std::collections::HashMap;
+use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use agate::{
-    AttachError, Capacity, Closed, CreateError, Limits, Local, RecvError, Role, Scope, SendError,
-    TryRecvError, TrySendError,
+    AttachError, Capacity, Closed, CreateError, Handle, Limits, Local, Queue, RecvError, Role,
+    Scope, SendError, TryRecvError, TrySendError,
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -25,6 +26,14 @@ impl Drop for Counted {
 
 fn both() -> [Capacity; 2] {
     [Capacity::bounded(8), Capacity::Unbounded]
+}
+
+/// Which limit was reached.
+fn full(error: Option<AttachError>) -> Option<(Role, usize)> {
+    match error {
+        Some(AttachError::LimitReached { role, limit, .. }) => Some((role, limit)),
+        _ => None,
+    }
 }
 
 #[test]
@@ -66,25 +75,19 @@ fn limits_count_attached_users_only() {
         .unwrap();
     let first = queue.attach_sender().unwrap();
     let second = first.try_clone().unwrap();
-    let full = AttachError::LimitReached {
-        role: Role::Sender,
-        limit: 2,
-    };
-    assert_eq!(queue.attach_sender().err(), Some(full));
-    assert_eq!(second.try_clone().err(), Some(full));
+    let limit = Some((Role::Sender, 2));
+    assert_eq!(full(queue.attach_sender().err()), limit);
+    assert_eq!(full(second.try_clone().err()), limit);
     assert_eq!(queue.attached(Role::Sender), 2);
     drop(first);
     let third = queue.attach_sender().unwrap();
-    assert_eq!(queue.attach_sender().err(), Some(full));
+    assert_eq!(full(queue.attach_sender().err()), limit);
     drop((second, third));
     assert_eq!(queue.attached(Role::Sender), 0);
 
     let receiver = queue.attach_receiver().unwrap();
-    let full = AttachError::LimitReached {
-        role: Role::Receiver,
-        limit: 1,
-    };
-    assert_eq!(queue.attach_receiver().err(), Some(full));
+    let limit = Some((Role::Receiver, 1));
+    assert_eq!(full(queue.attach_receiver().err()), limit);
     receiver.detach();
     assert!(queue.attach_receiver().is_ok());
 }
@@ -200,7 +203,7 @@ fn a_receiver_sees_that_all_senders_are_gone() {
 
 #[test]
 fn a_waiting_receiver_is_woken_by_each_way_the_senders_can_end() {
-    type End = fn(agate::Handle<agate::Queue<u32>>, agate::Sender<u32>);
+    type End = fn(Handle<Queue<u32>>, agate::Sender<u32>);
     let ends: [End; 2] = [
         |_queue, sender| drop(sender),
         |queue, sender| {
@@ -426,4 +429,44 @@ fn many_senders_on_many_threads_lose_nothing_and_keep_their_order() {
         assert_eq!(next.len(), threads);
         assert!(next.values().all(|&n| n == each));
     }
+}
+
+#[test]
+fn a_limit_that_is_reached_says_who_holds_the_places() {
+    let told = |queue: &Handle<Queue<u8>>| match queue.attach_sender() {
+        Err(error @ AttachError::LimitReached { holders, .. }) => {
+            let lines: Vec<u32> = holders.iter().map(Location::line).collect();
+            (lines, error.to_string())
+        }
+        _ => panic!("the limit is not reached"),
+    };
+    let queue = Local
+        .queue::<u8>(Limits::senders(2), Capacity::Unbounded)
+        .unwrap();
+    let _receiver = queue.attach_receiver().unwrap();
+    let line = line!();
+    let first = queue.attach_sender().unwrap();
+    let second = first.try_clone().unwrap();
+    let (lines, text) = told(&queue);
+    assert_eq!(lines, [line + 1, line + 2]);
+    let (begin, places) = text.split_once("; they were attached at ").unwrap();
+    assert_eq!(begin, "the limit of 2 attached senders is reached");
+    let (one, two) = places.split_once(" and ").unwrap();
+    assert!(
+        one.starts_with(file!()) && two.starts_with(file!()),
+        "{text}"
+    );
+    drop(first);
+    let third = line!() + 1;
+    let _third = queue.attach().unwrap();
+    assert_eq!(told(&queue).0, [third, line + 2]);
+    drop(second);
+
+    let many = Local
+        .queue::<u8>(Limits::senders(20), Capacity::Unbounded)
+        .unwrap();
+    let _senders: Vec<_> = (0..20).map(|_| many.attach_sender().unwrap()).collect();
+    let (lines, text) = told(&many);
+    assert_eq!(lines.len(), 8);
+    assert!(text.contains("; among them those attached at "), "{text}");
 }

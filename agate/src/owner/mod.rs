@@ -185,6 +185,7 @@ impl<H: Handler, S: Scope> Owner<H, S> {
     /// # Progress
     ///
     /// Lock-free, and without allocation once as many ports have been attached at a time as are now.
+    #[track_caller]
     pub fn attach(&self) -> Result<Port<H::Message, S>, AttachError> {
         self.handle.attach()
     }

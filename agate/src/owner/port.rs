@@ -289,6 +289,7 @@ impl<M: 'static, S: Scope> Port<M, S> {
     /// # Progress
     ///
     /// Lock-free; does not allocate when a lane is free.
+    #[track_caller]
     pub fn try_clone(&self) -> Result<Self, AttachError> {
         Ok(Self {
             tx: self.tx.try_clone()?,

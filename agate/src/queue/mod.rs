@@ -170,6 +170,7 @@ impl<T: 'static, S: Scope> Handle<Queue<T, S>, S> {
     /// # Progress
     ///
     /// Lock-free, and without allocation once as many senders have been attached at a time as are now.
+    #[track_caller]
     pub fn attach_sender(&self) -> Result<Sender<T, S>, AttachError> {
         self.attach()
     }
@@ -184,6 +185,7 @@ impl<T: 'static, S: Scope> Handle<Queue<T, S>, S> {
     /// # Progress
     ///
     /// Lock-free.
+    #[track_caller]
     pub fn attach_receiver(&self) -> Result<Receiver<T, S>, AttachError> {
         Receiver::new(self.place(Role::Receiver)?)
     }

@@ -319,6 +319,7 @@ impl<T: 'static, S: Scope> Sender<T, S> {
     /// # Progress
     ///
     /// Lock-free; does not allocate when a lane is free.
+    #[track_caller]
     pub fn try_clone(&self) -> Result<Self, AttachError> {
         Self::new(self.place().another()?)
     }

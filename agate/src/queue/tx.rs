@@ -56,6 +56,7 @@ impl<K: HasIntake<S>, S: Scope> Tx<K, S> {
         })
     }
 
+    #[track_caller]
     pub(crate) fn try_clone(&self) -> Result<Self, AttachError> {
         Self::attach(self.place.another()?)
     }

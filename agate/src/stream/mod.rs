@@ -85,6 +85,7 @@ impl<S: Scope> Handle<Stream<S>, S> {
     /// # Progress
     ///
     /// Lock-free, and without allocation once as many senders have been attached at a time as are now.
+    #[track_caller]
     pub fn attach_sender(&self) -> Result<StreamSender<S>, AttachError> {
         self.attach()
     }
@@ -98,6 +99,7 @@ impl<S: Scope> Handle<Stream<S>, S> {
     /// # Progress
     ///
     /// Lock-free.
+    #[track_caller]
     pub fn attach_receiver(&self) -> Result<StreamReceiver<S>, AttachError> {
         let place = self.place(Role::Receiver)?;
         Ok(StreamReceiver::new(place.blocks.attach_receiver()?, place))

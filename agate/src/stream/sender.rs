@@ -142,6 +142,7 @@ impl<S: Scope> StreamSender<S> {
     /// # Progress
     ///
     /// Lock-free.
+    #[track_caller]
     pub fn try_clone(&self) -> Result<Self, AttachError> {
         let place = self.place.another()?;
         Ok(Self::new(self.blocks.try_clone()?, place))
