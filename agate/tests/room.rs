@@ -97,6 +97,10 @@ fn waits_until(end: impl FnOnce(Handle<Queue<Arc<()>>>)) {
     sender.try_send(Arc::clone(&message)).unwrap();
     let other = Arc::clone(&message);
     let waiting = thread::spawn(move || sender.send_timeout(other, LONG));
+    // Before it was refused once it might send in between of what comes.
+    while queue.inspect().full == 0 {
+        thread::yield_now();
+    }
     end(queue);
     let refused = waiting.join().unwrap();
     assert!(matches!(refused, Err(SendTimeoutError::Closed(_))));

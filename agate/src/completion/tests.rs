@@ -91,7 +91,7 @@ fn a_wait_that_helps_keeps_its_time_limit() {
     let driven = Arc::new(Driven::default());
     driven.idle.store(u32::MAX, Ordering::Relaxed);
     let mut answer = Driven::ask(&driven);
-    let limit = Duration::from_millis(3);
+    let limit = Duration::from_millis(if cfg!(miri) { 500 } else { 3 });
     assert_eq!(answer.wait_timeout(limit), Err(WaitError::TimedOut));
     assert!(driven.calls.load(Ordering::Relaxed) > 1);
     driven.work.lock().unwrap().clear();

@@ -11,7 +11,7 @@ use crate::messages::measure::{Entry, Row, find, measure};
 use crate::messages::message::{Line, Message};
 use crate::messages::options::{Options, Plan, print_goals};
 use crate::messages::owner::Owner;
-use crate::messages::owner::agate::Agate as AgateOwner;
+use crate::messages::owner::agate::{Agate as AgateOwner, Batched};
 use crate::messages::owner::by_hand::{ByHand, Oneshot, SyncChannel};
 use crate::messages::owner::kameo::Kameo;
 use crate::messages::peer::{
@@ -330,7 +330,9 @@ fn owner_rows(options: &Options, plan: &Plan, all: &mut Vec<Judged>) -> Result<(
     if options.wants("tell") {
         println!("Telling an owner something, over and over\n");
         let tells = plan.scale.tells;
-        let rows: Vec<Row<Told>> = measure(&plan.turns, owners!(tell(tells)))?;
+        let mut entries = owners!(tell(tells));
+        entries.push(Entry::new(Batched::info(), move || tell::<Batched>(tells)));
+        let rows: Vec<Row<Told>> = measure(&plan.turns, entries)?;
         let handled: [Column<Told>; 1] = [("until handled", |told| told.handled)];
         println!(
             "{}",

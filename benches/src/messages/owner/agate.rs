@@ -78,3 +78,43 @@ impl<const POOLED: bool> Owner for Agate<POOLED> {
         answer.ok()?.wait_timeout(Duration::from_secs(10)).ok()
     }
 }
+
+/// So many tells are sent together.
+const BATCH: usize = 32;
+
+/// An owner that is told in batches. An ask sends first what waits.
+pub struct Batched {
+    inner: Agate<true>,
+    waiting: Vec<Add>,
+}
+
+impl Batched {
+    fn flush(&mut self) -> bool {
+        let all = self.waiting.len();
+        all == 0 || self.inner.port.send_batch(&mut self.waiting.drain(..)) == Ok(all)
+    }
+}
+
+impl Owner for Batched {
+    fn info() -> Info {
+        Info::unbounded(format!("agate owner, batches of {BATCH}"), Class::Parks)
+    }
+
+    fn start() -> Result<Self, String> {
+        Ok(Self {
+            inner: Agate::start()?,
+            waiting: Vec::with_capacity(BATCH),
+        })
+    }
+
+    #[inline]
+    fn tell(&mut self, add: u64) -> bool {
+        self.waiting.push(Add::Quietly(add));
+        self.waiting.len() < BATCH || self.flush()
+    }
+
+    #[inline]
+    fn ask(&mut self, add: u64) -> Option<u64> {
+        self.flush().then(|| self.inner.ask(add))?
+    }
+}
