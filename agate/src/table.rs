@@ -88,16 +88,27 @@ impl<E, S: Scope> Table<E, S> {
         Some(unsafe { &*entry })
     }
 
-    /// The entry at an index that was handed out; makes its chunk if nobody has yet. Lock-free.
+    /// The entry at an index that was handed out; makes its chunk if nobody has yet, and those before it, so that who
+    /// looks from the first entry on finds every entry that is there. Lock-free.
     pub(crate) fn ensure(&self, index: usize, make: impl Fn(usize) -> E) -> &E {
         let (chunk, offset) = locate(index);
         if self.chunks[chunk].load(Ordering::Acquire).is_null() {
-            self.grow(chunk, index - offset, make);
+            self.grow_to(chunk, index - offset, make);
         }
         self.get(index).expect("the chunk was made above")
     }
 
     #[cold]
+    fn grow_to(&self, chunk: usize, base: usize, make: impl Fn(usize) -> E) {
+        // Whoever was given an index in one of these may not have come to making it.
+        for earlier in
+            (0..chunk).filter(|&chunk| self.chunks[chunk].load(Ordering::Acquire).is_null())
+        {
+            self.grow(earlier, FIRST * ((1 << earlier) - 1), &make);
+        }
+        self.grow(chunk, base, make);
+    }
+
     fn grow(&self, chunk: usize, base: usize, make: impl Fn(usize) -> E) {
         let entries: Box<[E]> = (0..FIRST << chunk)
             .map(|offset| make(base + offset))
