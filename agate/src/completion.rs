@@ -204,10 +204,18 @@ impl<T, S: Scope> Future for Completion<T, S> {
     type Output = Result<T, CompletionError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.help_all();
+        let helped = self.help_some();
         if let Some(slot) = self.unresolved() {
             let waiter = Waiter::Task(context.waker().clone());
             if self.leave_waiter(slot, waiter).is_none() {
+                // What is left to be driven wakes nobody, so the task must come again: after the others that its
+                // executor has.
+                if matches!(
+                    helped,
+                    Some(Helped::More | Helped::Busy | Helped::Idle(Some(_)))
+                ) {
+                    context.waker().wake_by_ref();
+                }
                 return Poll::Pending;
             }
         }

@@ -332,7 +332,8 @@ pub trait Scope: sealed::Home + Drives + Copy + Debug + 'static {
 /// [`Private`] carries every type, [`Local`] every type that may be sent to another thread.
 pub trait Carries<T>: Scope + Moves<T> {}
 
-/// One thread. Objects in it cost no atomic operation, and cannot leave their thread.
+/// One thread. Objects in it cannot leave their thread, and use cells where those of [`Local`] use atomics (but for queues
+/// in total order, ports of completions, and the end of an owner).
 ///
 /// Nothing can come from elsewhere while the thread waits, so waiting for what is not there returns at once with
 /// `WouldStall`.

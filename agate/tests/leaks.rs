@@ -387,3 +387,26 @@ fn what_an_owner_that_panics_has_not_handled_is_dropped_and_answered() {
     assert!(told.iter().next().is_none(), "the handler is dropped");
     assert!(port.send(Tell::Number(1)).is_err());
 }
+
+/// The room of a bounded lane comes back also when the round that emptied it was forgotten.
+#[test]
+fn a_lane_that_a_forgotten_drain_has_emptied_has_room_again() {
+    for by_next_receiver in [false, true] {
+        let queue = Local
+            .queue::<u32>(Limits::senders(1), Capacity::bounded(4))
+            .unwrap();
+        let sender = queue.attach_sender().unwrap();
+        let mut receiver = queue.attach_receiver().unwrap();
+        assert_eq!(sender.try_send_batch(&mut (0..4)), Ok(4));
+        let mut drain = receiver.drain();
+        assert_eq!(drain.by_ref().take(4).count(), 4);
+        std::mem::forget(drain);
+        if by_next_receiver {
+            receiver.detach();
+            receiver = queue.attach_receiver().unwrap();
+        }
+        assert!(receiver.try_recv().is_err(), "nothing comes twice");
+        sender.try_send(4).unwrap();
+        assert_eq!(receiver.try_recv(), Ok(4));
+    }
+}

@@ -534,3 +534,52 @@ fn an_answer_that_nobody_waits_for_keeps_nothing_of_the_owner_once_it_is_dropped
     drop(answer);
     assert_eq!(Arc::strong_count(&inside), 1);
 }
+
+/// Keeps itself busy for ever, once it has a port to itself.
+struct Ticking(Option<Port<Tick>>);
+
+enum Tick {
+    Begin(Port<Tick>),
+    Again,
+    Ask(Resolver<u32>),
+}
+
+impl Handler for Ticking {
+    type Message = Tick;
+
+    fn handle(&mut self, message: Tick) {
+        match message {
+            Tick::Begin(port) => {
+                port.send(Tick::Again).unwrap();
+                self.0 = Some(port);
+            }
+            Tick::Again => {
+                if let Some(port) = &self.0 {
+                    // Closed at the end.
+                    let _ = port.send(Tick::Again);
+                }
+            }
+            Tick::Ask(asker) => asker.resolve(7),
+        }
+    }
+}
+
+/// A poll helps a bounded number of times, and has its task come again; else a busy owner would keep an executor for ever.
+#[test]
+fn an_answer_of_an_owner_that_is_always_busy_can_be_awaited() {
+    let options = OwnerOptions::named("ticking")
+        .driven_by(Driver::Users)
+        .help_at_most(4);
+    let owner = Local.owner_from(options, Ticking(None)).unwrap();
+    let port = owner.attach().unwrap();
+    port.send_and_help(Tick::Begin(port.try_clone().unwrap()))
+        .unwrap();
+    let answer = port.ask(Tick::Ask).unwrap();
+    assert_eq!(futures::executor::block_on(answer), Ok(7));
+    let (called, calls) = mpsc::channel();
+    let answer = port.ask(Tick::Ask).unwrap();
+    answer.on_done(move |outcome| called.send(outcome).unwrap());
+    while calls.try_recv().is_err() {
+        port.help();
+    }
+}

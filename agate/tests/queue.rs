@@ -470,3 +470,16 @@ fn a_limit_that_is_reached_says_who_holds_the_places() {
     assert_eq!(lines.len(), 8);
     assert!(text.contains("; among them those attached at "), "{text}");
 }
+
+/// A receiver that polls does not wait for its interval to learn that nobody is left.
+#[test]
+fn a_receiver_that_polls_sees_the_last_sender_go_at_once() {
+    let options = agate::QueueOptions::new(Capacity::Unbounded)
+        .wait_mode(agate::WaitMode::Poll(Duration::from_secs(3600)));
+    let queue = Local.queue_with::<u32>(options).unwrap();
+    let sender = queue.attach_sender().unwrap();
+    let mut receiver = queue.attach_receiver().unwrap();
+    let waiting = thread::spawn(move || receiver.recv_timeout(LONG));
+    drop(sender);
+    assert_eq!(waiting.join().unwrap(), Err(RecvError::Disconnected));
+}

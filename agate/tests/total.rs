@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use agate::{
-    AttachError, Capacity, Carries, Handle, Limits, Local, Order, Private, Queue, QueueOptions,
-    RecvError, Role, Scope, SendError, SendTimeoutError, TryRecvError, TrySendError,
+    AttachError, Capacity, Carries, CreateError, Handle, Limits, Local, Order, Private, Queue,
+    QueueOptions, RecvError, Role, Scope, SendError, SendTimeoutError, TryRecvError, TrySendError,
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -270,4 +270,43 @@ fn receivers_can_be_awaited() {
     drop(sender);
     tasks.into_iter().for_each(|task| task.join().unwrap());
     assert_eq!(sums.lock().unwrap().iter().sum::<u32>(), expected);
+}
+
+#[test]
+fn a_capacity_that_no_memory_holds_is_refused() {
+    for messages in [1 << 60, usize::MAX] {
+        let options = QueueOptions::new(Capacity::bounded(messages)).order(Order::Total);
+        let refused = Local.queue_with::<()>(options).err();
+        assert!(
+            matches!(refused, Some(CreateError::TooLarge)),
+            "{refused:?}"
+        );
+        let refused = Local.queue_with::<u8>(options).err();
+        assert!(
+            matches!(refused, Some(CreateError::TooLarge)),
+            "{refused:?}"
+        );
+    }
+}
+
+/// Panics when it is dropped.
+struct Bomb(Arc<AtomicUsize>);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        panic!("dropped");
+    }
+}
+
+#[test]
+fn a_message_that_panics_when_dropped_keeps_no_other_from_being_dropped() {
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let queue = total::<Bomb, _>(Local, Capacity::bounded(4), 1);
+    let sender = queue.attach_sender().unwrap();
+    for _ in 0..4 {
+        assert!(sender.try_send(Bomb(Arc::clone(&dropped))).is_ok());
+    }
+    drop((sender, queue));
+    assert_eq!(dropped.load(Ordering::Relaxed), 4);
 }

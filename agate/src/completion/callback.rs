@@ -98,6 +98,9 @@ impl<T: 'static, S: Scope> Completion<T, S> {
     /// the resolver's thread from its work, so it should be short. A panic in it is reported by the panic hook and ends
     /// there.
     ///
+    /// An owner that its users drive does not drive itself: if another user is at it just now, the callback may have to
+    /// wait until somebody sends, helps or waits again.
+    ///
     /// A callback of at most two words (an `Arc` and a number, say) is kept in the slot; a bigger one is boxed.
     ///
     /// # Progress
@@ -125,7 +128,7 @@ impl<T: 'static, S: Scope> Completion<T, S> {
 
     /// As [`on_done`](Self::on_done), for a callback that may go where the outcome goes.
     pub(super) fn call<F: FnOnce(Outcome<T>) + 'static>(mut self, callback: F) {
-        self.help_all();
+        self.help_some();
         let callback = Callback::new(callback);
         let Some(slot) = self.unresolved() else {
             return callback.run(self.outcome());

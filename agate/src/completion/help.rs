@@ -211,8 +211,15 @@ impl<T, S: Scope> Completion<T, S> {
         (!self.is_done()).then(|| helper.help())
     }
 
-    /// Helps until the outcome is there or there is nothing to help with.
-    pub(super) fn help_all(&self) {
-        while self.help() == Some(Helped::More) {}
+    /// Helps a few times, until the outcome is there or there is nothing to help with.
+    pub(super) fn help_some(&self) -> Option<Helped> {
+        let mut helped = None;
+        for _ in 0..4 {
+            helped = self.help();
+            if helped != Some(Helped::More) {
+                break;
+            }
+        }
+        helped
     }
 }

@@ -189,7 +189,8 @@ impl<S: Scope> Help for Several<S> {
 /// A helper for all that these have, if any has one.
 fn helper_of<T, S: Scope>(parts: &[Completion<T, S>]) -> Option<Helper<S>> {
     let mut several: Vec<Helper<S>> = Vec::new();
-    for helper in parts.iter().filter_map(|part| part.helper.as_ref()) {
+    let pending = parts.iter().filter(|part| !part.is_done());
+    for helper in pending.filter_map(|part| part.helper.as_ref()) {
         if !several.iter().any(|known| known.is_same(helper)) {
             several.push(helper.clone());
         }

@@ -276,6 +276,10 @@ impl<T, S: Scope> CompletionPort<T, S> {
             .helpers
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if self.watched() <= 1 {
+            // Of those before, nothing is awaited any more.
+            helpers.clear();
+        }
         if !helpers.iter().any(|known| known.is_same(&helper)) {
             helpers.push(helper);
         }
@@ -379,6 +383,7 @@ impl<T, S: Scope> CompletionPort<T, S> {
             }
             // Nobody can watch meanwhile: the port is ours alone.
             if self.watched() == 0 {
+                self.helpers().clear();
                 return Err(NextError::Idle);
             }
             if let Some(deadline) = deadline.take() {

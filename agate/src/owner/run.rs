@@ -12,6 +12,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::attach::Place;
+use crate::caught;
 use crate::completion::Resolver;
 use crate::owner::Handler;
 use crate::owner::drive::{Batch, Counts, Exit, batch, end};
@@ -41,18 +42,13 @@ pub(crate) fn run_making<H: Handler, F: FnOnce() -> H, S: Scope>(make: F, job: J
     let Ok(place) = place.downcast::<Place<Inbox<H::Message, S>, S>>() else {
         unreachable!("a job is made of the place in the inbox of its own owner");
     };
-    let make = move || {
-        if let Some(hook) = hook {
-            hook();
-        }
-        make()
-    };
-    run(*place, make, exit);
+    run(*place, hook, make, exit);
 }
 
 /// The whole life of an owner's thread.
 fn run<H: Handler, S: Scope>(
     place: Place<Inbox<H::Message, S>, S>,
+    hook: Option<Box<dyn FnOnce() + Send>>,
     make: impl FnOnce() -> H,
     exit: Resolver<Exit>,
 ) {
@@ -61,9 +57,18 @@ fn run<H: Handler, S: Scope>(
     let mut panic = None;
 
     let verdict = Verdict::handling();
-    let mut handler = catch_unwind(AssertUnwindSafe(make))
-        .map_err(|payload| panic = Some(payload))
-        .ok();
+    let mut handler = None;
+    match hook.map_or(Ok(()), |hook| catch_unwind(AssertUnwindSafe(hook))) {
+        Ok(()) => match catch_unwind(AssertUnwindSafe(make)) {
+            Ok(made) => handler = Some(made),
+            Err(payload) => panic = Some(payload),
+        },
+        Err(payload) => {
+            panic = Some(payload);
+            // It may hold the handler, whose drop may panic in its turn.
+            caught::run(|| drop(make));
+        }
+    }
     if let Some(handler) = &mut handler {
         let served = catch_unwind(AssertUnwindSafe(|| {
             serve(handler, &place, &mut rx, &mut counts);

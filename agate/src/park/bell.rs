@@ -50,6 +50,11 @@ pub trait Bell: Debug {
         self.answer(self.after_publish())
     }
 
+    /// As `ring`, and wakes a receiver that polls too.
+    fn nudge(&self) {
+        self.ring();
+    }
+
     /// Closes and wakes the receiver, whatever its mode. Returns whether this call was the first.
     fn close(&self) -> bool;
 

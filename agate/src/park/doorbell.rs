@@ -212,6 +212,13 @@ impl Bell for Doorbell {
         word & CLOSED != 0
     }
 
+    fn nudge(&self) {
+        self.ring();
+        if let WaitMode::Poll(_) = self.mode {
+            self.wake_threads();
+        }
+    }
+
     fn close(&self) -> bool {
         let before = self.word.swap(CLOSED, Ordering::AcqRel);
         self.wake_threads();

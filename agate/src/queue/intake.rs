@@ -88,7 +88,7 @@ impl<T, S: Scope> Intake<T, S> {
 
     /// Wakes the receiver if it sleeps, so that it looks at what has changed.
     pub(crate) fn nudge(&self) {
-        self.bell.ring();
+        self.bell.nudge();
     }
 
     /// Wakes the senders that wait for room, so that they look at what has changed.

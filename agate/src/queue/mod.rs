@@ -78,7 +78,14 @@ impl<T: 'static, S: Scope> Queue<T, S> {
             if messages == 0 {
                 return Err(CreateError::ZeroCapacity);
             }
-            slots::layout::<T>(messages).ok_or(CreateError::TooLarge)?;
+            // In total order each message has a stamp beside it.
+            let fits = match options.order {
+                Order::Total => slots::layout::<(usize, T)>(messages).is_some(),
+                Order::PerSender => slots::layout::<T>(messages).is_some(),
+            };
+            if !fits {
+                return Err(CreateError::TooLarge);
+            }
         }
         Ok(Self::with_checked(options))
     }

@@ -83,7 +83,10 @@ impl<T, S: Scope> Rx<T, S> {
             let Some(lane) = intake.lanes.get(self.entries.len()) else {
                 break;
             };
+            // A receiver before this one may have forgotten a round.
             // SAFETY: the caller is the only receiver.
+            unsafe { lane.release() };
+            // SAFETY: as above.
             let head = unsafe { lane.head() };
             self.entries.push(Entry {
                 lane: NonNull::from(lane),
@@ -216,9 +219,14 @@ impl<T, S: Scope> Entry<T, S> {
         }
         // SAFETY: as above.
         self.ready = unsafe { lane.ready() };
-        // After a round that was forgotten it was less.
         // SAFETY: as above.
-        self.head = unsafe { lane.head() };
+        let head = unsafe { lane.head() };
+        if head != self.head {
+            // A round was forgotten, and has not told the sender what room it made.
+            self.head = head;
+            // SAFETY: as above.
+            unsafe { lane.release() };
+        }
         self.ready.count != 0
     }
 

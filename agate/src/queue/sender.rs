@@ -79,13 +79,15 @@ impl<T: 'static, S: Scope> Sender<T, S> {
         if place.intake.is_retired() {
             return Err(AttachError::Closed);
         }
-        place.had_sender.store(true, Ordering::Release);
         if place.total.is_none() {
-            return Tx::attach(place).map(|tx| Self { way: Way::Lane(tx) });
+            let tx = Tx::attach(place)?;
+            tx.object().had_sender.store(true, Ordering::Release);
+            return Ok(Self { way: Way::Lane(tx) });
         }
         if place.intake.is_closed() {
             return Err(AttachError::Closed);
         }
+        place.had_sender.store(true, Ordering::Release);
         let way = Way::Total(Shared {
             place,
             not_sync: PhantomData,
@@ -134,7 +136,8 @@ impl<T: 'static, S: Scope> Sender<T, S> {
     /// # Progress
     ///
     /// Wait-free, except that it wakes the receiver if that sleeps (a system call that does not wait), and that an
-    /// unbounded lane may allocate a segment.
+    /// unbounded lane may allocate a segment. In [total order](crate::Order::Total) it may spin behind a thread that
+    /// was stopped in the middle of the same.
     #[inline]
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         self.send_one(message).map_err(|refused| match refused {
@@ -269,6 +272,9 @@ impl<T: 'static, S: Scope> Sender<T, S> {
 
     /// Sends as many messages as there is room for, and publishes them together. Returns how many; the rest stay in
     /// the iterator.
+    ///
+    /// An iterator that itself sends through this very sender may fill the lane: a message that it gives after that is
+    /// dropped, since there is nowhere to put it. What it sent is part of the number.
     ///
     /// # Errors
     ///

@@ -25,8 +25,8 @@ enum Items<T> {
 
 /// One queue for all.
 ///
-/// `room` counts free places down before a message is put in, and up after one was taken out: so whoever got a place
-/// finds it, and a batch never takes a message from its iterator that has nowhere to go.
+/// A sender takes a place before it puts a message in, and a receiver gives it back after it took the message out: so
+/// whoever got a place finds it, and a batch never takes a message from its iterator that has nowhere to go.
 pub(crate) struct Total<T, S: Scope> {
     items: Items<T>,
     capacity: usize,
@@ -113,8 +113,8 @@ impl<T, S: Scope> Total<T, S> {
         match &self.items {
             Items::Array(items) => {
                 let mut message = message;
-                // A receiver that has taken a message out gives its place back after the array's slot is free, so
-                // there is always a slot for a place.
+                // There is a slot for each place, but another receiver may have been stopped in the middle of freeing
+                // the one whose turn it is.
                 while let Err(back) = items.push(message) {
                     message = back;
                     crate::sync::spin_loop();
@@ -214,6 +214,12 @@ impl<T, S: Scope> Total<T, S> {
             caught::run(|| drop(message));
         }
         count
+    }
+}
+
+impl<T, S: Scope> Drop for Total<T, S> {
+    fn drop(&mut self) {
+        self.discard();
     }
 }
 
