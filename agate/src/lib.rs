@@ -68,7 +68,7 @@
 //! | [`Local`] | the threads of a process | [`Send`] and `'static` | parks |
 //! | [`Private`] | one thread | `'static` | says `WouldStall` at once: nobody else could bring it |
 //!
-//! In [`Private`] nothing is atomic, and nothing can leave its thread: that does not compile.
+//! In [`Private`] cells take the place of atomics, and nothing can leave its thread: that does not compile.
 //!
 //! # Names that can be relied on
 //!

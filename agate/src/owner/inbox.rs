@@ -10,6 +10,8 @@ use std::fmt;
 use crate::attach::{Place, Role};
 use crate::completion::{Helped, Passes};
 use crate::error::AttachError;
+use crate::handle::Handle;
+use crate::inspect::Inspection;
 use crate::kind::Kind;
 use crate::object::Kept;
 use crate::owner::Pending;
@@ -135,6 +137,44 @@ impl<M: 'static, S: Scope> HasIntake<S> for Inbox<M, S> {
     #[inline(always)]
     fn intake(&self) -> &Intake<M, S> {
         &self.intake
+    }
+}
+
+impl<M: 'static, S: Scope> Handle<Inbox<M, S>, S> {
+    /// What the inbox looks like now: who is attached, what waits, what was counted.
+    ///
+    /// # Progress
+    ///
+    /// Allocates; looks at every lane.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Handler, Local, Pending, Scope};
+    /// use std::time::Duration;
+    /// # struct Sum(u64);
+    /// # impl Handler for Sum {
+    /// #     type Message = u64;
+    /// #     fn handle(&mut self, n: u64) {
+    /// #         self.0 += n;
+    /// #     }
+    /// # }
+    ///
+    /// let sum = Local.owner("sum", Sum(0))?;
+    /// let inbox = sum.handle();
+    /// sum.attach()?.send(7)?;
+    /// sum.shutdown(Pending::Drain, Duration::from_secs(10))?;
+    /// let seen = inbox.inspect();
+    /// assert_eq!((seen.sent, seen.received, seen.waiting, seen.closed), (1, 1, 0, true));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn inspect(&self) -> Inspection {
+        let mut seen = Inspection::new(Inbox::<M, S>::NAME, self.limits());
+        self.object().intake.inspect(&mut seen);
+        seen.senders = self.attached(Role::Sender);
+        seen.receivers = self.attached(Role::Receiver);
+        seen
     }
 }
 

@@ -83,7 +83,12 @@ impl<T: 'static, S: Scope> Queue<T, S> {
                 Order::Total => slots::layout::<(usize, T)>(messages).is_some(),
                 Order::PerSender => slots::layout::<T>(messages).is_some(),
             };
-            if !fits {
+            // The memory of lanes is asked for when they are attached; here it is needed at once.
+            let there = || {
+                let mut probe = Vec::<(usize, T)>::new();
+                options.order == Order::PerSender || probe.try_reserve_exact(messages).is_ok()
+            };
+            if !fits || !there() {
                 return Err(CreateError::TooLarge);
             }
         }

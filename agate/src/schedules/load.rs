@@ -160,7 +160,7 @@ pub(super) fn come_and_go(inbox: &Handle<Inbox<Tell>>, ledger: &Ledger, user: us
         let Ok(mut answer) = port.ask(|asker| Tell::Ask(ask, asker)) else {
             continue;
         };
-        match port.wait_timeout(&mut answer, LONG) {
+        match answer.wait_timeout(LONG) {
             Ok(answer) => assert!(answer == number + 1 && ledger.was_handled(answer)),
             Err(WaitError::Failed(_)) => assert!(!ledger.was_handled(number + 1)),
             Err(error) => panic!("an answer neither came nor failed: {error}"),
