@@ -26,7 +26,7 @@ use crate::holders::{Note, Notes};
 use crate::kind::Kind;
 use crate::scope::Scope;
 use crate::sync::Line;
-use crate::sync::atomic::{Ordering, fence};
+use crate::sync::atomic::Ordering;
 use crate::words::{Number, Word};
 
 /// An object and everything that is counted about it.
@@ -96,9 +96,8 @@ impl<K: Kind<S>, S: Scope> Pointer<K, S> {
     ///
     /// It was the caller's, and the caller does not use the object afterwards.
     unsafe fn release(self) {
-        if self.get().users.refs.fetch_sub(1, Ordering::Release) == 1 {
-            // What the others did to the object happens before its end.
-            fence(Ordering::Acquire);
+        // Acquire: what the others did to the object happens before its end.
+        if self.get().users.refs.fetch_sub(1, Ordering::AcqRel) == 1 {
             // SAFETY: I1: nobody else uses the object, which came from a box.
             drop(unsafe { Box::from_raw(self.object.as_ptr()) });
         }
