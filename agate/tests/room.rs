@@ -98,7 +98,9 @@ fn waits_until(end: impl FnOnce(Handle<Queue<Arc<()>>>)) {
     let other = Arc::clone(&message);
     let waiting = thread::spawn(move || sender.send_timeout(other, LONG));
     // Before it was refused once it might send in between of what comes.
+    let deadline = std::time::Instant::now() + LONG;
     while queue.inspect().full == 0 {
+        assert!(std::time::Instant::now() < deadline, "nobody sends");
         thread::yield_now();
     }
     end(queue);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use agate::{
     AttachError, Capacity, Carries, CreateError, Handle, Limits, Local, Order, Private, Queue,
@@ -222,7 +222,9 @@ fn a_sender_waits_for_room_and_sees_the_end() {
         sender.send_timeout(3, LONG)
     });
     assert_eq!(receiver.recv_timeout(LONG), Ok(1));
+    let deadline = Instant::now() + LONG;
     while queue.inspect().sent < 2 {
+        assert!(Instant::now() < deadline, "nobody sends");
         thread::yield_now();
     }
     // The queue is full again, with nobody left to make room.

@@ -11,7 +11,7 @@ Usage: cargo xtask COMMAND
                                run the bench NAME (commands, latency, queue, regressions) with ARGS
   check                        the quick part of test: fmt, clippy, the rules of the house
   check --deep [PROOF]         check, and the proofs of the core that take long: loom with larger bounds, shuttle, Miri,
-                               sanitizers, more random cases, few processors, other systems; about 20 minutes on two
+                               sanitizers, more random cases, few processors, other systems; half an hour or more on two
                                processors. With PROOF, only those whose name begins so. What it needs of nightly Rust
                                it installs by rustup
 
