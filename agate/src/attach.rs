@@ -53,6 +53,7 @@ pub struct Place<K: Kind<S>, S: Scope = Local> {
 }
 
 impl<K: Kind<S>, S: Scope> Place<K, S> {
+    #[inline(always)]
     pub(crate) fn new(held: Held<K, S>) -> Self {
         Self { held }
     }
@@ -92,6 +93,7 @@ impl<K: Kind<S>, S: Scope> Place<K, S> {
     ///
     /// Lock-free.
     #[track_caller]
+    #[inline]
     pub fn another(&self) -> Result<Self, AttachError> {
         self.held.another().map(Self::new)
     }

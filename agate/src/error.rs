@@ -78,7 +78,7 @@ impl std::error::Error for CreateError {
 /// assert!(queue.attach_sender().is_ok());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AttachError {
     /// As many users of this role as the limit allows are attached; try again when one has detached.

@@ -127,6 +127,7 @@ impl<K: Kind<S>, S: Scope> Handle<K, S> {
     ///
     /// Lock-free, and without allocation once as many users have been attached at a time as are now.
     #[track_caller]
+    #[inline(always)]
     pub fn attach(&self) -> Result<K::User, AttachError> {
         K::attach(self.place(K::ROLE)?)
     }
@@ -141,6 +142,7 @@ impl<K: Kind<S>, S: Scope> Handle<K, S> {
     ///
     /// Lock-free.
     #[track_caller]
+    #[inline]
     pub fn place(&self, role: Role) -> Result<Place<K, S>, AttachError> {
         self.object.enter(role).map(Place::new)
     }

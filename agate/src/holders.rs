@@ -36,8 +36,9 @@ use crate::words::Word;
 /// assert_eq!(lines, [here]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct Holders([Option<&'static Location<'static>>; MOST]);
+#[derive(Clone, Default, PartialEq, Eq)]
+// In a box, so that the result of an attach is small and returned in no time: this alone is what a refusal costs more.
+pub struct Holders(Box<[&'static Location<'static>]>);
 
 /// So many are told.
 const MOST: usize = 8;
@@ -45,7 +46,7 @@ const MOST: usize = 8;
 impl Holders {
     /// The places in the source.
     pub fn iter(&self) -> impl Iterator<Item = &'static Location<'static>> {
-        self.0.into_iter().flatten()
+        self.0.iter().copied()
     }
 }
 
@@ -84,6 +85,17 @@ pub(crate) struct Note(u8);
 
 impl Note {
     pub(crate) const NONE: Self = Self(u8::MAX);
+
+    #[inline(always)]
+    pub(crate) const fn number(self) -> u8 {
+        self.0
+    }
+
+    /// The note with that number.
+    #[inline(always)]
+    pub(crate) const fn of_number(number: u8) -> Self {
+        Self(number)
+    }
 }
 
 fn tag(role: Role) -> usize {
@@ -116,6 +128,7 @@ impl<S: Scope> Notes<S> {
     }
 
     /// Strikes out what was noted. Called once for each note.
+    #[inline(always)]
     pub(crate) fn strike(&self, note: Note) {
         if let Some(slot) = self.0.get(usize::from(note.0)) {
             slot.store(ptr::null_mut(), Ordering::Relaxed);
@@ -124,7 +137,6 @@ impl<S: Scope> Notes<S> {
 
     /// Those of a role.
     pub(crate) fn holders(&self, role: Role) -> Holders {
-        let mut holders = Holders::default();
         let noted = self.0.iter().filter_map(|slot| {
             let noted = slot.load(Ordering::Relaxed);
             let location = noted.map_addr(|address| address & !3);
@@ -134,9 +146,6 @@ impl<S: Scope> Notes<S> {
             // SAFETY: I1.
             Some(unsafe { &*location.cast_const() })
         });
-        for (holder, location) in holders.0.iter_mut().zip(noted) {
-            *holder = Some(location);
-        }
-        holders
+        Holders(noted.take(MOST).collect())
     }
 }

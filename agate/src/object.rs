@@ -138,6 +138,7 @@ impl<K: Kind<S>, S: Scope> Named<K, S> {
     }
 
     #[track_caller]
+    #[inline(always)]
     pub(crate) fn enter(&self, role: Role) -> Result<Held<K, S>, AttachError> {
         enter(self.0, role)
     }
@@ -163,10 +164,36 @@ impl<K: Kind<S>, S: Scope> Drop for Named<K, S> {
 }
 
 /// One place in a role.
+///
+/// Two words, so that it travels in registers.
 pub(crate) struct Held<K: Kind<S>, S: Scope> {
     object: Pointer<K, S>,
-    role: Role,
-    note: Note,
+    place: Taken,
+}
+
+/// As what a place was taken, and where that was noted.
+#[derive(Clone, Copy)]
+struct Taken(usize);
+
+impl Taken {
+    #[inline(always)]
+    fn new(role: Role, note: Note) -> Self {
+        Self(usize::from(note.number()) << 2 | role as usize)
+    }
+
+    #[inline(always)]
+    fn role(self) -> Role {
+        match self.0 & 3 {
+            0 => Role::Sender,
+            1 => Role::Receiver,
+            _ => Role::User,
+        }
+    }
+
+    #[inline(always)]
+    fn note(self) -> Note {
+        Note::of_number((self.0 >> 2) as u8)
+    }
 }
 
 impl<K: Kind<S>, S: Scope> Held<K, S> {
@@ -176,7 +203,7 @@ impl<K: Kind<S>, S: Scope> Held<K, S> {
     }
 
     pub(crate) fn role(&self) -> Role {
-        self.role
+        self.place.role()
     }
 
     pub(crate) fn attached(&self, role: Role) -> usize {
@@ -189,21 +216,24 @@ impl<K: Kind<S>, S: Scope> Held<K, S> {
     }
 
     #[track_caller]
+    #[inline(always)]
     pub(crate) fn another(&self) -> Result<Self, AttachError> {
-        enter(self.object, self.role)
+        enter(self.object, self.role())
     }
 }
 
 impl<K: Kind<S>, S: Scope> Drop for Held<K, S> {
+    #[inline]
     fn drop(&mut self) {
         let object = self.object.get();
+        let role = self.role();
         // Before the place is free, so that whoever takes it finds room.
-        object.users.notes.strike(self.note);
-        let one = 1 << shift(self.role);
+        object.users.notes.strike(self.place.note());
+        let one = 1 << shift(role);
         let mut seen = object.users.places.load(Ordering::Relaxed);
         loop {
             // Only the last of a role has something to do when it is out, and must keep the object for that.
-            let guard = (count(seen, self.role) == 1).then(|| self.keep());
+            let guard = (count(seen, role) == 1).then(|| self.keep());
             match object.users.places.compare_exchange(
                 seen,
                 seen - one,
@@ -216,7 +246,7 @@ impl<K: Kind<S>, S: Scope> Drop for Held<K, S> {
                         unsafe { self.object.release() };
                     }
                     if guard.is_some() {
-                        object.kind.vacated(self.role);
+                        object.kind.vacated(role);
                     }
                     return;
                 }
@@ -291,29 +321,33 @@ fn attached<K: Kind<S>, S: Scope>(object: &Pointer<K, S>, role: Role) -> usize {
 
 /// Takes a place. Called by somebody who holds a handle or a place (I3).
 #[track_caller]
+#[inline(always)]
 fn enter<K: Kind<S>, S: Scope>(
     pointer: Pointer<K, S>,
     role: Role,
 ) -> Result<Held<K, S>, AttachError> {
-    let object = pointer.get();
-    let limit = object.limits.of(role);
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).min(MOST);
-    let mut seen = object.users.places.load(Ordering::Relaxed);
+    let limit = pointer.get().limits.of(role);
+    let note = (limit != usize::MAX).then(Location::caller);
+    try_enter(pointer, role, limit, note).ok_or_else(|| refusal(pointer, role, limit))
+}
+
+/// Takes a place where one is free, and notes the location.
+#[inline]
+fn try_enter<K: Kind<S>, S: Scope>(
+    pointer: Pointer<K, S>,
+    role: Role,
+    limit: usize,
+    location: Option<&'static Location<'static>>,
+) -> Option<Held<K, S>> {
+    let users = &pointer.get().users;
+    let most = (limit as u64).min(MOST);
+    let mut seen = users.places.load(Ordering::Relaxed);
     loop {
         if count(seen, role) >= most {
-            return Err(if limit as u64 <= MOST {
-                let holders = object.users.notes.holders(role);
-                AttachError::LimitReached {
-                    role,
-                    limit,
-                    holders,
-                }
-            } else {
-                AttachError::TooMany
-            });
+            return None;
         }
         // Acquire pairs with the release of a leaver: whatever it did is visible to who takes its place.
-        match object.users.places.compare_exchange_weak(
+        match users.places.compare_exchange_weak(
             seen,
             seen + (1 << shift(role)),
             Ordering::AcqRel,
@@ -324,16 +358,25 @@ fn enter<K: Kind<S>, S: Scope>(
         }
     }
     if seen == 0 {
-        object.users.refs.fetch_add(1, Ordering::Relaxed);
+        users.refs.fetch_add(1, Ordering::Relaxed);
     }
-    let note = if limit == usize::MAX {
-        Note::NONE
-    } else {
-        object.users.notes.note(role, Location::caller())
-    };
-    Ok(Held {
+    let note = location.map_or(Note::NONE, |location| users.notes.note(role, location));
+    Some(Held {
         object: pointer,
-        role,
-        note,
+        place: Taken::new(role, note),
     })
+}
+
+/// Why there is no place.
+#[cold]
+#[inline(never)]
+fn refusal<K: Kind<S>, S: Scope>(pointer: Pointer<K, S>, role: Role, limit: usize) -> AttachError {
+    if limit as u64 > MOST {
+        return AttachError::TooMany;
+    }
+    AttachError::LimitReached {
+        role,
+        limit,
+        holders: pointer.get().users.notes.holders(role),
+    }
 }

@@ -144,6 +144,7 @@ impl<T: 'static, S: Scope> Kind<S> for Queue<T, S> {
     const ROLE: Role = Role::Sender;
     type User = Sender<T, S>;
 
+    #[inline(always)]
     fn attach(place: Place<Self, S>) -> Result<Sender<T, S>, AttachError> {
         Sender::new(place)
     }
@@ -183,6 +184,7 @@ impl<T: 'static, S: Scope> Handle<Queue<T, S>, S> {
     ///
     /// Lock-free, and without allocation once as many senders have been attached at a time as are now.
     #[track_caller]
+    #[inline(always)]
     pub fn attach_sender(&self) -> Result<Sender<T, S>, AttachError> {
         self.attach()
     }

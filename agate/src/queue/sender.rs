@@ -75,6 +75,7 @@ impl<T: 'static, S: Scope> Shared<T, S> {
 }
 
 impl<T: 'static, S: Scope> Sender<T, S> {
+    #[inline(always)]
     pub(crate) fn new(place: Place<Queue<T, S>, S>) -> Result<Self, AttachError> {
         if place.intake.is_retired() {
             return Err(AttachError::Closed);
