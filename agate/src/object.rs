@@ -327,8 +327,9 @@ fn enter<K: Kind<S>, S: Scope>(
     role: Role,
 ) -> Result<Held<K, S>, AttachError> {
     let limit = pointer.get().limits.of(role);
-    let note = (limit != usize::MAX).then(Location::caller);
-    try_enter(pointer, role, limit, note).ok_or_else(|| refusal(pointer, role, limit))
+    let here = Location::caller();
+    let noted = (limit != usize::MAX).then_some(here);
+    try_enter(pointer, role, limit, noted).ok_or_else(|| refusal(pointer, role, limit))
 }
 
 /// Takes a place where one is free, and notes the location.

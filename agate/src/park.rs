@@ -13,6 +13,7 @@ mod linux;
 mod modelled;
 #[cfg(any(not(target_os = "linux"), loom, shuttle))]
 mod portable;
+mod ready;
 mod task;
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
@@ -32,6 +33,7 @@ use modelled::Parker;
 pub(crate) use modelled::Unparker;
 #[cfg(any(not(target_os = "linux"), loom, shuttle))]
 use portable::Sleeper;
+pub(crate) use ready::{Looks, Ready};
 #[cfg(not(any(loom, shuttle)))]
 use threads::Parker;
 #[cfg(not(any(loom, shuttle)))]

@@ -434,7 +434,7 @@ fn many_senders_on_many_threads_lose_nothing_and_keep_their_order() {
 #[test]
 fn a_limit_that_is_reached_says_who_holds_the_places() {
     let told = |queue: &Handle<Queue<u8>>| match queue.attach_sender() {
-        Err(error @ AttachError::LimitReached { holders, .. }) => {
+        Err(ref error @ AttachError::LimitReached { ref holders, .. }) => {
             let lines: Vec<u32> = holders.iter().map(Location::line).collect();
             (lines, error.to_string())
         }

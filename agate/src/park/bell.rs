@@ -6,7 +6,7 @@ use std::task::Waker;
 use std::time::Instant;
 
 use crate::caught;
-use crate::park::{CLOSED, Gate, TASK, WaitMode, Woken};
+use crate::park::{CLOSED, Gate, Ready, TASK, WaitMode, Woken};
 
 /// What senders look at after each publish, and what the receiver sleeps on.
 pub trait Bell: Debug {
@@ -64,8 +64,8 @@ pub trait Bell: Debug {
 
     /// Waits until `ready`, spinning and sleeping as `gate` has learnt, or until the deadline.
     ///
-    /// `ready` must be true once the bell is closed. Called by the receiver only.
-    fn wait(&self, gate: &mut Gate, deadline: Option<Instant>, ready: impl Fn() -> bool) -> Woken;
+    /// `ready` must be over once the bell is closed. Called by the receiver only.
+    fn wait(&self, gate: &mut Gate, deadline: Option<Instant>, ready: impl Ready) -> Woken;
 
     /// Has the next ring wake a task, once. The caller looks whether it is ready after this, and returns `Pending` only
     /// if not. Called by the receiver only.
@@ -182,8 +182,8 @@ impl Bell for Alone {
 
     fn heavy_barrier(&self) {}
 
-    fn wait(&self, _: &mut Gate, deadline: Option<Instant>, ready: impl Fn() -> bool) -> Woken {
-        if ready() {
+    fn wait(&self, _: &mut Gate, deadline: Option<Instant>, ready: impl Ready) -> Woken {
+        if ready.is_over() {
             Woken::Ready
         } else if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             Woken::TimedOut

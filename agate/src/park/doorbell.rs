@@ -7,7 +7,7 @@ use crate::caught;
 use crate::park::barrier::Barrier;
 use crate::park::crowd::Crowd;
 use crate::park::task::TaskCell;
-use crate::park::{Bell, CLOSED, Gate, SLEEPING, Sleeper, TASK, WaitMode, Woken, nanos};
+use crate::park::{Bell, CLOSED, Gate, Ready, SLEEPING, Sleeper, TASK, WaitMode, Woken, nanos};
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 /// What senders look at after each publish, and what the receiver sleeps on.
@@ -87,11 +87,11 @@ impl Doorbell {
         &self,
         interval: Duration,
         deadline: Option<Instant>,
-        ready: impl Fn() -> bool,
+        ready: impl Ready,
     ) -> Woken {
         loop {
             let turn = self.turn.load(Ordering::Acquire);
-            if ready() {
+            if ready.is_over() {
                 return Woken::Ready;
             }
             let now = Instant::now();
@@ -234,14 +234,14 @@ impl Bell for Doorbell {
         }
     }
 
-    fn wait(&self, gate: &mut Gate, deadline: Option<Instant>, ready: impl Fn() -> bool) -> Woken {
+    fn wait(&self, gate: &mut Gate, deadline: Option<Instant>, ready: impl Ready) -> Woken {
         if let WaitMode::Poll(interval) = self.mode {
             return self.poll_until(interval, deadline, ready);
         }
         gate.wait(&ready, deadline, |gate| {
             let asleep = self.now();
             self.stamp.store(0, Ordering::Relaxed);
-            self.sleep(deadline, &ready);
+            self.sleep(deadline, &|| ready.is_over());
             let now = self.now();
             let latency = match self.stamp.load(Ordering::Relaxed) {
                 0 => None,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::park::{Woken, nanos};
+use crate::park::{Ready, Woken, nanos};
 use crate::sync::{spin_loop, thread};
 
 const BUDGET_MAX: u64 = 50_000;
@@ -79,17 +79,17 @@ impl Gate {
 
     pub(super) fn wait(
         &mut self,
-        ready: &impl Fn() -> bool,
+        ready: &impl Ready,
         deadline: Option<Instant>,
         mut park: impl FnMut(&mut Self),
     ) -> Woken {
-        if ready() {
+        if ready.is_over() {
             return Woken::Ready;
         }
         if cfg!(any(loom, shuttle)) {
             loop {
                 park(self);
-                if ready() {
+                if ready.is_over() {
                     return Woken::Ready;
                 }
             }
@@ -105,7 +105,7 @@ impl Gate {
         loop {
             let now = Instant::now();
             if deadline.is_some_and(|deadline| now >= deadline) {
-                return if ready() {
+                return if ready.is_over() {
                     Woken::Ready
                 } else {
                     Woken::TimedOut
@@ -120,13 +120,13 @@ impl Gate {
                 return Woken::Ready;
             }
             park(self);
-            if ready() {
+            if ready.is_over() {
                 return Woken::Ready;
             }
         }
     }
 
-    fn spin_phase(&mut self, ready: &impl Fn() -> bool, start: Instant) -> bool {
+    fn spin_phase(&mut self, ready: &impl Ready, start: Instant) -> bool {
         let paying = self.spin.credit > 0;
         let budget = if paying {
             self.budget
@@ -155,11 +155,11 @@ impl Gate {
         }
     }
 
-    fn yield_phase(&mut self, ready: &impl Fn() -> bool, start: Instant) -> bool {
+    fn yield_phase(&mut self, ready: &impl Ready, start: Instant) -> bool {
         let mut spent = 0;
         for _ in 0..4 {
             thread::yield_now();
-            let met = ready();
+            let met = ready.is_over();
             let now = Instant::now();
             // Not clamped: a yield that cost a whole time slice must close this gate.
             spent = nanos(now - start);
@@ -195,22 +195,22 @@ impl Gate {
 }
 
 /// Seven pauses, each twice as long as the one before.
-fn pause(ready: &impl Fn() -> bool) -> bool {
+fn pause(ready: &impl Ready) -> bool {
     (0..if cfg!(miri) { 1 } else { 7 }).any(|pause| {
         (0..1 << pause).for_each(|_| spin_loop());
-        ready()
+        ready.is_over()
     })
 }
 
-fn spin(polls: u32, ready: &impl Fn() -> bool) -> bool {
+fn spin(polls: u32, ready: &impl Ready) -> bool {
     let polls = if cfg!(miri) { 1 } else { polls };
     for _ in 0..polls {
-        if ready() {
+        if ready.is_likely_over() {
             return true;
         }
         spin_loop();
     }
-    false
+    ready.is_over()
 }
 
 #[cfg(all(test, not(any(loom, shuttle))))]

@@ -4,8 +4,9 @@
 //!
 //! - I1: an `Rx` is used with one intake alone; its entries point to lanes of that intake, in order from the first
 //!   one. Lanes do not move and live as long as their intake, which the caller of each method keeps alive.
-//! - I2: `head` of an entry is the lane's head, or less, as long as a round takes from the lane and after a round that was
-//!   forgotten. What is `ready` of an entry is so from the lane's head on (`lane` L4); while a round has a row, nothing.
+//! - I2: `head` of an entry is the lane's head. As long as a round takes from the lane, and after a round that was
+//!   forgotten, it may be less; then `known` and `end` are the head too. Messages from the head to `known` are there, in
+//!   the segment that ends at `end`, from `slot` on (`lane` L4).
 //! - I3: a row with something ready is of the lane at `at`, from that lane's head on, which is the row's `head`.
 #![allow(
     unsafe_code,
@@ -15,9 +16,10 @@
 use std::ptr::NonNull;
 use std::time::Instant;
 
-use crate::park::{Bell, Gate, Woken};
+use crate::park::{Bell, Gate, Looks, Woken};
 use crate::queue::intake::Intake;
 use crate::queue::lane::{Lane, Ready};
+use crate::queue::slots::Slot;
 use crate::scope::Scope;
 use crate::sync::spin_loop;
 
@@ -34,8 +36,12 @@ struct Entry<T, S: Scope> {
     lane: NonNull<Lane<T, S>>,
     /// How many messages were taken: with a tail of so many the lane is empty.
     head: usize,
-    /// What is known to be ready from the head on.
-    ready: Ready<T>,
+    /// The first message that is not known to be there.
+    known: usize,
+    /// The first message that is not in the head's segment; the head itself, where that is not known.
+    end: usize,
+    /// The head's slot, unless the head is at the end.
+    slot: Slot<T>,
 }
 
 /// The receiver's place in the round over the lanes. Holds no lane by itself.
@@ -91,7 +97,9 @@ impl<T, S: Scope> Rx<T, S> {
             self.entries.push(Entry {
                 lane: NonNull::from(lane),
                 head,
-                ready: Ready::nothing(),
+                known: head,
+                end: head,
+                slot: Slot::dangling(),
             });
         }
     }
@@ -111,10 +119,6 @@ impl<T, S: Scope> Rx<T, S> {
                     if unsafe { entry.look() } {
                         // SAFETY: as above, and something is ready.
                         let message = unsafe { entry.take() };
-                        // SAFETY: I1.
-                        let lane = unsafe { entry.lane.as_ref() };
-                        // SAFETY: as above.
-                        unsafe { lane.release() };
                         self.run += 1;
                         self.found += 1;
                         return Some(message);
@@ -136,7 +140,8 @@ impl<T, S: Scope> Rx<T, S> {
             rx: self,
             row: Row {
                 lane: NonNull::dangling(),
-                ready: Ready::nothing(),
+                slot: Slot::dangling(),
+                count: 0,
                 head: 0,
             },
         }
@@ -184,9 +189,11 @@ impl<T, S: Scope> Rx<T, S> {
     ) -> Woken {
         self.breathe();
         let Self { entries, gate, .. } = self;
-        intake.bell.wait(gate, deadline, || {
-            intake.bell.is_closed() || is_ready(entries, intake) || also()
-        })
+        let looks = Looks {
+            quick: || any_published(entries),
+            thorough: || intake.bell.is_closed() || is_ready(entries, intake) || also(),
+        };
+        intake.bell.wait(gate, deadline, looks)
     }
 
     /// Leaves for good: closes, and drops what is in the lanes or still comes. Returns how many messages were dropped
@@ -209,57 +216,89 @@ impl<T, S: Scope> Entry<T, S> {
     /// The lane is alive, and the caller is its only receiver.
     #[inline(always)]
     unsafe fn look(&mut self) -> bool {
-        if self.ready.count != 0 {
+        if self.head != self.known {
             return true;
         }
         // SAFETY: as the caller promises.
         let lane = unsafe { self.lane.as_ref() };
-        if lane.tail() == self.head {
+        let there = lane.tail().wrapping_sub(self.head);
+        if there == 0 {
             return false;
         }
+        let row = self.end.wrapping_sub(self.head);
+        if row == 0 {
+            // SAFETY: as above.
+            return unsafe { self.look_again() };
+        }
+        self.known = self.head.wrapping_add(there.min(row));
+        true
+    }
+
+    /// Looks where the head is in its segment, or in the next one.
+    ///
+    /// # Safety
+    ///
+    /// As for `look`.
+    #[cold]
+    #[inline(never)]
+    unsafe fn look_again(&mut self) -> bool {
+        // SAFETY: as the caller promises.
+        let lane = unsafe { self.lane.as_ref() };
         // SAFETY: as above.
-        self.ready = unsafe { lane.ready() };
+        let Ready { slot, count, row } = unsafe { lane.ready() };
         // SAFETY: as above.
         let head = unsafe { lane.head() };
         if head != self.head {
             // A round was forgotten, and has not told the sender what room it made.
-            self.head = head;
             // SAFETY: as above.
             unsafe { lane.release() };
         }
-        self.ready.count != 0
+        self.head = head;
+        self.slot = slot;
+        self.known = head.wrapping_add(count);
+        self.end = head.wrapping_add(row);
+        count != 0
     }
 
-    /// Takes the next message.
+    /// Takes the next message, and gives its room back to the sender.
     ///
     /// # Safety
     ///
     /// The lane is alive, and the caller is its only receiver; something is known to be ready.
     #[inline(always)]
     unsafe fn take(&mut self) -> T {
-        let slot = self.ready.slot;
+        let slot = self.slot;
         // SAFETY: as the caller promises.
         let lane = unsafe { self.lane.as_ref() };
         self.head = self.head.wrapping_add(1);
         // The head goes on first: whatever happens later, the message is not delivered twice.
         // SAFETY: as above; by I2 there was a message at the head.
         unsafe { lane.advance(self.head) };
-        self.ready.count -= 1;
         // SAFETY: by I2 the slot is in a segment that is alive.
-        self.ready.slot = unsafe { slot.next() };
+        self.slot = unsafe { slot.next() };
         // SAFETY: by I2 the slot holds a message, and the head is past it now.
-        unsafe { slot.take() }
+        let message = unsafe { slot.take() };
+        // SAFETY: as above.
+        unsafe { lane.release() };
+        message
     }
+}
+
+/// Whether any of these lanes has a message.
+#[inline(always)]
+fn any_published<T, S: Scope>(entries: &[Entry<T, S>]) -> bool {
+    entries.iter().any(|entry| {
+        // SAFETY: I1 of `Rx`.
+        let lane = unsafe { entry.lane.as_ref() };
+        lane.tail() != entry.head
+    })
 }
 
 /// Whether any lane has a message, or may have one that is not known yet.
 #[inline(always)]
 fn is_ready<T, S: Scope>(entries: &[Entry<T, S>], intake: &Intake<T, S>) -> bool {
-    entries.iter().any(|entry| {
-        // SAFETY: I1 of `Rx`.
-        let lane = unsafe { entry.lane.as_ref() };
-        lane.tail() != entry.head
-    }) || (entries.len() != intake.lanes.len() && new_is_ready(entries.len(), intake))
+    any_published(entries)
+        || (entries.len() != intake.lanes.len() && new_is_ready(entries.len(), intake))
 }
 
 #[cold]
@@ -282,7 +321,8 @@ pub(crate) struct Round<'a, T, S: Scope> {
 /// What a round is about to take from the current lane.
 struct Row<T, S: Scope> {
     lane: NonNull<Lane<T, S>>,
-    ready: Ready<T>,
+    slot: Slot<T>,
+    count: usize,
     /// The number of the next message.
     head: usize,
 }
@@ -300,12 +340,12 @@ impl<T, S: Scope> Round<'_, T, S> {
     /// The caller is the only receiver of the intake for which this round was begun, and has not retired.
     #[inline(always)]
     pub(crate) unsafe fn take(&mut self) -> Option<T> {
-        if self.row.ready.count == 0 {
+        if self.row.count == 0 {
             // SAFETY: as the caller promises.
             self.row = unsafe { self.rx.look() }?;
         }
-        let slot = self.row.ready.slot;
-        self.row.ready.count -= 1;
+        let slot = self.row.slot;
+        self.row.count -= 1;
         self.row.head = self.row.head.wrapping_add(1);
         // SAFETY: I1.
         let lane = unsafe { self.row.lane.as_ref() };
@@ -314,7 +354,7 @@ impl<T, S: Scope> Round<'_, T, S> {
         // SAFETY: as above; by I3 there was a message at the head.
         unsafe { lane.advance(self.row.head) };
         // SAFETY: by I3 the slot is in a segment that is alive.
-        self.row.ready.slot = unsafe { slot.next() };
+        self.row.slot = unsafe { slot.next() };
         // SAFETY: by I3 the slot holds a message, and the head is past it now.
         Some(unsafe { slot.take() })
     }
@@ -345,15 +385,16 @@ impl<T, S: Scope> Rx<T, S> {
             let entry = self.entries.get_mut(self.at)?;
             // SAFETY: I1, and the caller is the only receiver.
             if self.run < RUN && unsafe { entry.look() } {
-                let Ready { slot, count } = entry.ready;
+                let count = entry.known.wrapping_sub(entry.head).min(RUN - self.run);
                 // From now on the row knows better.
-                entry.ready.count = 0;
-                let count = count.min(RUN - self.run);
+                entry.known = entry.head;
+                entry.end = entry.head;
                 self.run += count;
                 self.found += count;
                 return Some(Row {
                     lane: entry.lane,
-                    ready: Ready { slot, count },
+                    slot: entry.slot,
+                    count,
                     head: entry.head,
                 });
             }
@@ -378,6 +419,8 @@ impl<T, S: Scope> Rx<T, S> {
             let head = unsafe { lane.head() };
             if head != entry.head {
                 entry.head = head;
+                entry.known = head;
+                entry.end = head;
                 // SAFETY: as above.
                 unsafe { lane.release() };
             }

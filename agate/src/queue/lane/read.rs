@@ -11,10 +11,14 @@ use crate::scope::Scope;
 use crate::sync::atomic::Ordering;
 use crate::words::Word;
 
-/// Messages in a row that are ready for the receiver (L4): so many, from this slot on.
+/// Messages in a row that are ready for the receiver (L4).
 pub(crate) struct Ready<T> {
+    /// Where the first one is.
     pub(crate) slot: Slot<T>,
+    /// How many there are.
     pub(crate) count: usize,
+    /// How many there could be, to the end of the segment.
+    pub(crate) row: usize,
 }
 
 impl<T> Ready<T> {
@@ -22,6 +26,7 @@ impl<T> Ready<T> {
         Self {
             slot: Slot::dangling(),
             count: 0,
+            row: 0,
         }
     }
 }
@@ -115,6 +120,7 @@ impl<T, S: Scope> Lane<T, S> {
             Ready {
                 slot,
                 count: count.min(row),
+                row,
             }
         })
     }
