@@ -95,6 +95,7 @@ impl<M: 'static, S: Scope> Kind<S> for Inbox<M, S> {
     const ROLE: Role = Role::Sender;
     type User = Port<M, S>;
 
+    #[inline(always)]
     fn attach(place: Place<Self, S>) -> Result<Port<M, S>, AttachError> {
         Port::new(place)
     }

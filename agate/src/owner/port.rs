@@ -73,6 +73,7 @@ pub struct Port<M: 'static, S: Scope = Local> {
 }
 
 impl<M: 'static, S: Scope> Port<M, S> {
+    #[inline]
     pub(crate) fn new(place: Place<Inbox<M, S>, S>) -> Result<Self, AttachError> {
         let helps = place.seat.as_ref().is_some_and(Seat::is_driven_by_users);
         Ok(Self {

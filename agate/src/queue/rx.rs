@@ -28,8 +28,11 @@ const RUN: usize = if cfg!(any(loom, shuttle)) { 2 } else { 256 };
 
 /// So many messages found between two waits are a stream.
 const STREAM: usize = 4;
-/// Pauses of the processor in a breath.
-const BREATH: usize = 8;
+/// Pauses of the processor in a breath: in the shortest one and in the longest one.
+const SHORTEST: usize = 8;
+const LONGEST: usize = 128;
+/// So many messages found after a breath are worth it; after a shorter one there were fewer than could have been.
+const ENOUGH: usize = 64;
 
 /// A lane as its receiver knows it.
 struct Entry<T, S: Scope> {
@@ -51,8 +54,9 @@ pub(crate) struct Rx<T, S: Scope> {
     run: usize,
     /// Lanes whose turn in the round has not ended.
     left: usize,
-    /// Messages that were found since the last breath.
+    /// Messages that were found since the last breath, and how long that was.
     found: usize,
+    breath: usize,
     gate: Gate,
 }
 
@@ -69,6 +73,7 @@ impl<T, S: Scope> Rx<T, S> {
             run: 0,
             left: 0,
             found: 0,
+            breath: SHORTEST,
             gate: Gate::new(),
         }
     }
@@ -171,8 +176,15 @@ impl<T, S: Scope> Rx<T, S> {
     #[inline]
     pub(crate) fn breathe(&mut self) {
         let found = std::mem::take(&mut self.found);
-        if found >= STREAM && !S::Bell::LONELY && !cfg!(any(loom, shuttle, miri)) {
-            (0..BREATH).for_each(|_| spin_loop());
+        if found < STREAM {
+            self.breath = SHORTEST;
+        } else if !S::Bell::LONELY && !cfg!(any(loom, shuttle, miri)) {
+            self.breath = match found {
+                0..ENOUGH => LONGEST.min(2 * self.breath),
+                _ if found > 4 * ENOUGH => SHORTEST.max(self.breath / 2),
+                _ => self.breath,
+            };
+            (0..self.breath).for_each(|_| spin_loop());
         }
     }
 
