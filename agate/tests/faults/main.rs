@@ -1,4 +1,14 @@
 //! The faults of others, by name: each has happened in another project, and must not happen here.
+//!
+//! What takes each protection out again, and so shows that the test sees it, stands in `agate/tests/planted/`.
+//!
+//! Faults that are figures and not events have rows in the benches instead, where a test could only measure time:
+//!
+//! - disruptor 7, a queue for many senders slower than its peers: `benches/queue.rs`, "two senders at once" and "four
+//!   senders", bounded and unbounded, each against crossbeam-channel;
+//! - kanal 12, as a time: `benches/latency.rs`, the five waiting situations, of which two share a processor with others;
+//! - slog-rs/async 23 and tokio-rs/tracing 3446, the slow tail and the wake that each line of a log pays: `benches/latency.rs`,
+//!   messages at a pace, and the cost of a send to a receiver that sleeps.
 
 mod channels;
 mod completions;
