@@ -6,9 +6,10 @@
 //!
 //! - disruptor 7, a queue for many senders slower than its peers: `benches/queue.rs`, "two senders at once" and "four
 //!   senders", bounded and unbounded, each against crossbeam-channel;
-//! - kanal 12, as a time: `benches/latency.rs`, the five waiting situations, of which two share a processor with others;
-//! - slog-rs/async 23 and tokio-rs/tracing 3446, the slow tail and the wake that each line of a log pays: `benches/latency.rs`,
-//!   messages at a pace, and the cost of a send to a receiver that sleeps.
+//! - kanal 12, as a time: `benches/latency.rs`, the five situations in which a receiver waits, two of them on loaded
+//!   processors;
+//! - slog-rs/async 23 and tokio-rs/tracing 3446, the slow tail and the wake that each line of a log pays:
+//!   `benches/latency.rs`, one message in a while.
 
 mod channels;
 mod completions;
@@ -16,4 +17,6 @@ mod deadline;
 mod engines;
 #[cfg(all(target_os = "linux", not(miri)))]
 mod processors;
+#[path = "../threads/mod.rs"]
+mod threads;
 mod waiting;

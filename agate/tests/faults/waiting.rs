@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
-use agate::{Capacity, Handle, Limits, Local, Queue, RecvError, Scope, SendTimeoutError};
+use agate::{Capacity, Handle, Limits, Local, Queue, Receiver, RecvError, Scope, SendTimeoutError};
 
 use crate::deadline::{LONG, ends};
+use crate::threads::spawn_asleep;
 
 fn bounded(messages: usize) -> Handle<Queue<u32>> {
     Local
@@ -91,13 +92,24 @@ fn thingbuf_83_senders_that_wait_are_let_in_one_by_one() {
 /// thingbuf 83, crossfire 33: nobody tells a waiting sender that the other side has gone.
 #[test]
 fn crossfire_33_a_waiting_sender_is_told_of_every_end() {
-    type End = fn(Handle<Queue<u32>>, agate::Receiver<u32>);
+    // What they return stays there as long as somebody waits.
+    type End = fn(
+        Handle<Queue<u32>>,
+        Receiver<u32>,
+    ) -> (Option<Handle<Queue<u32>>>, Option<Receiver<u32>>);
     let all: [End; 3] = [
-        |queue, _receiver| queue.close(),
-        |_queue, receiver| drop(receiver),
+        |queue, receiver| {
+            queue.close();
+            (Some(queue), Some(receiver))
+        },
+        |queue, receiver| {
+            drop(receiver);
+            (Some(queue), None)
+        },
         |queue, receiver| {
             drop(queue);
             drop(receiver);
+            (None, None)
         },
     ];
     for end in all {
@@ -107,22 +119,12 @@ fn crossfire_33_a_waiting_sender_is_told_of_every_end() {
             .map(|_| {
                 let sender = queue.attach_sender().unwrap();
                 sender.try_send(0).unwrap();
-                let (tell, told) = std::sync::mpsc::channel();
-                let waiting = thread::spawn(move || {
-                    #[cfg(all(target_os = "linux", not(miri)))]
-                    tell.send(kernel_id()).unwrap();
-                    drop(tell);
-                    sender.wait_send(1)
-                });
                 // Awake it would find the end by itself.
-                #[cfg(all(target_os = "linux", not(miri)))]
-                wait_until_asleep(told.recv().unwrap());
-                drop(told);
-                waiting
+                spawn_asleep(move || sender.wait_send(1))
             })
             .collect();
         ends(move || {
-            end(queue, receiver);
+            let _kept = end(queue, receiver);
             for one in waiting {
                 assert_eq!(one.join().unwrap(), Err(SendTimeoutError::Closed(1)));
             }
@@ -286,41 +288,10 @@ fn kanal_11_a_thread_that_waits_sleeps() {
         let queue = bounded(1);
         let sender = queue.attach_sender().unwrap();
         let (resolver, answer) = agate::completion::<u32>();
-        let (tell, told) = std::sync::mpsc::channel();
-        let waiting = thread::spawn(move || {
-            tell.send(kernel_id()).unwrap();
-            wait(queue, answer);
-        });
-        // Nothing comes before it sleeps, so if it does not, this ends with an assertion.
-        wait_until_asleep(told.recv().unwrap());
+        // Nothing comes before it sleeps: if it does not, this ends with a failed assertion.
+        let waiting = spawn_asleep(move || wait(queue, answer));
         let _ = sender.try_send(1);
         resolver.resolve(1);
         waiting.join().unwrap();
-    }
-}
-
-/// The id under which the kernel knows this thread.
-#[cfg(all(target_os = "linux", not(miri)))]
-fn kernel_id() -> i32 {
-    let link = std::fs::read_link("/proc/thread-self").unwrap();
-    link.file_name().unwrap().to_str().unwrap().parse().unwrap()
-}
-
-/// Returns when the kernel says that a thread of this process sleeps.
-#[cfg(all(target_os = "linux", not(miri)))]
-fn wait_until_asleep(thread: i32) {
-    let deadline = std::time::Instant::now() + LONG;
-    loop {
-        let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat"));
-        let state = stat.unwrap_or_default();
-        // The name in parentheses may hold anything; the state follows it.
-        if state
-            .rsplit_once(") ")
-            .is_some_and(|(_, rest)| rest.starts_with('S'))
-        {
-            return;
-        }
-        assert!(std::time::Instant::now() < deadline, "it never sleeps");
-        thread::yield_now();
     }
 }

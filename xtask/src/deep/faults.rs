@@ -23,7 +23,7 @@ const ONLY: &str = "AGATE_FAULT";
 /// A test that runs longer than this hangs; what it waits for itself takes a fraction of it.
 const LIMIT: Duration = Duration::from_secs(40);
 /// The same where it is known to hang.
-const HANGS: Duration = Duration::from_secs(10);
+const HANGS: Duration = Duration::from_secs(5);
 /// What a fault may take of memory, in KiB of addresses.
 const MEMORY: &str = "8000000";
 
