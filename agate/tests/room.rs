@@ -108,8 +108,10 @@ fn waits_until<R>(end: impl FnOnce(Handle<Queue<Arc<()>>>) -> R) {
         assert!(std::time::Instant::now() < deadline, "nobody sends");
         thread::yield_now();
     }
+    let ended = std::time::Instant::now();
     let kept = end(queue);
     let refused = waiting.join().unwrap();
+    assert!(ended.elapsed() < LONG / 2, "it was not told");
     assert!(matches!(refused, Err(SendTimeoutError::Closed(_))));
     drop((refused, kept));
     assert_eq!(Arc::strong_count(&message), 1, "nothing is left behind");

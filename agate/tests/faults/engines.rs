@@ -313,20 +313,26 @@ fn godot_96931_117064_whoever_goes_first_a_waiting_receiver_ends() {
                 let mut senders = [Some(attach(&handles)), Some(attach(&handles))];
                 senders[0].as_ref().unwrap().try_send(3).unwrap();
                 // Awake it would find the end by itself.
-                let waiting = spawn_asleep(move || {
+                let mut waiting = Some(spawn_asleep(move || {
                     let mut sum = 0;
                     while let Ok(number) = receiver.wait_recv() {
                         sum += number;
                     }
                     sum
-                });
+                }));
                 for part in order {
                     match part {
                         0 | 1 => handles[part] = None,
                         _ => senders[part - 2] = None,
                     }
+                    // That is the end, whoever goes later.
+                    if senders.iter().all(Option::is_none) {
+                        if let Some(waiting) = waiting.take() {
+                            assert_eq!(waiting.join().unwrap(), 3);
+                        }
+                    }
                 }
-                assert_eq!(waiting.join().unwrap(), 3);
+                assert!(waiting.is_none());
             });
         }
     }
