@@ -374,14 +374,14 @@ fn what_an_owner_that_panics_has_not_handled_is_dropped_and_answered() {
     let (tell, told) = mpsc::channel();
     let owner = Local.owner("teller", Teller(tell)).unwrap();
     let port = owner.attach().unwrap();
-    port.send(Tell::Number(13)).unwrap();
-    let mut answer = port.ask(Tell::Ask);
-    if let Ok(answer) = &mut answer {
-        assert_eq!(
-            answer.wait_timeout(LONG),
-            Err(WaitError::Failed(CompletionError::OwnerPanicked))
-        );
-    }
+    let (asker, mut answer) = completion();
+    // In one batch, so that the question is accepted before the panic.
+    let both = [Tell::Number(13), Tell::Ask(asker)];
+    assert_eq!(port.send_batch(&mut both.into_iter()), Ok(2));
+    assert_eq!(
+        answer.wait_timeout(LONG),
+        Err(WaitError::Failed(CompletionError::OwnerPanicked))
+    );
     let error = owner.shutdown(Pending::Drain, LONG).unwrap_err();
     assert_eq!(error.panic_message(), Some("the handler's own"));
     assert!(told.iter().next().is_none(), "the handler is dropped");

@@ -1,5 +1,7 @@
 //! Senders that wait for room in a bounded lane.
 
+mod threads;
+
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
@@ -8,6 +10,8 @@ use std::time::Duration;
 use agate::{
     Capacity, Handle, Limits, Local, Private, Queue, Role, Scope, SendTimeoutError, forbid_wait,
 };
+
+use crate::threads::spawn_asleep;
 
 /// Much longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
@@ -89,34 +93,44 @@ fn an_unbounded_lane_always_has_room() {
     );
 }
 
-/// One sender waits in a full lane for whatever `end` does to the queue.
-fn waits_until(end: impl FnOnce(Handle<Queue<Arc<()>>>)) {
+/// One sender waits in a full lane for whatever `end` does to the queue; what it returns goes after that.
+fn waits_until<R>(end: impl FnOnce(Handle<Queue<Arc<()>>>) -> R) {
     let queue = bounded(1);
     let message = Arc::new(());
     let sender = queue.attach_sender().unwrap();
     sender.try_send(Arc::clone(&message)).unwrap();
     let other = Arc::clone(&message);
-    let waiting = thread::spawn(move || sender.send_timeout(other, LONG));
+    // Awake it would find the end by itself.
+    let waiting = spawn_asleep(move || sender.send_timeout(other, LONG));
     // Before it was refused once it might send in between of what comes.
     let deadline = std::time::Instant::now() + LONG;
     while queue.inspect().full == 0 {
         assert!(std::time::Instant::now() < deadline, "nobody sends");
         thread::yield_now();
     }
-    end(queue);
+    let ended = std::time::Instant::now();
+    let kept = end(queue);
     let refused = waiting.join().unwrap();
+    assert!(ended.elapsed() < LONG / 2, "it was not told");
     assert!(matches!(refused, Err(SendTimeoutError::Closed(_))));
-    drop(refused);
+    drop((refused, kept));
     assert_eq!(Arc::strong_count(&message), 1, "nothing is left behind");
 }
 
 #[test]
 fn who_waits_sees_the_receiver_leave() {
-    waits_until(|queue| drop(queue.attach_receiver().unwrap()));
+    waits_until(|queue| {
+        drop(queue.attach_receiver().unwrap());
+        queue
+    });
 }
 
 #[test]
 fn who_waits_sees_the_close() {
+    waits_until(|queue| {
+        queue.close();
+        queue
+    });
     waits_until(|queue| {
         queue.close();
         // What was accepted can still be received, and makes no room for who was refused.

@@ -1,23 +1,18 @@
 //! One wake for a burst: what senders pay for a receiver that sleeps.
 #![cfg(all(target_os = "linux", not(miri)))]
 
+mod threads;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use agate::{Capacity, Limits, Local, QueueOptions, Scope, WaitMode};
 
-const LONG: Duration = Duration::from_secs(60);
+use crate::threads::{behind_all_others, on_one_processor, spawn_asleep};
 
-/// Whether the kernel says that a thread of this process sleeps.
-fn sleeps(thread: i32) -> bool {
-    let stat =
-        std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).unwrap_or_default();
-    // The name in parentheses may hold anything; the state follows it.
-    stat.rsplit_once(") ")
-        .is_some_and(|(_, rest)| rest.starts_with('S'))
-}
+const LONG: Duration = Duration::from_secs(60);
 
 /// Has a receiver sleep, sends so many while it is held at the first message, and returns the wakes that took.
 fn wakes(wait: WaitMode, messages: u32) -> u64 {
@@ -30,11 +25,12 @@ fn wakes(wait: WaitMode, messages: u32) -> u64 {
         .unwrap();
     let sender = queue.attach_sender().unwrap();
     let mut receiver = queue.attach_receiver().unwrap();
-    let (tell, told) = std::sync::mpsc::channel();
     let go_on = Arc::new(AtomicBool::new(false));
     let held = Arc::clone(&go_on);
-    let receiving = thread::spawn(move || {
-        tell.send(kernel_id()).unwrap();
+    // Woken, it does not run before everything was sent: it is held asleep.
+    on_one_processor();
+    let receiving = spawn_asleep(move || {
+        behind_all_others();
         let mut sum = u64::from(receiver.recv_timeout(LONG).unwrap());
         while !held.load(Ordering::Acquire) {
             thread::yield_now();
@@ -44,12 +40,6 @@ fn wakes(wait: WaitMode, messages: u32) -> u64 {
         }
         sum
     });
-    let thread = told.recv().unwrap();
-    let deadline = Instant::now() + LONG;
-    while !sleeps(thread) {
-        assert!(Instant::now() < deadline, "it never sleeps");
-        thread::yield_now();
-    }
     for n in 0..messages {
         sender.send(n).unwrap();
     }
@@ -59,12 +49,6 @@ fn wakes(wait: WaitMode, messages: u32) -> u64 {
     let sum = receiving.join().unwrap();
     assert_eq!(sum, (0..u64::from(messages)).sum());
     wakes
-}
-
-/// The id under which the kernel knows this thread.
-fn kernel_id() -> i32 {
-    let link = std::fs::read_link("/proc/thread-self").unwrap();
-    link.file_name().unwrap().to_str().unwrap().parse().unwrap()
 }
 
 #[test]

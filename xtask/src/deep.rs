@@ -1,6 +1,7 @@
 //! `cargo xtask check --deep`: the proofs of the core that take minutes, beside the quick check.
 
 mod cpus;
+mod faults;
 mod nightly;
 
 use std::process::{Command, ExitCode};
@@ -56,6 +57,11 @@ const PROOFS: &[Proof] = &[
         name: "few processors",
         needs: Needs::Nothing,
         job: |_| Job::Check(cpus::few),
+    },
+    Proof {
+        name: "faults, planted",
+        needs: Needs::Nothing,
+        job: |_| Job::Check(faults::planted),
     },
     Proof {
         name: "Windows",

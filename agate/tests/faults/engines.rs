@@ -13,6 +13,7 @@ use agate::{
 };
 
 use crate::deadline::{LONG, ends};
+use crate::threads::spawn_asleep;
 
 /// godot 112452: a command is executed while the queue's lock is held, so one that sends a command stops everything.
 #[test]
@@ -305,26 +306,33 @@ fn godot_96931_117064_whoever_goes_first_a_waiting_receiver_ends() {
             ends(move || {
                 let queue = Local.queue::<u32>(Limits::senders(2), capacity).unwrap();
                 let mut receiver = queue.attach_receiver().unwrap();
-                let waiting = thread::spawn(move || {
-                    let mut sum = 0;
-                    while let Ok(number) = receiver.wait_recv() {
-                        sum += number;
-                    }
-                    sum
-                });
                 let mut handles = [Some(queue.clone()), Some(queue)];
                 let attach = |handles: &[Option<Handle<Queue<u32>>>; 2]| {
                     handles[0].as_ref().unwrap().attach_sender().unwrap()
                 };
                 let mut senders = [Some(attach(&handles)), Some(attach(&handles))];
                 senders[0].as_ref().unwrap().try_send(3).unwrap();
+                // Awake it would find the end by itself.
+                let mut waiting = Some(spawn_asleep(move || {
+                    let mut sum = 0;
+                    while let Ok(number) = receiver.wait_recv() {
+                        sum += number;
+                    }
+                    sum
+                }));
                 for part in order {
                     match part {
                         0 | 1 => handles[part] = None,
                         _ => senders[part - 2] = None,
                     }
+                    // That is the end, whoever goes later.
+                    if senders.iter().all(Option::is_none) {
+                        if let Some(waiting) = waiting.take() {
+                            assert_eq!(waiting.join().unwrap(), 3);
+                        }
+                    }
                 }
-                assert_eq!(waiting.join().unwrap(), 3);
+                assert!(waiting.is_none());
             });
         }
     }

@@ -1,8 +1,4 @@
 //! Faults that show when there are fewer processors than threads.
-#![allow(
-    unsafe_code,
-    reason = "the system call that binds a thread to a processor"
-)]
 
 use std::thread;
 use std::time::Duration;
@@ -10,27 +6,7 @@ use std::time::Duration;
 use agate::{Capacity, Handler, Limits, Local, Pending, Resolver, Scope};
 
 use crate::deadline::{LONG, ends_within};
-
-/// Binds this thread, and those that it starts from now on, to one processor: one on which it may run.
-fn on_one_processor() {
-    // SAFETY: a set of processors is plain bits, for which zeros are an empty set.
-    let mut may: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    let size = size_of::<libc::cpu_set_t>();
-    // SAFETY: the kernel writes at most `size` bytes to a set of that size.
-    let got = unsafe { libc::sched_getaffinity(0, size, &raw mut may) };
-    assert_eq!(got, 0, "this thread's processors");
-    let first = (0..size * 8)
-        // SAFETY: within the bits of the set.
-        .find(|&cpu| unsafe { libc::CPU_ISSET(cpu, &may) })
-        .expect("it runs on one");
-    // SAFETY: as above.
-    let mut one: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: within the bits of the set.
-    unsafe { libc::CPU_SET(first, &mut one) };
-    // SAFETY: the kernel reads `size` bytes of a set of that size.
-    let set = unsafe { libc::sched_setaffinity(0, size, &raw const one) };
-    assert_eq!(set, 0, "bound to processor {first}");
-}
+use crate::threads::on_one_processor;
 
 /// crossbeam 821 (and 366): both sides spin, so with one processor each waits for the other's time slice to end.
 /// That is milliseconds for each message; ours are microseconds.

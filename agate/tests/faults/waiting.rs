@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
-use agate::{Capacity, Handle, Limits, Local, Queue, RecvError, Scope, SendTimeoutError};
+use agate::{Capacity, Handle, Limits, Local, Queue, Receiver, RecvError, Scope, SendTimeoutError};
 
 use crate::deadline::{LONG, ends};
+use crate::threads::spawn_asleep;
 
 fn bounded(messages: usize) -> Handle<Queue<u32>> {
     Local
@@ -91,13 +92,24 @@ fn thingbuf_83_senders_that_wait_are_let_in_one_by_one() {
 /// thingbuf 83, crossfire 33: nobody tells a waiting sender that the other side has gone.
 #[test]
 fn crossfire_33_a_waiting_sender_is_told_of_every_end() {
-    type End = fn(Handle<Queue<u32>>, agate::Receiver<u32>);
+    // What they return stays there as long as somebody waits.
+    type End = fn(
+        Handle<Queue<u32>>,
+        Receiver<u32>,
+    ) -> (Option<Handle<Queue<u32>>>, Option<Receiver<u32>>);
     let all: [End; 3] = [
-        |queue, _receiver| queue.close(),
-        |_queue, receiver| drop(receiver),
+        |queue, receiver| {
+            queue.close();
+            (Some(queue), Some(receiver))
+        },
+        |queue, receiver| {
+            drop(receiver);
+            (Some(queue), None)
+        },
         |queue, receiver| {
             drop(queue);
             drop(receiver);
+            (None, None)
         },
     ];
     for end in all {
@@ -107,11 +119,12 @@ fn crossfire_33_a_waiting_sender_is_told_of_every_end() {
             .map(|_| {
                 let sender = queue.attach_sender().unwrap();
                 sender.try_send(0).unwrap();
-                thread::spawn(move || sender.wait_send(1))
+                // Awake it would find the end by itself.
+                spawn_asleep(move || sender.wait_send(1))
             })
             .collect();
         ends(move || {
-            end(queue, receiver);
+            let _kept = end(queue, receiver);
             for one in waiting {
                 assert_eq!(one.join().unwrap(), Err(SendTimeoutError::Closed(1)));
             }
@@ -186,6 +199,10 @@ fn crossfire_22_24_33_each_message_wakes_the_task_that_waits_now() {
             assert!(poll(receive.as_mut(), &old).is_pending());
             assert!(poll(receive.as_mut(), &given_up).is_pending());
         }
+        // Nobody waits now, so nobody is woken.
+        sender.send(round).unwrap();
+        assert_eq!((old.times(), given_up.times()), (0, 0), "round {round}");
+        assert_eq!(receiver.try_recv(), Ok(round));
         {
             let mut receive = pin!(receiver.recv());
             assert!(poll(receive.as_mut(), &now).is_pending());
@@ -198,5 +215,83 @@ fn crossfire_22_24_33_each_message_wakes_the_task_that_waits_now() {
         sender.send(round).unwrap();
         assert_eq!(now.times(), 1);
         assert_eq!(receiver.try_recv(), Ok(round));
+    }
+}
+
+/// kanal 12: on a loaded machine the receiver's task is polled again and again, and costs many times a thread. Counted
+/// instead of timed: a burst wakes the task once, and one poll of it takes everything.
+#[test]
+fn kanal_12_a_burst_costs_a_task_one_wake_and_one_poll() {
+    const BURST: u32 = if cfg!(miri) { 50 } else { 1_000 };
+    for capacity in [Capacity::bounded(BURST as usize), Capacity::Unbounded] {
+        let queue = Local.queue::<u32>(Limits::none(), capacity).unwrap();
+        let sender = queue.attach_sender().unwrap();
+        let mut receiver = queue.attach_receiver().unwrap();
+        let waker = Arc::<Woken>::default();
+        let taken = AtomicUsize::new(0);
+        let mut task = pin!(async {
+            while receiver.recv().await.is_ok() {
+                taken.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        for burst in 0..3 {
+            assert!(poll(task.as_mut(), &waker).is_pending());
+            let all = burst * BURST as usize;
+            assert_eq!((taken.load(Ordering::SeqCst), waker.times()), (all, burst));
+            (0..BURST).for_each(|number| sender.try_send(number).unwrap());
+            assert_eq!(waker.times(), burst + 1, "woken for each message");
+        }
+        drop(sender);
+        assert!(poll(task.as_mut(), &waker).is_ready());
+        let all = 3 * BURST as usize;
+        assert_eq!(taken.load(Ordering::SeqCst), all);
+    }
+}
+
+/// kanal 11: who waits burns its processor, and may hang so. A task that waits is polled when there is something, and
+/// not to look whether there is: it wakes nobody by itself.
+#[test]
+fn kanal_11_a_task_that_waits_is_left_alone() {
+    let queue = bounded(2);
+    let sender = queue.attach_sender().unwrap();
+    let mut receiver = queue.attach_receiver().unwrap();
+    let waker = Arc::<Woken>::default();
+    let mut receive = pin!(receiver.recv());
+    for _ in 0..10 {
+        assert!(poll(receive.as_mut(), &waker).is_pending());
+    }
+    let (resolver, mut answer) = agate::completion::<u32>();
+    for _ in 0..10 {
+        assert!(poll(pin!(&mut answer), &waker).is_pending());
+    }
+    assert_eq!(waker.times(), 0, "nothing has come");
+    sender.try_send(1).unwrap();
+    resolver.resolve(1);
+    assert_eq!(waker.times(), 2);
+    assert_eq!(poll(receive.as_mut(), &waker), Poll::Ready(Ok(1)));
+    assert_eq!(poll(pin!(&mut answer), &waker), Poll::Ready(Ok(1)));
+}
+
+/// The same for a thread: it sleeps in the end, whatever it waits for.
+#[test]
+#[cfg(all(target_os = "linux", not(miri)))]
+fn kanal_11_a_thread_that_waits_sleeps() {
+    type Wait = fn(Handle<Queue<u32>>, agate::Completion<u32>);
+    let all: [Wait; 2] = [
+        |queue, _answer| {
+            let mut receiver = queue.attach_receiver().unwrap();
+            assert_eq!(receiver.recv_timeout(LONG), Ok(1));
+        },
+        |_queue, mut answer| assert_eq!(answer.wait_timeout(LONG), Ok(1)),
+    ];
+    for wait in all {
+        let queue = bounded(1);
+        let sender = queue.attach_sender().unwrap();
+        let (resolver, answer) = agate::completion::<u32>();
+        // Nothing comes before it sleeps: if it does not, this ends with a failed assertion.
+        let waiting = spawn_asleep(move || wait(queue, answer));
+        let _ = sender.try_send(1);
+        resolver.resolve(1);
+        waiting.join().unwrap();
     }
 }

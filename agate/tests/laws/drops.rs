@@ -8,13 +8,14 @@ use crate::ledger::{Ledger, Letter};
 use crate::world::{Lane, World, in_every_scope};
 
 fn queue<S: World>(scope: S, lane: Lane) -> Handle<Queue<Letter, S>, S> {
-    scope.queue(Limits::default(), lane.capacity()).unwrap()
+    scope.queue_with(lane.options(Limits::default())).unwrap()
 }
 
-/// How many letters fit, at most eight.
+/// How many letters of each of two senders fit, at most eight.
 fn room(lane: Lane) -> usize {
     match lane {
         Lane::Ring(messages) => messages.min(8),
+        Lane::Array(messages) => (messages / 2).min(8),
         _ => 8,
     }
 }
@@ -122,51 +123,49 @@ fn a_drain_that_is_unwound_leaves_the_rest_to_the_same_receiver<S: World>(scope:
     }
 }
 
-fn a_letter_that_panics_when_dropped_keeps_no_other_from_being_dropped<S: World>(scope: S) {
+/// Who drops the letters that nobody received.
+#[derive(Clone, Copy)]
+enum Dropping {
+    Receiver,
+    Queue,
+}
+
+/// For each place of one that panics when it is dropped: all others are dropped too.
+fn one_goes_off<S: World>(scope: S, dropping: Dropping) {
     for lane in Lane::QUEUES {
         for bomb in 0..room(lane) {
             let ledger = Ledger::default();
             let queue = queue(scope, lane);
             let sender = queue.attach_sender().unwrap();
-            let receiver = queue.attach_receiver().unwrap();
-            for number in 0..room(lane) {
-                sender
-                    .try_send(if number == bomb {
-                        ledger.bomb()
-                    } else {
-                        ledger.letter()
-                    })
-                    .unwrap();
+            let letter = |number| {
+                if number == bomb {
+                    ledger.bomb()
+                } else {
+                    ledger.letter()
+                }
+            };
+            (0..room(lane)).for_each(|number| sender.try_send(letter(number)).unwrap());
+            match dropping {
+                Dropping::Receiver => drop(queue.attach_receiver().unwrap()),
+                Dropping::Queue => {
+                    drop(sender);
+                    // Whether the panic comes out of the drop is not said.
+                    let _ = catch_unwind(AssertUnwindSafe(|| drop(queue)));
+                }
             }
-            drop(receiver);
             ledger.is_settled();
         }
     }
 }
 
+fn a_letter_that_panics_when_dropped_keeps_no_other_from_being_dropped<S: World>(scope: S) {
+    one_goes_off(scope, Dropping::Receiver);
+}
+
 fn a_letter_that_panics_when_dropped_with_its_queue_keeps_no_other_from_being_dropped<S: World>(
     scope: S,
 ) {
-    for lane in Lane::QUEUES {
-        for bomb in 0..room(lane) {
-            let ledger = Ledger::default();
-            let queue = queue(scope, lane);
-            let sender = queue.attach_sender().unwrap();
-            for number in 0..room(lane) {
-                sender
-                    .try_send(if number == bomb {
-                        ledger.bomb()
-                    } else {
-                        ledger.letter()
-                    })
-                    .unwrap();
-            }
-            drop(sender);
-            // Whether the panic comes out of the drop is not said.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(queue)));
-            ledger.is_settled();
-        }
-    }
+    one_goes_off(scope, Dropping::Queue);
 }
 
 fn a_batch_whose_iterator_panics_sends_what_came_before<S: World>(scope: S) {

@@ -1,8 +1,8 @@
 //! Random programs: the queue and the plain model agree at every step.
 
 use agate::{
-    AttachError, Capacity, Handle, Limits, Local, Private, Queue, Receiver, Role, Sender,
-    TryRecvError, TrySendError,
+    AttachError, Capacity, Handle, Limits, Local, Order, Private, Queue, QueueOptions, Receiver,
+    Role, Sender, TryRecvError, TrySendError,
 };
 use proptest::prelude::*;
 
@@ -22,12 +22,13 @@ struct Both<S: World> {
 }
 
 impl<S: World> Both<S> {
-    fn new(scope: S, capacity: Option<usize>) -> Self {
+    fn new(scope: S, capacity: Option<usize>, order: Order) -> Self {
         let bound = capacity.map_or(Capacity::Unbounded, Capacity::bounded);
-        let limits = Limits::senders(LIMIT);
+        let options = QueueOptions::new(bound).limits(Limits::senders(LIMIT));
+        let total = order == Order::Total;
         Self {
-            model: Model::new(capacity.unwrap_or(usize::MAX), LIMIT),
-            queue: Some(scope.queue(limits, bound).unwrap()),
+            model: Model::new(capacity.unwrap_or(usize::MAX), LIMIT, total),
+            queue: Some(scope.queue_with(options.order(order)).unwrap()),
             senders: Vec::new(),
             receiver: None,
             next: 0,
@@ -203,11 +204,13 @@ fn cases() -> ProptestConfig {
     }
 }
 
-/// Runs a program in a scope.
+/// Runs a program in a scope, with lanes and in total order.
 fn run<S: World>(scope: S, capacity: Option<usize>, steps: &[Step]) {
-    let mut both = Both::new(scope, capacity);
-    for step in steps {
-        both.step(step.clone());
+    for order in [Order::PerSender, Order::Total] {
+        let mut both = Both::new(scope, capacity, order);
+        for step in steps {
+            both.step(step.clone());
+        }
     }
 }
 

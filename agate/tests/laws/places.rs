@@ -36,14 +36,18 @@ fn the_limit_on_senders_holds_and_is_named<S: World>(scope: S) {
     }
 }
 
-fn lanes_serve_one_receiver_whatever_the_limit_says<S: World>(scope: S) {
+fn lanes_serve_one_receiver_whatever_the_limit_says_and_total_order_as_many<S: World>(scope: S) {
     for lane in Lane::ALL {
         for limit in [1, 5] {
             let hub = Hub::new(scope, lane, Limits::none().receivers(limit));
-            let rx = hub.attach_receiver().unwrap();
-            assert_eq!(full(hub.attach_receiver().err()), Some((Role::Receiver, 1)));
-            assert_eq!(hub.attached(Role::Receiver), 1);
-            drop(rx);
+            let serves = if lane.is_total() { limit } else { 1 };
+            let all: Vec<_> = (0..serves)
+                .map(|_| hub.attach_receiver().unwrap())
+                .collect();
+            let refused = full(hub.attach_receiver().err());
+            assert_eq!(refused, Some((Role::Receiver, serves)));
+            assert_eq!(hub.attached(Role::Receiver), serves);
+            drop(all);
         }
         let hub = Hub::new(scope, lane, Limits::none().receivers(0));
         assert_eq!(full(hub.attach_receiver().err()), Some((Role::Receiver, 0)));
@@ -90,8 +94,8 @@ fn attach_and_detach_in_a_loop_finds_a_place_each_time<S: World>(scope: S) {
         let mut rx = hub.attach_receiver().unwrap();
         // With something left in the lane each time, and nobody who drains it before the end.
         let kept = match lane {
-            Lane::Ring(messages) => messages,
-            Lane::Chain => 50,
+            Lane::Ring(messages) | Lane::Array(messages) => messages,
+            Lane::Chain | Lane::List => 50,
             Lane::Stream { blocks, .. } => blocks,
         } as u32;
         for number in 0..kept {
@@ -104,7 +108,7 @@ fn attach_and_detach_in_a_loop_finds_a_place_each_time<S: World>(scope: S) {
 
 in_every_scope! {
     the_limit_on_senders_holds_and_is_named
-    lanes_serve_one_receiver_whatever_the_limit_says
+    lanes_serve_one_receiver_whatever_the_limit_says_and_total_order_as_many
     a_receivers_place_passes_on_by_detach_and_not_by_drop
     who_was_refused_holds_no_place
     attach_and_detach_in_a_loop_finds_a_place_each_time

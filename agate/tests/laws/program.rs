@@ -74,6 +74,8 @@ pub(crate) enum Nothing {
 pub(crate) struct Model {
     capacity: usize,
     limit: usize,
+    /// Whether all senders share the first lane, and so one order and one capacity.
+    total: bool,
     lanes: Vec<VecDeque<u32>>,
     /// Lanes without a sender; the one given back last is taken first.
     free: Vec<usize>,
@@ -87,11 +89,12 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    pub(crate) fn new(capacity: usize, limit: usize) -> Self {
+    pub(crate) fn new(capacity: usize, limit: usize, total: bool) -> Self {
         Self {
             capacity,
             limit,
-            lanes: Vec::new(),
+            total,
+            lanes: Vec::from_iter(total.then(VecDeque::new)),
             free: Vec::new(),
             senders: Vec::new(),
             had_sender: false,
@@ -110,6 +113,9 @@ impl Model {
             return Attached::Closed;
         }
         let lane = self.free.pop().unwrap_or_else(|| {
+            if self.total {
+                return 0;
+            }
             self.lanes.push(VecDeque::new());
             self.lanes.len() - 1
         });

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use agate::{
     AttachError, BlockOptions, BlockPool, Capacity, Carries, Closed, Drain, Handle, Limits, Local,
-    Private, Queue, Receiver, RecvError, Role, Scope, Sender, Stream, StreamError, StreamReceiver,
-    StreamSender, TryRecvError, TrySendError,
+    Order, Private, Queue, QueueOptions, Receiver, RecvError, Role, Scope, Sender, Stream,
+    StreamError, StreamReceiver, StreamSender, TryRecvError, TrySendError,
 };
 
 use crate::ledger::Letter;
@@ -24,19 +24,27 @@ pub(crate) enum Lane {
     Ring(usize),
     /// Unbounded.
     Chain,
+    /// Total order, bounded: no lanes, so many messages of all senders together.
+    Array(usize),
+    /// Total order, unbounded.
+    List,
     /// Byte messages, each flushed; so many blocks of so many bytes for all senders.
     Stream { blocks: usize, bytes: usize },
 }
 
 impl Lane {
     /// Every kind, with capacities that are awkward: one, powers of two, others.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Ring(1),
         Self::Ring(2),
         Self::Ring(3),
         Self::Ring(7),
         Self::Ring(64),
         Self::Chain,
+        Self::Array(1),
+        Self::Array(3),
+        Self::Array(16),
+        Self::List,
         Self::Stream {
             blocks: 1,
             bytes: 16,
@@ -48,20 +56,34 @@ impl Lane {
     ];
 
     /// The kinds that carry values.
-    pub(crate) const QUEUES: [Self; 6] = [
+    pub(crate) const QUEUES: [Self; 8] = [
         Self::Ring(1),
         Self::Ring(2),
         Self::Ring(3),
         Self::Ring(7),
         Self::Ring(64),
         Self::Chain,
+        Self::Array(16),
+        Self::List,
     ];
 
-    pub(crate) fn capacity(self) -> Capacity {
-        match self {
-            Self::Ring(messages) => Capacity::bounded(messages),
-            Self::Chain | Self::Stream { .. } => Capacity::Unbounded,
-        }
+    /// What makes a queue of this kind.
+    pub(crate) fn options(self, limits: Limits) -> QueueOptions {
+        let capacity = match self {
+            Self::Ring(messages) | Self::Array(messages) => Capacity::bounded(messages),
+            Self::Chain | Self::List | Self::Stream { .. } => Capacity::Unbounded,
+        };
+        let order = if self.is_total() {
+            Order::Total
+        } else {
+            Order::PerSender
+        };
+        QueueOptions::new(capacity).limits(limits).order(order)
+    }
+
+    /// Whether all senders share one order.
+    pub(crate) fn is_total(self) -> bool {
+        matches!(self, Self::Array(_) | Self::List)
     }
 }
 
@@ -101,7 +123,7 @@ impl<S: World> Hub<S> {
                 .unwrap();
             return Self::Stream(scope.stream(limits, &pool));
         }
-        Self::Queue(scope.queue(limits, lane.capacity()).unwrap())
+        Self::Queue(scope.queue_with(lane.options(limits)).unwrap())
     }
 
     pub(crate) fn attach_sender(&self) -> Result<Tx<S>, AttachError> {

@@ -1,0 +1,195 @@
+//! A copy of the core in the target folder, for faults to be planted in.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::record::{Edit, Fault};
+use crate::cargo::{cargo, root, target};
+use crate::process::{self, End};
+
+/// What else of the workspace the core needs.
+const BESIDE: [&str; 3] = ["Cargo.lock", "README.md", "docs/ordering.md"];
+/// What the programs of tests share.
+const SHARED: &str = "threads";
+/// What only tests and examples need that are not copied.
+const NOT_NEEDED: [&str; 3] = ["proptest", "rayon", "trybuild"];
+/// Built fast, and run fast enough for races to be met.
+const PROFILE: &str = "[profile.dev]\ndebug = false\nopt-level = 1\nincremental = true\n";
+/// What hangs is waited for so long in the tests; here that is longer than there is time for.
+const DEADLINES: [(&str, &str); 2] = [
+    ("Duration::from_secs(60)", "Duration::from_secs(4)"),
+    ("Duration::from_secs(20)", "Duration::from_secs(4)"),
+];
+/// A build that takes longer than this hangs.
+const LIMIT: Duration = Duration::from_secs(10 * 60);
+
+/// The copy, without any fault between two calls.
+pub(super) struct Copy {
+    folder: PathBuf,
+}
+
+impl Copy {
+    /// Makes the copy, with these test programs; what is there already stays, so that it need not be built again.
+    pub(super) fn make(programs: &[&str]) -> Result<Self, String> {
+        let folder = target().join("faults");
+        let copy = Self { folder };
+        let from = root();
+        let read = |path: &Path| read(&from.join(path));
+        for file in BESIDE.map(Path::new) {
+            copy.write(file, &read(file)?)?;
+        }
+        let manifest = read(Path::new("Cargo.toml"))?;
+        copy.write(Path::new("Cargo.toml"), &alone(&manifest)?)?;
+        let manifest = read(Path::new("agate/Cargo.toml"))?;
+        let lines = manifest.lines();
+        let needed = lines.filter(|line| !NOT_NEEDED.iter().any(|name| line.starts_with(name)));
+        let needed: String = needed.flat_map(|line| [line, "\n"]).collect();
+        copy.write(Path::new("agate/Cargo.toml"), &needed)?;
+        for file in files(&from, Path::new("agate/src"))? {
+            copy.write(&file, &read(&file)?)?;
+        }
+        for program in programs.iter().chain([&SHARED]) {
+            let one = PathBuf::from(format!("agate/tests/{program}.rs"));
+            let files = if from.join(&one).exists() {
+                vec![one]
+            } else {
+                files(&from, &Path::new("agate/tests").join(program))?
+            };
+            for file in files {
+                let text = DEADLINES.iter().fold(read(&file)?, |text, (long, short)| {
+                    text.replace(long, short)
+                });
+                copy.write(&file, &text)?;
+            }
+        }
+        Ok(copy)
+    }
+
+    /// Builds test programs; returns where each is.
+    pub(super) fn build(&self, programs: &[&str]) -> Result<HashMap<String, PathBuf>, String> {
+        let mut build = cargo("test --package agate --no-run");
+        build.args(["--message-format", "json-render-diagnostics"]);
+        for program in programs {
+            build.args(["--test", program]);
+        }
+        build.current_dir(&self.folder);
+        build.env("CARGO_TARGET_DIR", self.folder.join("target"));
+        // A fault leaves names unused.
+        build.env("RUSTFLAGS", "-Awarnings");
+        let mut output = String::new();
+        let end = run(&build, LIMIT, &mut output)?;
+        if !matches!(end, End::Exited(status) if status.success()) {
+            let said = output.lines().filter(|line| !line.starts_with('{'));
+            let said: Vec<_> = said.collect();
+            return Err(format!("it does not build:\n{}", said.join("\n")));
+        }
+        let found = |program: &&str| {
+            let name = format!("\"name\":\"{program}\"");
+            let mut lines = output.lines().filter(|line| line.contains(&name));
+            let path = lines.find_map(|line| {
+                let (_, rest) = line.split_once("\"executable\":\"")?;
+                rest.split('"').next()
+            });
+            path.map(|path| ((*program).to_owned(), path.into()))
+                .ok_or_else(|| format!("cargo built no {program}"))
+        };
+        programs.iter().map(found).collect()
+    }
+
+    /// Plants a fault, has it looked at, and takes it out again.
+    pub(super) fn with<R>(
+        &self,
+        fault: &Fault,
+        look: impl FnOnce() -> Result<R, String>,
+    ) -> Result<R, String> {
+        let mut before: Vec<(PathBuf, String)> = Vec::new();
+        let planted = fault.edits.iter().try_for_each(|edit| {
+            let file = place(edit);
+            let text = read(&self.folder.join(&file))?;
+            self.write(&file, &edit.apply(&text)?)?;
+            before.push((file, text));
+            Ok(())
+        });
+        let result = planted.and_then(|()| look());
+        for (file, text) in before.into_iter().rev() {
+            self.write(&file, &text)?;
+        }
+        result
+    }
+
+    /// Writes a file, unless it is so already.
+    fn write(&self, file: &Path, text: &str) -> Result<(), String> {
+        let file = self.folder.join(file);
+        let said = |error| format!("{}: {error}", file.display());
+        if fs::read_to_string(&file).is_ok_and(|there| there == text) {
+            return Ok(());
+        }
+        fs::create_dir_all(file.parent().unwrap_or(&self.folder)).map_err(said)?;
+        fs::write(&file, text).map_err(said)
+    }
+}
+
+/// Where an edit is made, from the workspace on.
+pub(super) fn place(edit: &Edit) -> PathBuf {
+    Path::new("agate").join(&edit.file)
+}
+
+pub(super) fn read(file: &Path) -> Result<String, String> {
+    fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+/// Runs a command and keeps what it says.
+pub(super) fn run(command: &Command, limit: Duration, output: &mut String) -> Result<End, String> {
+    let end = process::run(command, limit, |line| {
+        output.push_str(line);
+        output.push('\n');
+    });
+    end.map_err(|error| format!("{:?}: {error}", command.get_program()))
+}
+
+/// The manifest of a workspace of the core alone.
+fn alone(manifest: &str) -> Result<String, String> {
+    let (workspace, _profiles) = manifest
+        .split_once("[profile.")
+        .ok_or("the workspace has no profiles")?;
+    let lines = workspace.lines().map(|line| match line.split_once(" = ") {
+        Some(("members", _)) => "members = [\"agate\"]",
+        Some(("default-members", _)) => "",
+        _ => line,
+    });
+    let workspace: String = lines.flat_map(|line| [line, "\n"]).collect();
+    Ok(workspace + PROFILE)
+}
+
+/// All files below a folder, from `root` on.
+fn files(root: &Path, folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let said = |error| format!("{}: {error}", folder.display());
+    let mut found = Vec::new();
+    for entry in root.join(folder).read_dir().map_err(said)? {
+        let entry = entry.map_err(said)?;
+        let path = folder.join(entry.file_name());
+        if entry.file_type().map_err(said)?.is_dir() {
+            found.extend(files(root, &path)?);
+        } else {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::alone;
+
+    #[test]
+    fn the_core_is_a_workspace_of_its_own() {
+        let manifest = "[workspace]\nmembers = [\"a\", \"b\"]\ndefault-members = [\"a\"]\n\n[workspace.package]\n\
+                        version = \"1\"\n\n[profile.release]\nlto = true\n";
+        let alone = alone(manifest).unwrap();
+        assert!(alone.starts_with("[workspace]\nmembers = [\"agate\"]\n\n\n[workspace.package]\n"));
+        assert!(alone.contains("version = \"1\"") && !alone.contains("lto"));
+    }
+}
