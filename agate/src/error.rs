@@ -268,7 +268,8 @@ pub enum SendTimeoutError<T> {
     TimedOut(T),
     /// Nobody will receive any more.
     Closed(T),
-    /// There is no room, and this thread must not park; see [`forbid_wait`](crate::forbid_wait).
+    /// There is no room, and this thread must not park; see [`forbid_wait`](crate::forbid_wait). Or it is sending a
+    /// [batch](crate::Sender::try_send_batch) by this sender, and this is the batch's iterator.
     WouldStall(T),
 }
 

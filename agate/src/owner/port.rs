@@ -104,8 +104,8 @@ impl<M: 'static, S: Scope> Port<M, S> {
 
     /// Sends all of these, published together: the owner is woken once, and sees all of them at once. Returns how many.
     ///
-    /// There is always room. If the iterator panics, what it gave before is sent. An owner that ends meanwhile may
-    /// discard them.
+    /// There is always room, also if the iterator itself sends through this port; what it sends comes before what it
+    /// gives next. If the iterator panics, what it gave before is sent. An owner that ends meanwhile may discard them.
     ///
     /// # Errors
     ///
