@@ -301,6 +301,9 @@ fn enter<K: Kind<S>, S: Scope>(
     let mut seen = object.users.places.load(Ordering::Relaxed);
     loop {
         if count(seen, role) >= most {
+            if object.kind.is_closed(role) {
+                return Err(AttachError::Closed);
+            }
             return Err(if limit as u64 <= MOST {
                 let holders = object.users.notes.holders(role);
                 AttachError::LimitReached {

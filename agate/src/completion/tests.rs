@@ -115,7 +115,7 @@ fn a_forbidden_wait_helps_and_does_not_park() {
 
 #[test]
 fn each_pair_of_a_slot_has_a_generation_of_its_own() {
-    let pool = CompletionPool::<u32>::with_limit(1);
+    let pool = CompletionPool::<u32>::with_limit(1).unwrap();
     let mut seen = std::collections::HashSet::new();
     for _ in 0..4 {
         let (resolver, mut answer) = pool.try_pair().unwrap();

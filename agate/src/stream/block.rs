@@ -35,7 +35,7 @@ const WORD: usize = size_of::<u64>();
 pub struct BlockOptions {
     /// Bytes that a block holds; rounded up to whole words of 8 bytes.
     pub block_bytes: usize,
-    /// How many blocks there may be at once.
+    /// How many blocks there may be at once. A pool counts up to 8 million of them, also where this says more.
     pub max_blocks: usize,
 }
 

@@ -69,6 +69,10 @@ impl<S: Scope> Kind<S> for Stream<S> {
         self.blocks.close();
     }
 
+    fn is_closed(&self, role: Role) -> bool {
+        self.blocks.object().is_closed(role)
+    }
+
     fn unnamed(&self) {
         self.blocks.object().unnamed();
     }
