@@ -316,7 +316,35 @@ impl<T, S: Scope> CompletionPort<T, S> {
     ///
     /// May park. However many answers arrive meanwhile, it is woken once.
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<Arrival<T>, NextError> {
-        self.next_until(|| Instant::now().checked_add(timeout))
+        self.next_by(|| Instant::now().checked_add(timeout))
+    }
+
+    /// Takes the next answer, waiting for it until this time.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_timeout`](Self::next_timeout).
+    ///
+    /// # Progress
+    ///
+    /// As [`next_timeout`](Self::next_timeout).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{CompletionPort, NextError};
+    /// use std::time::Instant;
+    ///
+    /// let mut port = CompletionPort::new();
+    /// let (resolver, completion) = agate::completion();
+    /// port.watch(completion, 1);
+    /// assert_eq!(port.next_until(Instant::now()).unwrap_err(), NextError::TimedOut);
+    /// resolver.resolve(2);
+    /// assert_eq!(port.next_until(Instant::now())?.outcome, Ok(2));
+    /// # Ok::<(), NextError>(())
+    /// ```
+    pub fn next_until(&mut self, deadline: Instant) -> Result<Arrival<T>, NextError> {
+        self.next_by(|| Some(deadline))
     }
 
     /// Takes the next answer, waiting for it as long as something is watched: every resolver ends with an outcome.
@@ -344,7 +372,7 @@ impl<T, S: Scope> CompletionPort<T, S> {
     /// # Ok::<(), NextError>(())
     /// ```
     pub fn wait_next(&mut self) -> Result<Arrival<T>, NextError> {
-        self.next_until(|| None)
+        self.next_by(|| None)
     }
 
     /// Takes all that has arrived, one after the other.
@@ -369,7 +397,7 @@ impl<T, S: Scope> CompletionPort<T, S> {
         Arrivals { port: self }
     }
 
-    fn next_until(
+    fn next_by(
         &mut self,
         deadline: impl FnOnce() -> Option<Instant>,
     ) -> Result<Arrival<T>, NextError> {

@@ -220,7 +220,34 @@ impl<T: 'static, S: Scope> Sender<T, S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn send_timeout(&self, message: T, timeout: Duration) -> Result<(), SendTimeoutError<T>> {
-        self.send_until(message, || Instant::now().checked_add(timeout))
+        self.send_by(message, || Instant::now().checked_add(timeout))
+    }
+
+    /// Sends a message, waiting until this time for room in this sender's lane.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_timeout`](Self::send_timeout).
+    ///
+    /// # Progress
+    ///
+    /// May park.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Capacity, Limits, Local, Scope, SendTimeoutError};
+    /// use std::time::Instant;
+    ///
+    /// let queue = Local.queue(Limits::default(), Capacity::bounded(2))?;
+    /// let sender = queue.attach_sender()?;
+    /// let now = Instant::now();
+    /// let sent = [1, 2, 3].map(|n| sender.send_until(n, now));
+    /// assert_eq!(sent, [Ok(()), Ok(()), Err(SendTimeoutError::TimedOut(3))]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn send_until(&self, message: T, deadline: Instant) -> Result<(), SendTimeoutError<T>> {
+        self.send_by(message, || Some(deadline))
     }
 
     /// Sends a message, waiting for room in this sender's lane as long as somebody receives or still could.
@@ -254,10 +281,10 @@ impl<T: 'static, S: Scope> Sender<T, S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn wait_send(&self, message: T) -> Result<(), SendTimeoutError<T>> {
-        self.send_until(message, || None)
+        self.send_by(message, || None)
     }
 
-    fn send_until(
+    fn send_by(
         &self,
         mut message: T,
         deadline: impl FnOnce() -> Option<Instant>,
@@ -289,7 +316,7 @@ impl<T: 'static, S: Scope> Sender<T, S> {
     }
 
     /// Whether nobody receives, and nobody is left who could attach a receiver.
-    fn is_abandoned(&self) -> bool {
+    pub(crate) fn is_abandoned(&self) -> bool {
         let queue = self.place();
         queue.unnamed.load(Ordering::Acquire) && queue.attached(Role::Receiver) == 0
     }
