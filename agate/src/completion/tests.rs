@@ -134,3 +134,30 @@ fn a_helper_costs_two_words() {
     assert_eq!(size_of::<Option<Helper<Local>>>(), 2 * size_of::<usize>());
     assert_eq!(size_of::<Resolver<u32>>(), size_of::<usize>());
 }
+
+#[test]
+fn a_port_keeps_few_of_whom_it_awaits_nothing() {
+    let all: Vec<_> = (0..100).map(|_| Arc::new(Driven::default())).collect();
+    let mut port = CompletionPort::new();
+    for driven in &all {
+        Driven::ask(driven).post_to(&port, 1);
+        Driven::ask(driven).post_to(&port, 2);
+        for _ in 0..2 {
+            driven.help();
+            assert!(port.try_next().is_some());
+        }
+    }
+    let kept = |all: &[Arc<Driven>]| all.iter().filter(|it| Arc::strong_count(it) > 1).count();
+    assert!(kept(&all) <= 8, "{}", kept(&all));
+    // Those of whom something is awaited are all kept, each once.
+    for driven in &all {
+        Driven::ask(driven).post_to(&port, 1);
+        Driven::ask(driven).post_to(&port, 2);
+    }
+    assert!(all.iter().all(|driven| Arc::strong_count(driven) == 2));
+    for _ in 0..2 * all.len() {
+        assert!(port.wait_next().is_ok());
+    }
+    assert_eq!(port.wait_next().unwrap_err(), crate::NextError::Idle);
+    assert_eq!(kept(&all), 0);
+}
