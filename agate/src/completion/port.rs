@@ -545,8 +545,8 @@ unsafe fn reversed<T, S: Scope>(mut list: *mut Slot<T, S>) -> *mut Slot<T, S> {
                 below: turned,
                 key,
                 helped,
-            })
-        };
+            });
+        }
         turned = slot.as_ptr();
         list = below;
     }

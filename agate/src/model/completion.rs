@@ -384,7 +384,7 @@ fn helpers_that_are_added_at_once_are_there_once() {
         let all = [0, 1].map(|_| Arc::new(Counts(AtomicUsize::new(0))));
         // SAFETY: it is `Send` and `Sync`.
         let helper = |of: &Arc<Counts>| unsafe { Helper::new(Shared::<_, Local>(of.clone())) };
-        let helpers = Arc::new(Helpers::new());
+        let helpers = Arc::new(Helpers::<Local>::new());
         let adding = {
             let (helpers, one) = (helpers.clone(), helper(&all[0]));
             thread::spawn(move || helpers.add(one))
