@@ -114,14 +114,23 @@ fn what_does_not_fit_is_refused_at_once() {
     assert_eq!(sender.send_timeout(&[0; 57], LONG), refused);
 }
 
-/// Has a sender wait, and then `act`; returns how the wait ended.
+/// How often what races is tried.
+const ROUNDS: u32 = if cfg!(miri) { 2 } else { 60 };
+
+/// Has this sender wait, and then `act`: before it waits, while it spins, when it sleeps. Returns how the wait ended.
 fn waited(
-    stream: &Handle<Stream>,
+    round: u32,
+    mut sender: StreamSender,
     act: impl FnOnce(),
 ) -> (Result<(), StreamTimeoutError>, StreamSender) {
-    let mut sender = stuck(stream, 1);
+    let (begun, beginning) = std::sync::mpsc::channel();
     thread::scope(|scope| {
-        let waiting = scope.spawn(move || (sender.wait_send(&[7; 8]), sender));
+        let waiting = scope.spawn(move || {
+            begun.send(()).unwrap();
+            (sender.send_timeout(&[7; 8], LONG), sender)
+        });
+        beginning.recv_timeout(LONG).unwrap();
+        (0..round * round * if cfg!(miri) { 1 } else { 10 }).for_each(|_| std::hint::spin_loop());
         act();
         waiting.join().unwrap()
     })
@@ -130,44 +139,38 @@ fn waited(
 #[test]
 fn whoever_gives_a_block_back_or_ends_the_stream_wakes_the_sender() {
     let closed = Err(StreamTimeoutError::Closed);
-    for _ in 0..if cfg!(miri) { 2 } else { 100 } {
+    for round in 0..ROUNDS {
         let (_pool, one) = stream(Local, 1);
-        assert_eq!(waited(&one, || one.close()).0, closed);
+        let sender = stuck(&one, 1);
+        assert_eq!(waited(round, sender, || one.close()).0, closed);
 
+        // What brings a block back.
         let (_pool, one) = stream(Local, 1);
         let receiver = one.attach_receiver().unwrap();
-        let (sent, mut sender) = waited(&one, || drop(receiver));
+        let sender = stuck(&one, 1);
+        let (sent, mut sender) = waited(round, sender, || drop(receiver));
         // It may get a block that the receiver has dropped just now, as the last one.
         if sent != closed {
             assert_eq!((sent, sender.flush()), (Ok(()), Err(Closed)));
         }
 
+        // What does not: the block is somebody else's.
+        let (pool, one) = stream(Local, 1);
+        let _block = pool.try_take().unwrap();
+        let receiver = one.attach_receiver().unwrap();
+        let sender = one.attach_sender().unwrap();
+        assert_eq!(waited(round, sender, || drop(receiver)).0, closed);
+
         // A block that no stream knows of.
         let (pool, one) = stream(Local, 1);
         let block = pool.try_take().unwrap();
-        let mut sender = one.attach_sender().unwrap();
-        let sent = thread::scope(|scope| {
-            let waiting = scope.spawn(move || sender.wait_send(&[7; 8]));
-            drop(block);
-            waiting.join().unwrap()
-        });
-        assert_eq!(sent, Ok(()));
-    }
-}
+        let sender = one.attach_sender().unwrap();
+        assert_eq!(waited(round, sender, || drop(block)).0, Ok(()));
 
-#[test]
-fn where_nobody_is_left_who_could_receive_it_does_not_wait() {
-    for _ in 0..if cfg!(miri) { 2 } else { 100 } {
-        let (_pool, stream) = stream(Local, 1);
-        let mut sender = stuck(&stream, 1);
-        let (begun, beginning) = std::sync::mpsc::channel();
-        let waiting = thread::spawn(move || {
-            begun.send(()).unwrap();
-            sender.wait_send(&[7; 8])
-        });
-        beginning.recv_timeout(LONG).unwrap();
-        drop(stream);
-        assert_eq!(waiting.join().unwrap(), Err(StreamTimeoutError::Closed));
+        // Nobody is left who could receive.
+        let (_pool, one) = stream(Local, 1);
+        let sender = stuck(&one, 1);
+        assert_eq!(waited(round, sender, || drop(one)).0, closed);
     }
 }
 
