@@ -7,7 +7,8 @@
 mod callback;
 mod cancel;
 mod forbid;
-mod help;
+pub(crate) mod help;
+pub(crate) mod helpers;
 mod many;
 mod pool;
 mod port;

@@ -7,6 +7,10 @@ use std::rc::Rc;
 use crate::sync::Arc;
 
 /// A reference of which there may be many; the last one ends what it refers to.
+#[allow(
+    unreachable_pub,
+    reason = "what a scope is built of, named by its sealed trait; rustc 1.85 does not see that"
+)]
 pub trait Counted<T>: Clone + Deref<Target = T> {
     fn new(value: T) -> Self;
 

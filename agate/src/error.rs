@@ -268,7 +268,8 @@ pub enum SendTimeoutError<T> {
     TimedOut(T),
     /// Nobody will receive any more.
     Closed(T),
-    /// There is no room, and this thread must not park; see [`forbid_wait`](crate::forbid_wait).
+    /// There is no room, and this thread must not park; see [`forbid_wait`](crate::forbid_wait). Or it is sending a
+    /// [batch](crate::Sender::try_send_batch) by this sender, and this is the batch's iterator.
     WouldStall(T),
 }
 
@@ -541,6 +542,48 @@ impl std::error::Error for StreamError {
         }
     }
 }
+
+/// Why a message was not written into a stream by a send that may park.
+///
+/// # Examples
+///
+/// See [`StreamSender::send_timeout`](crate::StreamSender::send_timeout).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StreamTimeoutError {
+    /// A message must fit into one block.
+    TooLong {
+        /// How long it was to be.
+        bytes: usize,
+        /// How long it may be.
+        max: usize,
+    },
+    /// No block came back in time: the receiver is behind. Try again, or raise the pool's `max_blocks`.
+    TimedOut,
+    /// Nobody receives any more.
+    Closed,
+    /// No block is free, and this thread must not park (see [`forbid_wait`](crate::forbid_wait)), or nobody else could
+    /// give one back.
+    WouldStall,
+    /// There is no memory for a block that the pool may have.
+    OutOfMemory,
+}
+
+impl fmt::Display for StreamTimeoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::TooLong { bytes, max } => StreamError::TooLong { bytes, max }.fmt(f),
+            Self::TimedOut => f.write_str("no block came back in time"),
+            Self::Closed => StreamError::Closed.fmt(f),
+            Self::WouldStall => {
+                f.write_str("this thread must not park, and no block is free: use try_send")
+            }
+            Self::OutOfMemory => f.write_str("there is no memory for a block"),
+        }
+    }
+}
+
+impl std::error::Error for StreamTimeoutError {}
 
 /// No block is free, and the pool may not allocate more; give blocks back or raise `max_blocks`.
 ///

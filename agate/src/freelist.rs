@@ -52,6 +52,11 @@ impl<S: Scope> FreeList<S> {
         }
     }
 
+    /// Whether nothing is free now.
+    pub(crate) fn is_empty(&self) -> bool {
+        top(self.head.load(Ordering::Acquire)).is_none()
+    }
+
     /// Puts an index on top. Lock-free. The caller owns it until now (I3).
     #[inline]
     pub(crate) fn push(&self, links: &impl Links<S>, index: u32) {

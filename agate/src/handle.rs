@@ -136,7 +136,8 @@ impl<K: Kind<S>, S: Scope> Handle<K, S> {
     ///
     /// # Errors
     ///
-    /// [`AttachError::LimitReached`] when the role's limit is reached; [`AttachError::TooMany`].
+    /// [`AttachError::LimitReached`] when the role's limit is reached, or [`AttachError::Closed`] if the kind says so then;
+    /// [`AttachError::TooMany`].
     ///
     /// # Progress
     ///

@@ -1,6 +1,7 @@
 //! What an object tells about itself: who is attached, how much is waiting, what was counted.
 
 use crate::handle::Limits;
+use crate::stream::BlockStats;
 
 /// What an object that carries messages looks like at one moment; see [`Handle::inspect`](crate::Handle::inspect).
 ///
@@ -76,6 +77,59 @@ pub struct LaneInspection {
     pub full: usize,
     /// For how many messages there is memory.
     pub memory: usize,
+}
+
+/// What a stream looks like at one moment; see [`Handle::inspect`](crate::Handle::inspect).
+///
+/// What travels in a stream is blocks, so its depth is counted in them. Others use the stream, and its pool, meanwhile, so
+/// the numbers need not fit together exactly. Counters wrap.
+///
+/// # Examples
+///
+/// ```
+/// use agate::{BlockOptions, BlockPool, Limits, Local, Scope};
+///
+/// let pool = BlockPool::new(BlockOptions { block_bytes: 4096, max_blocks: 16 })?;
+/// let lines = Local.stream(Limits::senders(4), &pool);
+/// let mut sender = lines.attach_sender()?;
+/// sender.try_send(b"not flushed yet")?;
+/// assert_eq!((lines.inspect().waiting, lines.inspect().blocks.in_use), (0, 1));
+/// sender.flush()?;
+/// let seen = lines.inspect();
+/// assert_eq!((seen.sent, seen.received, seen.waiting), (1, 0, 1));
+/// assert_eq!((seen.waiting_bytes, seen.capacity_bytes), (4096, 16 * 4096));
+/// assert_eq!((seen.senders, seen.receivers, seen.closed), (1, 0, false));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StreamInspection {
+    /// What kind of object it is.
+    pub kind: &'static str,
+    /// How many may be attached.
+    pub limits: Limits,
+    /// Senders attached.
+    pub senders: usize,
+    /// Receivers attached.
+    pub receivers: usize,
+    /// Whether nothing new is accepted.
+    pub closed: bool,
+    /// Blocks sent, ever.
+    pub sent: usize,
+    /// Blocks received (or dropped unreceived), ever.
+    pub received: usize,
+    /// Blocks that wait: sent and not received. The one that the receiver reads just now is received.
+    pub waiting: usize,
+    /// The memory of these, in bytes; how much of it holds messages is up to the senders.
+    pub waiting_bytes: usize,
+    /// The most bytes that all blocks of the pool together may have.
+    pub capacity_bytes: usize,
+    /// Calls of the kernel that were made to wake the receiver, closing included.
+    pub wakes: u64,
+    /// How many blocks the pool may have.
+    pub max_blocks: usize,
+    /// The pool's blocks, those of its other streams included.
+    pub blocks: BlockStats,
 }
 
 impl Inspection {

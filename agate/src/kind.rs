@@ -66,6 +66,18 @@ pub trait Kind<S: Scope = Local>: Sized + 'static {
     /// Yours: [`Handle::close`](crate::Handle::close) calls it and adds nothing.
     fn close(&self) {}
 
+    /// Whether nobody new can attach in this role any more, whatever places there are. Asked when there is none, so that
+    /// who comes too late is told [`Closed`](AttachError::Closed) instead of
+    /// [`LimitReached`](AttachError::LimitReached), after which it would try again.
+    ///
+    /// # Progress
+    ///
+    /// Yours: it is part of an attach that is refused.
+    fn is_closed(&self, role: Role) -> bool {
+        let _ = role;
+        false
+    }
+
     /// The last attachment of a role is gone, so its places are vacant (others may attach meanwhile). Called after the
     /// place was given back.
     ///

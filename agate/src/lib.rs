@@ -137,11 +137,12 @@ pub use completion::{
 };
 pub use error::{
     AttachError, Closed, CompletionError, CreateError, NextError, OutOfBlocks, OutOfCompletions,
-    RecvError, SendError, SendTimeoutError, StreamError, TryRecvError, TrySendError, WaitError,
+    RecvError, SendError, SendTimeoutError, StreamError, StreamTimeoutError, TryRecvError,
+    TrySendError, WaitError,
 };
 pub use handle::{Handle, Limits};
 pub use holders::Holders;
-pub use inspect::{Inspection, LaneInspection};
+pub use inspect::{Inspection, LaneInspection, StreamInspection};
 pub use kind::Kind;
 pub use owner::{
     Driver, Handler, Inbox, Owner, OwnerOptions, OwnerStats, Pending, Port, Pumped, ShutdownError,
@@ -154,7 +155,7 @@ pub use stream::{
     Block, BlockOptions, BlockPool, BlockStats, RawBlock, Reservation, Stream, StreamReceiver,
     StreamSender,
 };
-pub use wait_any::{WaitAnyError, Waitable, wait_any};
+pub use wait_any::{WaitAnyError, Waitable, wait_any, wait_any_until};
 
 /// The program in the README is compiled and run with the examples of this crate.
 #[cfg(doctest)]

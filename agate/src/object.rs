@@ -372,6 +372,9 @@ fn try_enter<K: Kind<S>, S: Scope>(
 #[cold]
 #[inline(never)]
 fn refusal<K: Kind<S>, S: Scope>(pointer: Pointer<K, S>, role: Role, limit: usize) -> AttachError {
+    if pointer.get().kind.is_closed(role) {
+        return AttachError::Closed;
+    }
     if limit as u64 > MOST {
         return AttachError::TooMany;
     }

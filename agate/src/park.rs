@@ -59,6 +59,10 @@ const TASK: u32 = 4;
 
 /// Whether [`Bell::wait`] ended with something to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(
+    unreachable_pub,
+    reason = "what a scope is built of, named by its sealed trait; rustc 1.85 does not see that"
+)]
 pub enum Woken {
     Ready,
     TimedOut,

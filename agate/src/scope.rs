@@ -269,6 +269,10 @@ pub trait Scope: sealed::Home + Drives + Copy + Debug + 'static {
     /// Makes a pool of completions that grows as needed, or of so many, whose memory is there from the start; in
     /// [`Local`] the same as [`CompletionPool::new`] and [`CompletionPool::with_limit`].
     ///
+    /// # Errors
+    ///
+    /// [`CreateError::TooLarge`] for a limit of more than [`CompletionPool::MAX_LIMIT`].
+    ///
     /// # Progress
     ///
     /// Allocates.
@@ -278,13 +282,16 @@ pub trait Scope: sealed::Home + Drives + Copy + Debug + 'static {
     /// ```
     /// use agate::{Private, Scope};
     ///
-    /// let answers = Private.completion_pool::<u32>(Some(8));
+    /// let answers = Private.completion_pool::<u32>(Some(8))?;
     /// let (resolver, mut completion) = answers.try_pair()?;
     /// resolver.resolve(7);
     /// assert_eq!(completion.poll(), Some(Ok(7)));
-    /// # Ok::<(), agate::OutOfCompletions>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    fn completion_pool<T: 'static>(&self, limit: Option<usize>) -> CompletionPool<T, Self>
+    fn completion_pool<T: 'static>(
+        &self,
+        limit: Option<usize>,
+    ) -> Result<CompletionPool<T, Self>, CreateError>
     where
         Self: Carries<T>,
     {

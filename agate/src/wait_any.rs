@@ -132,13 +132,50 @@ impl std::error::Error for WaitAnyError {}
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn wait_any(items: &mut [&mut dyn Waitable], timeout: Duration) -> Result<usize, WaitAnyError> {
+    wait_by(items, || Instant::now().checked_add(timeout))
+}
+
+/// As [`wait_any`], until this time.
+///
+/// # Errors
+///
+/// As [`wait_any`].
+///
+/// # Progress
+///
+/// As [`wait_any`].
+///
+/// # Examples
+///
+/// ```
+/// use agate::{WaitAnyError, wait_any_until};
+/// use std::time::Instant;
+///
+/// let (resolver, mut answer) = agate::completion();
+/// let now = Instant::now();
+/// assert_eq!(wait_any_until(&mut [&mut answer], now), Err(WaitAnyError::TimedOut));
+/// resolver.resolve(7);
+/// assert_eq!(wait_any_until(&mut [&mut answer], now), Ok(0));
+/// assert_eq!(answer.poll(), Some(Ok(7)));
+/// ```
+pub fn wait_any_until(
+    items: &mut [&mut dyn Waitable],
+    deadline: Instant,
+) -> Result<usize, WaitAnyError> {
+    wait_by(items, || Some(deadline))
+}
+
+fn wait_by(
+    items: &mut [&mut dyn Waitable],
+    deadline: impl FnOnce() -> Option<Instant>,
+) -> Result<usize, WaitAnyError> {
     if items.is_empty() {
         return Err(WaitAnyError::Nothing);
     }
     let first = NEXT.with(Cell::get) % items.len();
     let found = match ready(items, first) {
         Some(index) => index,
-        None => wait(items, first, timeout)?,
+        None => wait(items, first, deadline())?,
     };
     NEXT.with(|next| next.set(found.wrapping_add(1)));
     Ok(found)
@@ -147,9 +184,8 @@ pub fn wait_any(items: &mut [&mut dyn Waitable], timeout: Duration) -> Result<us
 fn wait(
     items: &mut [&mut dyn Waitable],
     first: usize,
-    timeout: Duration,
+    deadline: Option<Instant>,
 ) -> Result<usize, WaitAnyError> {
-    let deadline = Instant::now().checked_add(timeout);
     let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
     let alone = items.iter().all(|item| item.is_lonely());
     let mut pieces = Pieces::new();

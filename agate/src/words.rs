@@ -7,6 +7,10 @@ use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsi
 
 /// A word with the methods of the standard library's atomics. The orderings mean what they mean there; a cell, which
 /// one thread alone sees, ignores them.
+#[allow(
+    unreachable_pub,
+    reason = "what a scope is built of, named by its sealed trait; rustc 1.85 does not see that"
+)]
 pub trait Word: Debug {
     /// What the word holds.
     type Value: Copy;
@@ -25,6 +29,10 @@ pub trait Word: Debug {
 }
 
 /// A word that counts or holds bits.
+#[allow(
+    unreachable_pub,
+    reason = "what a scope is built of, named by its sealed trait; rustc 1.85 does not see that"
+)]
 pub trait Number: Word {
     fn compare_exchange_weak(
         &self,

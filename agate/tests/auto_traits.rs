@@ -10,8 +10,8 @@ use agate::{
     Order, OutOfBlocks, OutOfCompletions, Owner, OwnerOptions, OwnerStats, Pending, Place, Port,
     PortFull, Private, Pumped, Queue, QueueOptions, RawBlock, Receiver, Recv, RecvError,
     Reservation, Resolver, Role, SendError, SendTimeoutError, Sender, ShutdownError,
-    ShutdownReport, Stream, StreamError, StreamReceiver, StreamSender, TryRecvError, TrySendError,
-    WaitAnyError, WaitError, WaitMode,
+    ShutdownReport, Stream, StreamError, StreamInspection, StreamReceiver, StreamSender,
+    StreamTimeoutError, TryRecvError, TrySendError, WaitAnyError, WaitError, WaitMode,
 };
 
 /// A handler, and a value, that must stay on its thread.
@@ -147,6 +147,8 @@ table! {
     SendTimeoutError<Cell<u8>>: true false;
     SendTimeoutError<Rc<u8>>: false false;
     StreamError: true true;
+    StreamInspection: true true;
+    StreamTimeoutError: true true;
     TryRecvError: true true;
     TrySendError<Cell<u8>>: true false;
     TrySendError<Rc<u8>>: false false;

@@ -8,7 +8,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use agate::{CompletionError, CompletionPool, OutOfCompletions, WaitError, completion};
+use agate::{
+    CompletionError, CompletionPool, CreateError, OutOfCompletions, Private, Scope, WaitError,
+    completion,
+};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -242,7 +245,7 @@ fn a_wait_that_may_stall_parks_where_waits_are_forbidden() {
 /// A slot that is used again is nothing to whoever had it before.
 #[test]
 fn a_completion_that_was_taken_does_not_see_its_slots_next_pair() {
-    let pool = CompletionPool::with_limit(1);
+    let pool = CompletionPool::with_limit(1).unwrap();
     let (resolver, mut first) = pool.try_pair().unwrap();
     resolver.resolve(1);
     assert_eq!(first.poll(), Some(Ok(1)));
@@ -261,7 +264,7 @@ fn a_completion_that_was_taken_does_not_see_its_slots_next_pair() {
 
 #[test]
 fn a_pool_keeps_to_its_limit() {
-    let pool = CompletionPool::<u32>::with_limit(3);
+    let pool = CompletionPool::<u32>::with_limit(3).unwrap();
     let pairs = [(); 3].map(|()| pool.try_pair().unwrap());
     let refused = pool.try_pair().unwrap_err();
     assert_eq!(refused, OutOfCompletions { limit: 3 });
@@ -274,7 +277,25 @@ fn a_pool_keeps_to_its_limit() {
     assert!(pool.try_pair().is_err(), "the resolver uses it still");
     drop(resolver);
     assert!(pool.try_pair().is_ok());
-    assert!(CompletionPool::<u32>::with_limit(0).try_pair().is_err());
+    assert!(
+        CompletionPool::<u32>::with_limit(0)
+            .unwrap()
+            .try_pair()
+            .is_err()
+    );
+}
+
+#[test]
+fn a_pool_that_cannot_be_so_large_is_refused() {
+    let most = CompletionPool::<u32>::MAX_LIMIT;
+    for limit in [most + 1, usize::MAX] {
+        let refused = CompletionPool::<u32>::with_limit(limit);
+        assert!(matches!(refused, Err(CreateError::TooLarge)), "{limit}");
+        let refused = Private.completion_pool::<u32>(Some(limit));
+        assert!(matches!(refused, Err(CreateError::TooLarge)), "{limit}");
+    }
+    // Where nobody asked for a limit there is none that would refuse a pair.
+    drop(CompletionPool::<u32>::new().try_pair().unwrap());
 }
 
 #[test]

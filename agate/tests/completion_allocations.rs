@@ -52,7 +52,7 @@ fn the_counter_counts() {
 /// From the first pair on.
 #[test]
 fn a_pool_with_a_limit_never_allocates() {
-    let pool = CompletionPool::<u64>::with_limit(20);
+    let pool = CompletionPool::<u64>::with_limit(20).unwrap();
     let allocated = allocations(|| {
         let mut pairs = [(); 20].map(|()| pool.try_pair().unwrap());
         assert!(pool.try_pair().is_err());
@@ -94,7 +94,10 @@ fn callbacks_of_two_words_allocate_nothing() {
 
 #[test]
 fn a_port_allocates_nothing() {
-    let (pool, mut port) = (CompletionPool::with_limit(4), CompletionPort::new());
+    let (pool, mut port) = (
+        CompletionPool::with_limit(4).unwrap(),
+        CompletionPort::new(),
+    );
     let allocated = allocations(|| {
         for key in 0..4 {
             let (resolver, answer) = pool.try_pair().unwrap();
@@ -116,7 +119,7 @@ fn a_port_allocates_nothing() {
 /// Also where the waits sleep and end at their time limits.
 #[test]
 fn waits_for_many_allocate_nothing() {
-    let pool = CompletionPool::<u64>::with_limit(3);
+    let pool = CompletionPool::<u64>::with_limit(3).unwrap();
     // A thread that parks allocates once in its life.
     let (_resolver, mut never) = pool.try_pair().unwrap();
     assert!(never.wait_timeout(Duration::from_micros(1)).is_err());

@@ -102,7 +102,7 @@ fn callbacks_of_every_size_are_run_and_dropped_once() {
 /// The callback runs when its own slot has gone back already: the one slot of the pool is free inside it.
 #[test]
 fn nothing_is_held_while_a_callback_runs() {
-    let pool = CompletionPool::<u32>::with_limit(1);
+    let pool = CompletionPool::<u32>::with_limit(1).unwrap();
     let (resolver, completion) = pool.try_pair().unwrap();
     let (inner, told) = (pool.clone(), Arc::new(AtomicUsize::new(0)));
     let telling = Arc::clone(&told);

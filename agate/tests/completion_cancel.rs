@@ -112,7 +112,7 @@ fn a_cancellation_gives_the_waker_back() {
 
 #[test]
 fn a_cancelled_slot_comes_back_when_its_resolver_goes() {
-    let pool = CompletionPool::<u32>::with_limit(1);
+    let pool = CompletionPool::<u32>::with_limit(1).unwrap();
     let (resolver, mut completion) = pool.try_pair().unwrap();
     assert_eq!(completion.cancel(), Cancel::Cancelled);
     assert!(pool.try_pair().is_err(), "the resolver uses it still");

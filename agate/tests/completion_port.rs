@@ -187,7 +187,7 @@ fn a_dropped_port_drops_what_arrived_and_refuses_the_rest() {
 
 #[test]
 fn a_dropped_port_gives_the_slots_back() {
-    let pool = CompletionPool::with_limit(2);
+    let pool = CompletionPool::with_limit(2).unwrap();
     let port = CompletionPort::new();
     let [one, two] = [1, 2].map(|key| {
         let (resolver, answer) = pool.try_pair().unwrap();

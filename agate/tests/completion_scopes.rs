@@ -26,7 +26,7 @@ fn laws<S: Scope + Carries<u32> + Debug>(scope: S) {
     assert_eq!(answer.cancel(), Cancel::Cancelled);
     assert_eq!(resolver.try_resolve(2), Err(2));
 
-    let pool = scope.completion_pool(Some(2));
+    let pool = scope.completion_pool(Some(2)).unwrap();
     let mut port = scope.completion_port(Some(2));
     let [one, two] = [1, 2].map(|key| {
         let (resolver, answer) = pool.try_pair().unwrap();
@@ -34,7 +34,7 @@ fn laws<S: Scope + Carries<u32> + Debug>(scope: S) {
         resolver
     });
     assert!(pool.try_pair().is_err());
-    let (_resolver, answer) = scope.completion_pool(None).pair();
+    let (_resolver, answer) = scope.completion_pool(None).unwrap().pair();
     assert!(port.try_watch(answer, 3).is_err());
     two.resolve(20);
     one.resolve(10);

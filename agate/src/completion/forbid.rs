@@ -8,7 +8,7 @@ per_thread! {
     static WAIT_FORBIDDEN: Cell<bool> = Cell::new(false);
 }
 
-/// Marks the current thread as one that must not park: every `wait*` and `*_timeout` of this crate that would park
+/// Marks the current thread as one that must not park: every `wait*`, `*_timeout` and `*_until` of this crate that would park
 /// there returns `WouldStall` instead.
 ///
 /// A job thread that sleeps may hold up the very work that it waits for. A host calls this first on each of its job

@@ -49,13 +49,34 @@ impl<T, S: Scope> Completion<T, S> {
     /// # Ok::<(), agate::WaitError>(())
     /// ```
     pub fn wait_all(list: &mut [Self], timeout: Duration) -> Result<(), WaitError> {
-        let deadline = Instant::now().checked_add(timeout);
-        for completion in list {
-            if !completion.is_done() {
-                wait_first(std::slice::from_mut(completion), || deadline, false)?;
-            }
-        }
-        Ok(())
+        wait_each(list, Instant::now().checked_add(timeout))
+    }
+
+    /// As [`wait_all`](Self::wait_all), until this time.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_all`](Self::wait_all).
+    ///
+    /// # Progress
+    ///
+    /// As [`wait_all`](Self::wait_all).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Completion, WaitError};
+    /// use std::time::Instant;
+    ///
+    /// let (resolver, answer) = agate::completion();
+    /// let mut answers = [answer];
+    /// assert_eq!(Completion::wait_all_until(&mut answers, Instant::now()), Err(WaitError::TimedOut));
+    /// resolver.resolve(7);
+    /// assert_eq!(Completion::wait_all_until(&mut answers, Instant::now()), Ok(()));
+    /// assert_eq!(answers[0].poll(), Some(Ok(7)));
+    /// ```
+    pub fn wait_all_until(list: &mut [Self], deadline: Instant) -> Result<(), WaitError> {
+        wait_each(list, Some(deadline))
     }
 
     /// Waits until the outcome of one of these is there, at most so long, and returns its index (the first one, if
@@ -88,11 +109,58 @@ impl<T, S: Scope> Completion<T, S> {
     /// # assert_eq!(answers[0].poll(), Some(Ok("slow")));
     /// ```
     pub fn wait_any(list: &mut [Self], timeout: Duration) -> Result<usize, WaitError> {
-        if list.iter().all(|completion| completion.slot.is_none()) {
-            return Err(WaitError::Failed(CompletionError::AlreadyTaken));
-        }
-        wait_first(list, || Instant::now().checked_add(timeout), false)
+        wait_one(list, || Instant::now().checked_add(timeout))
     }
+
+    /// As [`wait_any`](Self::wait_any), until this time.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_any`](Self::wait_any).
+    ///
+    /// # Progress
+    ///
+    /// As [`wait_any`](Self::wait_any).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Completion, WaitError};
+    /// use std::time::Instant;
+    ///
+    /// let (_slow, slow_answer) = agate::completion();
+    /// let (quick, quick_answer) = agate::completion();
+    /// let mut answers = [slow_answer, quick_answer];
+    /// assert_eq!(Completion::wait_any_until(&mut answers, Instant::now()), Err(WaitError::TimedOut));
+    /// quick.resolve("quick");
+    /// assert_eq!(Completion::wait_any_until(&mut answers, Instant::now()), Ok(1));
+    /// # assert_eq!(answers[1].poll(), Some(Ok("quick")));
+    /// ```
+    pub fn wait_any_until(list: &mut [Self], deadline: Instant) -> Result<usize, WaitError> {
+        wait_one(list, || Some(deadline))
+    }
+}
+
+fn wait_each<T, S: Scope>(
+    list: &mut [Completion<T, S>],
+    deadline: Option<Instant>,
+) -> Result<(), WaitError> {
+    for completion in list {
+        if !completion.is_done() {
+            wait_first(std::slice::from_mut(completion), || deadline, false)?;
+        }
+    }
+    Ok(())
+}
+
+fn wait_one<T, S: Scope>(
+    list: &mut [Completion<T, S>],
+    deadline: impl FnOnce() -> Option<Instant>,
+) -> Result<usize, WaitError> {
+    if list.iter().all(|completion| completion.slot.is_none()) {
+        return Err(WaitError::Failed(CompletionError::AlreadyTaken));
+    }
+    wait_first(list, deadline, false)
 }
 
 impl<T: 'static, S: Scope> Completion<T, S> {

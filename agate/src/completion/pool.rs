@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use crate::completion::slot::{Pool, Slot, boxed};
 use crate::completion::{Completion, Resolver, ends};
 use crate::counted::Counted;
-use crate::error::OutOfCompletions;
+use crate::error::{CreateError, OutOfCompletions};
 use crate::freelist::FreeList;
 use crate::scope::{Local, Scope};
 use crate::sync::atomic::Ordering;
@@ -37,36 +37,63 @@ impl<T: Send + 'static> CompletionPool<T> {
     /// Allocates.
     #[must_use]
     pub fn new() -> Self {
-        Self::make(None)
+        Self::of(0, MAX)
     }
 
-    /// Makes a pool of so many completions (8 million at most), whose memory is there from the start.
+    /// Makes a pool of so many completions, whose memory is there from the start.
     ///
     /// So [`try_pair`](Self::try_pair) never allocates: who submits an operation has the storage for its answer, or is
     /// told before it begins that there is none.
     ///
+    /// # Errors
+    ///
+    /// [`CreateError::TooLarge`] for a limit of more than [`MAX_LIMIT`](Self::MAX_LIMIT).
+    ///
     /// # Progress
     ///
     /// Allocates.
-    #[must_use]
-    pub fn with_limit(limit: usize) -> Self {
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{CompletionPool, CreateError};
+    ///
+    /// let answers = CompletionPool::<u32>::with_limit(64)?;
+    /// assert!(answers.try_pair().is_ok());
+    /// let refused = CompletionPool::<u32>::with_limit(usize::MAX);
+    /// assert!(matches!(refused, Err(CreateError::TooLarge)));
+    /// # Ok::<(), CreateError>(())
+    /// ```
+    pub fn with_limit(limit: usize) -> Result<Self, CreateError> {
         Self::make(Some(limit))
     }
 }
 
 impl<T, S: Scope> CompletionPool<T, S> {
+    /// The most that a pool can hold, and the limit of one that has none: 8 million. Beyond it
+    /// [`pair`](Self::pair) goes on in memory of its own.
+    pub const MAX_LIMIT: usize = MAX;
+
     /// A pool without a limit, or one that has the memory for so many.
-    pub(crate) fn make(limit: Option<usize>) -> Self {
+    pub(crate) fn make(limit: Option<usize>) -> Result<Self, CreateError> {
+        match limit {
+            None => Ok(Self::of(0, MAX)),
+            Some(limit) if limit <= MAX => Ok(Self::of(limit, limit)),
+            Some(_) => Err(CreateError::TooLarge),
+        }
+    }
+
+    /// A pool that has the memory for so many, and may have so many.
+    fn of(there: usize, limit: usize) -> Self {
         let slots = Table::new();
-        let limit = limit.map(|limit| limit.min(MAX));
-        for index in 0..limit.unwrap_or(0) {
+        for index in 0..there {
             slots.ensure(index, Slot::new);
         }
         Self {
             pool: S::Ref::new(Pool {
                 slots,
                 free: FreeList::new(),
-                limit: limit.unwrap_or(MAX),
+                limit,
             }),
         }
     }
@@ -96,12 +123,12 @@ impl<T, S: Scope> CompletionPool<T, S> {
     /// ```
     /// use agate::{CompletionPool, OutOfCompletions};
     ///
-    /// let answers = CompletionPool::<u32>::with_limit(1);
+    /// let answers = CompletionPool::<u32>::with_limit(1)?;
     /// let pair = answers.try_pair()?;
     /// assert_eq!(answers.try_pair().unwrap_err(), OutOfCompletions { limit: 1 });
     /// drop(pair);
     /// assert!(answers.try_pair().is_ok());
-    /// # Ok::<(), OutOfCompletions>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[allow(clippy::type_complexity, reason = "two ends, or none")]
     pub fn try_pair(&self) -> Result<(Resolver<T, S>, Completion<T, S>), OutOfCompletions> {

@@ -19,12 +19,12 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
-use std::sync::Mutex;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::caught;
-use crate::completion::help::{Helped, Helper};
+use crate::completion::help::Helped;
+use crate::completion::helpers::Helpers;
 use crate::completion::slot::{Outcome, POST, RELEASED, RESOLVED, Slot, free};
 use crate::completion::wait::{Pieces, is_over};
 use crate::completion::{Completion, boxed, ends, is_wait_forbidden};
@@ -42,6 +42,8 @@ struct Shared<T, S: Scope> {
     bell: S::Bell,
     /// How many are watched and were not yielded.
     watched: S::Usize,
+    /// How many of these come from owners whom a wait can help.
+    helped: S::Usize,
     limit: usize,
 }
 
@@ -49,6 +51,9 @@ struct Shared<T, S: Scope> {
 unsafe impl<T: Send> Send for Shared<T, Local> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Shared<T, Local> {}
+
+/// So many owners a port keeps in mind of whom it awaits nothing, in case that they are asked again.
+const STALE: usize = 8;
 
 /// What `head` is when the port is gone: the address of no slot.
 fn gone<T, S: Scope>() -> *mut Slot<T, S> {
@@ -59,12 +64,14 @@ fn gone<T, S: Scope>() -> *mut Slot<T, S> {
 pub(super) struct Watch<T, S: Scope> {
     port: S::Ref<Shared<T, S>>,
     key: u64,
+    helped: bool,
 }
 
 /// What is in its place once it has arrived.
 struct Link<T, S: Scope> {
     below: *mut Slot<T, S>,
     key: u64,
+    helped: bool,
 }
 
 impl<T, S: Scope> Watch<T, S> {
@@ -79,13 +86,13 @@ impl<T, S: Scope> Watch<T, S> {
     ///
     /// This watch was taken out of the slot, which is the caller's by `POST`, R1 to R3, and not used by it afterwards.
     pub(super) unsafe fn arrive(self, slot: NonNull<Slot<T, S>>) -> Option<Outcome<T>> {
-        let Self { port, key } = self;
+        let Self { port, key, helped } = self;
         // SAFETY: it is the caller's until it is pushed.
         let shared = unsafe { slot.as_ref() };
         let mut below = port.head.load(Ordering::Relaxed);
         while below != gone() {
             // SAFETY: R2: the cell is the caller's until the slot is pushed; a link needs no drop.
-            unsafe { shared.leave(Link { below, key }) };
+            unsafe { shared.leave(Link { below, key, helped }) };
             match port.head.compare_exchange(
                 below,
                 slot.as_ptr(),
@@ -149,13 +156,13 @@ pub struct CompletionPort<T, S: Scope = Local> {
     ready: *mut Slot<T, S>,
     gate: Gate,
     /// What may bring the watched answers about.
-    helpers: Mutex<Vec<Helper<S>>>,
+    helpers: Helpers<S>,
     owns: PhantomData<T>,
 }
 
 // SAFETY: a port receives values of type `T` from the resolvers' threads; `ready` is its own by P4.
 unsafe impl<T: Send> Send for CompletionPort<T, Local> {}
-// SAFETY: through `&CompletionPort` only the shared words and the locked helpers are reached.
+// SAFETY: through `&CompletionPort` only the shared words and the helpers, which are `Sync`, are reached.
 unsafe impl<T: Send> Sync for CompletionPort<T, Local> {}
 
 impl<T: Send + 'static> CompletionPort<T> {
@@ -188,11 +195,12 @@ impl<T, S: Scope> CompletionPort<T, S> {
                 head: Line(S::Ptr::new(ptr::null_mut())),
                 bell: S::Bell::new(WaitMode::Wake),
                 watched: S::Usize::new(0),
+                helped: S::Usize::new(0),
                 limit,
             }),
             ready: ptr::null_mut(),
             gate: Gate::new(),
-            helpers: Mutex::new(Vec::new()),
+            helpers: Helpers::new(),
             owns: PhantomData,
         }
     }
@@ -202,7 +210,9 @@ impl<T, S: Scope> CompletionPort<T, S> {
     /// # Progress
     ///
     /// Wait-free if it is not done yet, else lock-free. Allocates only for a completion whose answer was taken or
-    /// cancelled before, which arrives as that error.
+    /// cancelled before, which arrives as that error. An answer of an owner that [its users
+    /// drive](crate::Driver::Users) makes it lock-free, and the first one of each such owner allocates: waits at this
+    /// port help that owner.
     ///
     /// # Examples
     ///
@@ -261,28 +271,18 @@ impl<T, S: Scope> CompletionPort<T, S> {
     }
 
     fn enter(&self, mut completion: Completion<T, S>, key: u64) {
-        self.remember(completion.helper.take());
+        let helper = completion.helper.take();
+        let helped = helper.is_some();
+        if let Some(helper) = helper {
+            self.shared.helped.fetch_add(1, Ordering::Relaxed);
+            self.helpers.add(helper);
+        }
         let watch = Watch {
             port: self.shared.clone(),
             key,
+            helped,
         };
         completion.post(watch);
-    }
-
-    /// Remembers a helper, to call it before and while this port waits.
-    fn remember(&self, helper: Option<Helper<S>>) {
-        let Some(helper) = helper else { return };
-        let mut helpers = self
-            .helpers
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if self.watched() <= 1 {
-            // Of those before, nothing is awaited any more.
-            helpers.clear();
-        }
-        if !helpers.iter().any(|known| known.is_same(&helper)) {
-            helpers.push(helper);
-        }
     }
 
     /// How many are watched and were not taken.
@@ -302,7 +302,11 @@ impl<T, S: Scope> CompletionPort<T, S> {
     /// Wait-free, in as many steps as answers have arrived since it last took them off.
     pub fn try_next(&mut self) -> Option<Arrival<T>> {
         // SAFETY: P4.
-        unsafe { next(&self.shared, &mut self.ready) }
+        let arrival = unsafe { next(&self.shared, &mut self.ready) }?;
+        if self.helpers.len() > STALE && self.shared.helped.load(Ordering::Relaxed) == 0 {
+            self.helpers.clear();
+        }
+        Some(arrival)
     }
 
     /// Takes the next answer, waiting up to `timeout` for it.
@@ -316,7 +320,35 @@ impl<T, S: Scope> CompletionPort<T, S> {
     ///
     /// May park. However many answers arrive meanwhile, it is woken once.
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<Arrival<T>, NextError> {
-        self.next_until(|| Instant::now().checked_add(timeout))
+        self.next_by(|| Instant::now().checked_add(timeout))
+    }
+
+    /// Takes the next answer, waiting for it until this time.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_timeout`](Self::next_timeout).
+    ///
+    /// # Progress
+    ///
+    /// As [`next_timeout`](Self::next_timeout).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{CompletionPort, NextError};
+    /// use std::time::Instant;
+    ///
+    /// let mut port = CompletionPort::new();
+    /// let (resolver, completion) = agate::completion();
+    /// port.watch(completion, 1);
+    /// assert_eq!(port.next_until(Instant::now()).unwrap_err(), NextError::TimedOut);
+    /// resolver.resolve(2);
+    /// assert_eq!(port.next_until(Instant::now())?.outcome, Ok(2));
+    /// # Ok::<(), NextError>(())
+    /// ```
+    pub fn next_until(&mut self, deadline: Instant) -> Result<Arrival<T>, NextError> {
+        self.next_by(|| Some(deadline))
     }
 
     /// Takes the next answer, waiting for it as long as something is watched: every resolver ends with an outcome.
@@ -344,7 +376,7 @@ impl<T, S: Scope> CompletionPort<T, S> {
     /// # Ok::<(), NextError>(())
     /// ```
     pub fn wait_next(&mut self) -> Result<Arrival<T>, NextError> {
-        self.next_until(|| None)
+        self.next_by(|| None)
     }
 
     /// Takes all that has arrived, one after the other.
@@ -369,7 +401,7 @@ impl<T, S: Scope> CompletionPort<T, S> {
         Arrivals { port: self }
     }
 
-    fn next_until(
+    fn next_by(
         &mut self,
         deadline: impl FnOnce() -> Option<Instant>,
     ) -> Result<Arrival<T>, NextError> {
@@ -383,7 +415,7 @@ impl<T, S: Scope> CompletionPort<T, S> {
             }
             // Nobody can watch meanwhile: the port is ours alone.
             if self.watched() == 0 {
-                self.helpers().clear();
+                self.helpers.clear();
                 return Err(NextError::Idle);
             }
             if let Some(deadline) = deadline.take() {
@@ -440,14 +472,12 @@ impl<T, S: Scope> CompletionPort<T, S> {
         self.ready.is_null() && self.shared.head.load(Ordering::Relaxed).is_null()
     }
 
-    fn helpers(&mut self) -> &mut Vec<Helper<S>> {
-        let helpers = self.helpers.get_mut();
-        helpers.unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    /// Helps each once.
+    /// Helps each once. `None` where none can, or this thread is inside of all whom it could help, while something else
+    /// may arrive too.
     pub(crate) fn help(&mut self) -> Option<Helped> {
-        Helped::any(self.helpers().iter().map(Helper::help))
+        let helped = self.helpers.help();
+        let others = self.watched() > self.shared.helped.load(Ordering::Relaxed);
+        helped.filter(|&helped| helped != Helped::Inside || !others)
     }
 }
 
@@ -484,13 +514,16 @@ unsafe fn pop<T, S: Scope>(
     // SAFETY: P1: alive until it is freed below.
     let node = unsafe { slot.as_ref() };
     // SAFETY: P1.
-    let Link { below, key } = unsafe { node.take_left() };
+    let Link { below, key, helped } = unsafe { node.take_left() };
     *list = below;
     // SAFETY: P1.
     let outcome = unsafe { node.take() };
     // SAFETY: P1 and R3: we took it off.
     unsafe { free(slot) };
     shared.watched.fetch_sub(1, Ordering::Relaxed);
+    if helped {
+        shared.helped.fetch_sub(1, Ordering::Relaxed);
+    }
     Some(Arrival { key, outcome })
 }
 
@@ -505,9 +538,15 @@ unsafe fn reversed<T, S: Scope>(mut list: *mut Slot<T, S>) -> *mut Slot<T, S> {
         // SAFETY: P1.
         let node = unsafe { slot.as_ref() };
         // SAFETY: P1.
-        let Link { below, key } = unsafe { node.take_left::<Link<T, S>>() };
+        let Link { below, key, helped } = unsafe { node.take_left::<Link<T, S>>() };
         // SAFETY: P1, and the cell was emptied just now.
-        unsafe { node.leave(Link { below: turned, key }) };
+        unsafe {
+            node.leave(Link {
+                below: turned,
+                key,
+                helped,
+            });
+        }
         turned = slot.as_ptr();
         list = below;
     }

@@ -84,7 +84,10 @@ impl Waiter {
 
 /// Room for what a completion leaves: three words, so that the slot of a word-sized value is one cache line.
 #[repr(align(8))]
-struct Room(#[allow(dead_code)] [MaybeUninit<*mut ()>; 3]);
+struct Room(#[allow(dead_code)] [MaybeUninit<*mut ()>; ROOM]);
+
+/// In the models, references take more.
+const ROOM: usize = if cfg!(loom) { 4 } else { 3 };
 
 /// What a resolver and its completion share.
 #[repr(align(64))]
@@ -127,7 +130,7 @@ impl<T, S: Scope> Slot<T, S> {
             index: u32::try_from(index).expect("a table has fewer than 2^32 entries"),
             pool: S::Ptr::new(ptr::null_mut()),
             outcome: UnsafeCell::new(MaybeUninit::uninit()),
-            left: UnsafeCell::new(Room([MaybeUninit::uninit(); 3])),
+            left: UnsafeCell::new(Room([MaybeUninit::uninit(); ROOM])),
         }
     }
 

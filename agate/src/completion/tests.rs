@@ -115,7 +115,7 @@ fn a_forbidden_wait_helps_and_does_not_park() {
 
 #[test]
 fn each_pair_of_a_slot_has_a_generation_of_its_own() {
-    let pool = CompletionPool::<u32>::with_limit(1);
+    let pool = CompletionPool::<u32>::with_limit(1).unwrap();
     let mut seen = std::collections::HashSet::new();
     for _ in 0..4 {
         let (resolver, mut answer) = pool.try_pair().unwrap();
@@ -133,4 +133,31 @@ fn each_pair_of_a_slot_has_a_generation_of_its_own() {
 fn a_helper_costs_two_words() {
     assert_eq!(size_of::<Option<Helper<Local>>>(), 2 * size_of::<usize>());
     assert_eq!(size_of::<Resolver<u32>>(), size_of::<usize>());
+}
+
+#[test]
+fn a_port_keeps_few_of_whom_it_awaits_nothing() {
+    let all: Vec<_> = (0..100).map(|_| Arc::new(Driven::default())).collect();
+    let mut port = CompletionPort::new();
+    for driven in &all {
+        Driven::ask(driven).post_to(&port, 1);
+        Driven::ask(driven).post_to(&port, 2);
+        for _ in 0..2 {
+            driven.help();
+            assert!(port.try_next().is_some());
+        }
+    }
+    let kept = |all: &[Arc<Driven>]| all.iter().filter(|it| Arc::strong_count(it) > 1).count();
+    assert!(kept(&all) <= 8, "{}", kept(&all));
+    // Those of whom something is awaited are all kept, each once.
+    for driven in &all {
+        Driven::ask(driven).post_to(&port, 1);
+        Driven::ask(driven).post_to(&port, 2);
+    }
+    assert!(all.iter().all(|driven| Arc::strong_count(driven) == 2));
+    for _ in 0..2 * all.len() {
+        assert!(port.wait_next().is_ok());
+    }
+    assert_eq!(port.wait_next().unwrap_err(), crate::NextError::Idle);
+    assert_eq!(kept(&all), 0);
 }

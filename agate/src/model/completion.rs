@@ -7,8 +7,11 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
 use super::{Drops, Message, check};
+use crate::completion::help::{Help, Helped, Helper, Shared};
+use crate::completion::helpers::Helpers;
 use crate::completion::{Cancel, Completion, CompletionPool, CompletionPort, Resolver, completion};
 use crate::error::CompletionError;
+use crate::scope::Local;
 
 /// Both from a box of their own and from a pool.
 fn pairs(preemptions: usize, model: fn(Resolver<Message>, Completion<Message>, Drops)) {
@@ -361,5 +364,43 @@ fn two_threads_share_a_pool() {
         assert_eq!(completion.poll(), Some(Ok(2)));
         drop(pool);
         other.join().unwrap();
+    });
+}
+
+/// Counts how often it is told to help.
+struct Counts(AtomicUsize);
+
+impl Help for Counts {
+    fn help(&self) -> Helped {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Helped::Busy
+    }
+}
+
+/// Two threads add, one of them what the other adds too.
+#[test]
+fn helpers_that_are_added_at_once_are_there_once() {
+    check(3, || {
+        let all = [0, 1].map(|_| Arc::new(Counts(AtomicUsize::new(0))));
+        // SAFETY: it is `Send` and `Sync`.
+        let helper = |of: &Arc<Counts>| unsafe { Helper::new(Shared::<_, Local>(of.clone())) };
+        let helpers = Arc::new(Helpers::<Local>::new());
+        let adding = {
+            let (helpers, one) = (helpers.clone(), helper(&all[0]));
+            thread::spawn(move || helpers.add(one))
+        };
+        all.iter().for_each(|of| helpers.add(helper(of)));
+        adding.join().unwrap();
+        let mut helpers = Arc::try_unwrap(helpers).ok().unwrap();
+        assert_eq!(helpers.len(), 2);
+        assert_eq!(helpers.help(), Some(Helped::Busy));
+        for of in &all {
+            assert_eq!(of.0.load(Ordering::Relaxed), 1);
+        }
+        drop(helpers);
+        assert!(
+            all.iter().all(|of| Arc::strong_count(of) == 1),
+            "all let go"
+        );
     });
 }

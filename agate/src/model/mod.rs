@@ -6,6 +6,7 @@
     reason = "the models are the only users of the ends that they make"
 )]
 
+mod blocks;
 mod completion;
 mod freelist;
 mod intake;

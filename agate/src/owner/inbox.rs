@@ -105,6 +105,10 @@ impl<M: 'static, S: Scope> Kind<S> for Inbox<M, S> {
     fn close(&self) {
         self.request_end(Pending::Drain);
     }
+
+    fn is_closed(&self, _: Role) -> bool {
+        self.intake.is_closed()
+    }
 }
 
 impl<M: 'static, S: Scope> Passes for Kept<Inbox<M, S>, S> {

@@ -304,6 +304,45 @@ impl<H: Handler, S: Scope> Owner<H, S> {
         self.end(pending, deadline)
     }
 
+    /// As [`shutdown`](Self::shutdown), waiting until this time.
+    ///
+    /// # Errors
+    ///
+    /// As [`shutdown`](Self::shutdown).
+    ///
+    /// # Progress
+    ///
+    /// May park.
+    ///
+    /// # Examples
+    ///
+    /// Several owners, within ten seconds together:
+    ///
+    /// ```
+    /// use agate::{Handler, Local, Pending, Scope};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// struct Sink;
+    /// impl Handler for Sink {
+    ///     type Message = u32;
+    ///     fn handle(&mut self, _: u32) {}
+    /// }
+    ///
+    /// let owners = [Local.owner("one", Sink)?, Local.owner("two", Sink)?];
+    /// let deadline = Instant::now() + Duration::from_secs(10);
+    /// for owner in owners {
+    ///     owner.shutdown_until(Pending::Drain, deadline)?;
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn shutdown_until(
+        mut self,
+        pending: Pending,
+        deadline: Instant,
+    ) -> Result<ShutdownReport, ShutdownError> {
+        self.end(pending, deadline.saturating_duration_since(Instant::now()))
+    }
+
     fn end(
         &mut self,
         pending: Pending,

@@ -35,7 +35,10 @@ use crate::scope::{Carries, Local, Scope};
 /// leaves the mark.
 ///
 /// A handler that sends to its own owner is not called again from inside: the message waits until it has returned, and
-/// a wait for its answer inside of the handler is refused with [`WouldStall`](crate::WaitError::WouldStall).
+/// a wait for its answer inside of the handler is refused with [`WouldStall`](crate::WaitError::WouldStall). So is one
+/// for an answer of its own owner that somebody else will give, to whom the handler has passed the resolver: poll that
+/// one, or await it. A wait for several, and one at a [`CompletionPort`](crate::CompletionPort), is refused only if all
+/// that it waits for comes from owners that this thread is inside of.
 ///
 /// # Examples
 ///
@@ -105,8 +108,8 @@ impl<M: 'static, S: Scope> Port<M, S> {
 
     /// Sends all of these, published together: the owner is woken once, and sees all of them at once. Returns how many.
     ///
-    /// There is always room. If the iterator panics, what it gave before is sent. An owner that ends meanwhile may
-    /// discard them.
+    /// There is always room, also if the iterator itself sends through this port; what it sends comes before what it
+    /// gives next. If the iterator panics, what it gave before is sent. An owner that ends meanwhile may discard them.
     ///
     /// # Errors
     ///

@@ -9,6 +9,10 @@ use crate::caught;
 use crate::park::{CLOSED, Gate, Ready, TASK, WaitMode, Woken};
 
 /// What senders look at after each publish, and what the receiver sleeps on.
+#[allow(
+    unreachable_pub,
+    reason = "what a scope is built of, named by its sealed trait; rustc 1.85 does not see that"
+)]
 pub trait Bell: Debug {
     /// Whether nobody can ring it while its user waits.
     const LONELY: bool;

@@ -27,6 +27,8 @@
 //! - L6 (unbounded): `finished` counts segments that the receiver has left for good, in chain order from the first
 //!   one; `taken` counts those that the sender has taken back: the `finished - taken` segments from `oldest` on are
 //!   the sender's.
+//! - L7 (bounded): `held` counts the batches that are asking their iterator for a message. For each there is a free
+//!   place that is in no run but its own: `tail - head + held` is never more than `len`.
 #![allow(
     unsafe_code,
     reason = "the two ends share segments by raw pointers, split between them by L3 and L6"
@@ -67,6 +69,8 @@ struct Sending<T, S: Scope> {
     end: usize,
     /// Bounded: a head that was true once; the real one may be further.
     head: usize,
+    /// Bounded: places that are held for messages that iterators are about to give.
+    held: usize,
     /// Unbounded: the oldest segment of the chain, and how many were taken back.
     oldest: *mut Segment<T, S>,
     taken: usize,
@@ -160,6 +164,7 @@ impl<T, S: Scope> Lane<T, S> {
                 current: ptr::null_mut(),
                 end: 0,
                 head: 0,
+                held: 0,
                 oldest: ptr::null_mut(),
                 taken: 0,
                 gate: Gate::for_room(),

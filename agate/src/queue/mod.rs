@@ -154,6 +154,14 @@ impl<T: 'static, S: Scope> Kind<S> for Queue<T, S> {
         self.nudge_senders();
     }
 
+    fn is_closed(&self, role: Role) -> bool {
+        match role {
+            // What was accepted can still be received.
+            Role::Receiver => self.intake.is_retired(),
+            Role::Sender | Role::User => self.intake.is_closed(),
+        }
+    }
+
     fn vacated(&self, role: Role) {
         match (role, &self.total) {
             (Role::Sender, _) => self.intake.nudge(),

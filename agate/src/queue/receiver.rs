@@ -141,7 +141,37 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
     ///
     /// May park.
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvError> {
-        self.recv_until(Instant::now().checked_add(timeout))
+        self.recv_by(Instant::now().checked_add(timeout))
+    }
+
+    /// Receives the next message, waiting for it until this time.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_timeout`](Self::recv_timeout).
+    ///
+    /// # Progress
+    ///
+    /// May park.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Capacity, Limits, Local, RecvError, Scope};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let queue = Local.queue(Limits::default(), Capacity::Unbounded)?;
+    /// let mut receiver = queue.attach_receiver()?;
+    /// queue.attach_sender()?.try_send_batch(&mut (1..=2))?;
+    /// // As many as there are, within a second together.
+    /// let deadline = Instant::now() + Duration::from_secs(1);
+    /// assert_eq!(receiver.recv_until(deadline), Ok(1));
+    /// assert_eq!(receiver.recv_until(deadline), Ok(2));
+    /// assert_eq!(receiver.recv_until(deadline), Err(RecvError::Disconnected));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn recv_until(&mut self, deadline: Instant) -> Result<T, RecvError> {
+        self.recv_by(Some(deadline))
     }
 
     /// Receives the next message, waiting for it as long as a sender is attached or none has been yet.
@@ -155,7 +185,7 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
     ///
     /// May park.
     pub fn wait_recv(&mut self) -> Result<T, RecvError> {
-        self.recv_until(None)
+        self.recv_by(None)
     }
 
     /// Gives the receiver's place back; the next receiver goes on with what is waiting.
@@ -167,7 +197,7 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
         self.detached = true;
     }
 
-    pub(crate) fn recv_until(&mut self, deadline: Option<Instant>) -> Result<T, RecvError> {
+    pub(crate) fn recv_by(&mut self, deadline: Option<Instant>) -> Result<T, RecvError> {
         loop {
             match self.try_recv() {
                 Ok(message) => return Ok(message),

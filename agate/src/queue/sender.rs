@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use crate::attach::{Place, Role};
@@ -54,8 +53,24 @@ enum Way<T: 'static, S: Scope> {
 /// A place in a queue in total order.
 struct Shared<T: 'static, S: Scope> {
     place: Place<Queue<T, S>, S>,
-    /// As a lane, for one thread at a time.
-    not_sync: PhantomData<Cell<()>>,
+    /// How many batches are being sent. (A cell, so that it is for one thread at a time, as a lane is.)
+    batches: Cell<usize>,
+}
+
+/// Counts a batch as long as it lives.
+struct InBatch<'a>(&'a Cell<usize>);
+
+impl<'a> InBatch<'a> {
+    fn new(batches: &'a Cell<usize>) -> Self {
+        batches.set(batches.get() + 1);
+        Self(batches)
+    }
+}
+
+impl Drop for InBatch<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 impl<T: 'static, S: Scope> Shared<T, S> {
@@ -91,7 +106,7 @@ impl<T: 'static, S: Scope> Sender<T, S> {
         place.had_sender.store(true, Ordering::Release);
         let way = Way::Total(Shared {
             place,
-            not_sync: PhantomData,
+            batches: Cell::new(0),
         });
         Ok(Self { way })
     }
@@ -117,8 +132,16 @@ impl<T: 'static, S: Scope> Sender<T, S> {
             Way::Lane(tx) => tx.wait_room(deadline, also),
             Way::Total(shared) => match shared.total() {
                 (intake, Some(total)) => {
-                    let mut gate = Gate::for_room();
-                    total.wait_room(&mut gate, deadline, || intake.is_closed() || also())
+                    let also = || intake.is_closed() || also();
+                    if shared.batches.get() == 0 {
+                        let mut gate = Gate::for_room();
+                        total.wait_room(intake, &mut gate, deadline, also)
+                    } else if also() || total.has_room() {
+                        Woken::Ready
+                    } else {
+                        // The batch around this holds a place, maybe the only one.
+                        Woken::Stalled
+                    }
                 }
                 (_, None) => Woken::Ready,
             },
@@ -174,7 +197,8 @@ impl<T: 'static, S: Scope> Sender<T, S> {
     ///
     /// [`SendTimeoutError::TimedOut`]; [`SendTimeoutError::Closed`] when nobody will receive any more;
     /// [`SendTimeoutError::WouldStall`] when there is no room and this thread must not park, or (in
-    /// [`Private`](crate::Private)) nobody else could make room. All give the message back.
+    /// [`Private`](crate::Private)) nobody else could make room, or this is the iterator of a
+    /// [batch](Self::try_send_batch) of this sender. All give the message back.
     ///
     /// # Progress
     ///
@@ -197,7 +221,34 @@ impl<T: 'static, S: Scope> Sender<T, S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn send_timeout(&self, message: T, timeout: Duration) -> Result<(), SendTimeoutError<T>> {
-        self.send_until(message, || Instant::now().checked_add(timeout))
+        self.send_by(message, || Instant::now().checked_add(timeout))
+    }
+
+    /// Sends a message, waiting until this time for room in this sender's lane.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_timeout`](Self::send_timeout).
+    ///
+    /// # Progress
+    ///
+    /// May park.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Capacity, Limits, Local, Scope, SendTimeoutError};
+    /// use std::time::Instant;
+    ///
+    /// let queue = Local.queue(Limits::default(), Capacity::bounded(2))?;
+    /// let sender = queue.attach_sender()?;
+    /// let now = Instant::now();
+    /// let sent = [1, 2, 3].map(|n| sender.send_until(n, now));
+    /// assert_eq!(sent, [Ok(()), Ok(()), Err(SendTimeoutError::TimedOut(3))]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn send_until(&self, message: T, deadline: Instant) -> Result<(), SendTimeoutError<T>> {
+        self.send_by(message, || Some(deadline))
     }
 
     /// Sends a message, waiting for room in this sender's lane as long as somebody receives or still could.
@@ -231,10 +282,10 @@ impl<T: 'static, S: Scope> Sender<T, S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn wait_send(&self, message: T) -> Result<(), SendTimeoutError<T>> {
-        self.send_until(message, || None)
+        self.send_by(message, || None)
     }
 
-    fn send_until(
+    fn send_by(
         &self,
         mut message: T,
         deadline: impl FnOnce() -> Option<Instant>,
@@ -266,7 +317,7 @@ impl<T: 'static, S: Scope> Sender<T, S> {
     }
 
     /// Whether nobody receives, and nobody is left who could attach a receiver.
-    fn is_abandoned(&self) -> bool {
+    pub(crate) fn is_abandoned(&self) -> bool {
         let queue = self.place();
         queue.unnamed.load(Ordering::Acquire) && queue.attached(Role::Receiver) == 0
     }
@@ -274,8 +325,10 @@ impl<T: 'static, S: Scope> Sender<T, S> {
     /// Sends as many messages as there is room for, and publishes them together. Returns how many; the rest stay in
     /// the iterator.
     ///
-    /// An iterator that itself sends through this very sender may fill the lane: a message that it gives after that is
-    /// dropped, since there is nowhere to put it. What it sent is part of the number.
+    /// The iterator may itself send through this very sender, which comes before what it gives next. For that a place is
+    /// held, so in a bounded queue the iterator's own sends find one place fewer; and they do not wait: where there is no
+    /// room, [`send_timeout`](Self::send_timeout) and [`wait_send`](Self::wait_send) say `WouldStall` at once.
+    /// If the iterator panics, what it gave before is sent.
     ///
     /// # Errors
     ///
@@ -301,7 +354,10 @@ impl<T: 'static, S: Scope> Sender<T, S> {
         match &self.way {
             Way::Lane(tx) => tx.send_batch(messages),
             Way::Total(shared) => match shared.total() {
-                (intake, Some(total)) => total.send_batch(intake, messages),
+                (intake, Some(total)) => {
+                    let _in_batch = InBatch::new(&shared.batches);
+                    total.send_batch(intake, messages)
+                }
                 (_, None) => Err(Closed),
             },
         }

@@ -72,7 +72,7 @@ impl<T, S: Scope> Total<T, S> {
         }
     }
 
-    fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         // What left first: it is never more than what entered, seen later.
         let left = self.left.load(Ordering::Acquire);
         let entered = self.entered.load(Ordering::Acquire);
@@ -194,10 +194,13 @@ impl<T, S: Scope> Total<T, S> {
     /// Waits until there is room, `also` is true, or the deadline.
     pub(crate) fn wait_room(
         &self,
+        intake: &Intake<T, S>,
         gate: &mut Gate,
         deadline: Option<Instant>,
         also: impl Fn() -> bool,
     ) -> Woken {
+        // A batch around this, of another sender of this thread, may have told nobody yet what it has put in.
+        self.published(intake);
         self.room.wait(gate, deadline, || also() || self.has_room())
     }
 

@@ -17,10 +17,12 @@
 use std::alloc::Layout;
 use std::fmt;
 use std::ptr::{self, NonNull};
+use std::time::Instant;
 
 use crate::counted::Counted;
 use crate::error::{CreateError, OutOfBlocks};
 use crate::freelist::{FreeList, Links};
+use crate::park::{Bell, Gate, WaitMode, Woken};
 use crate::scope::{Local, Scope};
 use crate::sync::atomic::Ordering;
 use crate::table::{self, Table};
@@ -35,7 +37,7 @@ const WORD: usize = size_of::<u64>();
 pub struct BlockOptions {
     /// Bytes that a block holds; rounded up to whole words of 8 bytes.
     pub block_bytes: usize,
-    /// How many blocks there may be at once.
+    /// How many blocks there may be at once. A pool counts up to 8 million of them, also where this says more.
     pub max_blocks: usize,
 }
 
@@ -81,6 +83,15 @@ struct Pool<S: Scope> {
     free: FreeList<S>,
     in_use: S::Usize,
     high_water: S::Usize,
+    /// What those sleep on who wait for a free block.
+    room: S::Bell,
+}
+
+/// Why no block was taken.
+pub(super) enum Short {
+    /// As many as there may be are taken.
+    Blocks,
+    Memory,
 }
 
 /// A block in the pool's table.
@@ -139,6 +150,7 @@ impl<S: Scope> BlockPool<S> {
             free: FreeList::new(),
             in_use: S::Usize::new(0),
             high_water: S::Usize::new(0),
+            room: S::Bell::for_many(WaitMode::Wake),
         };
         Ok(Self {
             pool: S::Ref::new(pool),
@@ -156,17 +168,26 @@ impl<S: Scope> BlockPool<S> {
     ///
     /// Lock-free; without allocation when a block is free.
     pub fn try_take(&self) -> Result<Block<S>, OutOfBlocks> {
+        self.take().map_err(|_| self.out_of_blocks())
+    }
+
+    pub(super) fn out_of_blocks(&self) -> OutOfBlocks {
+        OutOfBlocks {
+            max_blocks: self.pool.max_blocks,
+        }
+    }
+
+    /// As `try_take`, and tells what is short.
+    pub(super) fn take(&self) -> Result<Block<S>, Short> {
         let pool = &self.pool;
-        let raw = match pool.free.pop(&pool.entries) {
-            Some(index) => pool
+        let index = match pool.free.pop(&pool.entries) {
+            Some(index) => index as usize,
+            None => pool
                 .entries
-                .get(index as usize)
-                .map(|entry| entry.block.load(Ordering::Relaxed)),
-            None => pool.allocate(),
+                .reserve_below(pool.max_blocks)
+                .ok_or(Short::Blocks)?,
         };
-        let raw = raw.and_then(NonNull::new).ok_or(OutOfBlocks {
-            max_blocks: pool.max_blocks,
-        })?;
+        let raw = pool.memory(index).ok_or(Short::Memory)?;
         pool.count_taken();
         let counted = pool.clone().into_raw();
         // SAFETY: I1 and I2: the header is alive and ours alone.
@@ -174,6 +195,31 @@ impl<S: Scope> BlockPool<S> {
         // SAFETY: as above.
         unsafe { (*raw.as_ptr()).len = 0 };
         Ok(Block { raw })
+    }
+
+    pub(super) fn max_blocks(&self) -> usize {
+        self.pool.max_blocks
+    }
+
+    /// What a block holds, in bytes.
+    pub(super) fn block_bytes(&self) -> usize {
+        self.pool.words * WORD
+    }
+
+    /// Waits until a block may be free, `also` is true, or the deadline.
+    pub(crate) fn wait_room(
+        &self,
+        gate: &mut Gate,
+        deadline: Option<Instant>,
+        also: impl Fn() -> bool,
+    ) -> Woken {
+        let Pool { room, .. } = &*self.pool;
+        room.wait(gate, deadline, || also() || self.pool.has_room())
+    }
+
+    /// Has those who wait for a block look at what else has changed.
+    pub(super) fn nudge(&self) {
+        self.pool.room.ring();
     }
 
     /// How many blocks there are and were in use. Others may take and give back meanwhile.
@@ -227,21 +273,32 @@ impl<S: Scope> Pool<S> {
         }
     }
 
+    fn has_room(&self) -> bool {
+        !self.free.is_empty() || self.entries.len() < self.max_blocks
+    }
+
+    /// The memory of the block at an index that is the caller's; allocates it where there is none yet. `None`, and the
+    /// index is free again, when memory is out.
+    fn memory(&self, index: usize) -> Option<NonNull<RawBlock<S>>> {
+        let there = self.entries.get(index);
+        let there = there.map_or(ptr::null_mut(), |entry| entry.block.load(Ordering::Relaxed));
+        NonNull::new(there).or_else(|| self.allocate(index))
+    }
+
     #[cold]
-    fn allocate(&self) -> Option<*mut RawBlock<S>> {
-        let index = self.entries.reserve_below(self.max_blocks)?;
+    fn allocate(&self, index: usize) -> Option<NonNull<RawBlock<S>>> {
         let new_entry = |_| Entry {
             link: S::U32::new(0),
             block: S::Ptr::new(ptr::null_mut()),
         };
         let entry = self.entries.ensure(index, new_entry);
+        let index = u32::try_from(index).expect("a table has fewer than 2^32 entries");
         // SAFETY: the layout has a size: at least the header.
         let memory = unsafe { std::alloc::alloc(self.layout) }.cast::<RawBlock<S>>();
-        if memory.is_null() {
-            // The index stays unused: better one block fewer than an abort.
+        let Some(block) = NonNull::new(memory) else {
+            self.free.push(&self.entries, index);
             return None;
-        }
-        let index = u32::try_from(index).expect("a table has fewer than 2^32 entries");
+        };
         let header = RawBlock {
             pool: ptr::null(),
             index,
@@ -250,7 +307,7 @@ impl<S: Scope> Pool<S> {
         // SAFETY: the allocation is aligned for a header and large enough for one.
         unsafe { memory.write(header) };
         entry.block.store(memory, Ordering::Release);
-        Some(memory)
+        Some(block)
     }
 }
 
@@ -396,6 +453,7 @@ impl<S: Scope> Drop for Block<S> {
         let pool = unsafe { S::Ref::<Pool<S>>::from_raw(pool) };
         pool.in_use.fetch_sub(1, Ordering::Relaxed);
         pool.free.push(&pool.entries, index);
+        pool.room.ring();
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod block;
 mod receiver;
+mod room;
 mod sender;
 
 use std::fmt;
@@ -13,6 +14,7 @@ pub use sender::{Reservation, StreamSender};
 use crate::attach::{Place, Role};
 use crate::error::AttachError;
 use crate::handle::Handle;
+use crate::inspect::StreamInspection;
 use crate::kind::Kind;
 use crate::queue::Queue;
 use crate::scope::{Local, Scope};
@@ -67,10 +69,22 @@ impl<S: Scope> Kind<S> for Stream<S> {
 
     fn close(&self) {
         self.blocks.close();
+        self.pool.nudge();
+    }
+
+    fn is_closed(&self, role: Role) -> bool {
+        self.blocks.object().is_closed(role)
     }
 
     fn unnamed(&self) {
         self.blocks.object().unnamed();
+        self.pool.nudge();
+    }
+
+    fn vacated(&self, role: Role) {
+        if role == Role::Receiver {
+            self.pool.nudge();
+        }
     }
 }
 
@@ -103,6 +117,37 @@ impl<S: Scope> Handle<Stream<S>, S> {
     pub fn attach_receiver(&self) -> Result<StreamReceiver<S>, AttachError> {
         let place = self.place(Role::Receiver)?;
         Ok(StreamReceiver::new(place.blocks.attach_receiver()?, place))
+    }
+
+    /// What the stream looks like now: who is attached, what waits, what was counted.
+    ///
+    /// # Progress
+    ///
+    /// Allocates; looks at every lane.
+    ///
+    /// # Examples
+    ///
+    /// See [`StreamInspection`].
+    #[must_use]
+    pub fn inspect(&self) -> StreamInspection {
+        let Stream { blocks, pool } = self.object();
+        let queue = blocks.inspect();
+        let (block_bytes, max_blocks) = (pool.block_bytes(), pool.max_blocks());
+        StreamInspection {
+            kind: Stream::<S>::NAME,
+            limits: self.limits(),
+            senders: self.attached(Role::Sender),
+            receivers: self.attached(Role::Receiver),
+            closed: queue.closed,
+            sent: queue.sent,
+            received: queue.received,
+            waiting: queue.waiting,
+            waiting_bytes: queue.waiting.saturating_mul(block_bytes),
+            capacity_bytes: max_blocks.saturating_mul(block_bytes),
+            wakes: queue.wakes,
+            max_blocks,
+            blocks: pool.stats(),
+        }
     }
 }
 

@@ -81,7 +81,33 @@ impl<S: Scope> StreamReceiver<S> {
     ///
     /// May park.
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<&[u8], RecvError> {
-        self.recv_until(Instant::now().checked_add(timeout))
+        self.recv_by(Instant::now().checked_add(timeout))
+    }
+
+    /// Receives the next message, waiting for it until this time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Receiver::recv_timeout`].
+    ///
+    /// # Progress
+    ///
+    /// May park.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{BlockOptions, BlockPool, Limits, Local, RecvError, Scope};
+    /// use std::time::Instant;
+    ///
+    /// let pool = BlockPool::new(BlockOptions { block_bytes: 1024, max_blocks: 16 })?;
+    /// let stream = Local.stream(Limits::default(), &pool);
+    /// let mut receiver = stream.attach_receiver()?;
+    /// assert_eq!(receiver.recv_until(Instant::now()), Err(RecvError::TimedOut));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn recv_until(&mut self, deadline: Instant) -> Result<&[u8], RecvError> {
+        self.recv_by(Some(deadline))
     }
 
     /// Receives the next message, waiting for it as long as a sender is attached or none has been yet.
@@ -94,13 +120,13 @@ impl<S: Scope> StreamReceiver<S> {
     ///
     /// May park.
     pub fn wait_recv(&mut self) -> Result<&[u8], RecvError> {
-        self.recv_until(None)
+        self.recv_by(None)
     }
 
-    fn recv_until(&mut self, deadline: Option<Instant>) -> Result<&[u8], RecvError> {
+    fn recv_by(&mut self, deadline: Option<Instant>) -> Result<&[u8], RecvError> {
         if !self.has_next() {
             self.block = None;
-            let block = self.blocks.recv_until(deadline)?;
+            let block = self.blocks.recv_by(deadline)?;
             self.begin(block);
         }
         self.next().ok_or(RecvError::Disconnected)

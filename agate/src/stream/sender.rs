@@ -12,8 +12,10 @@ use std::io;
 
 use crate::attach::Place;
 use crate::error::{AttachError, Closed, StreamError};
+use crate::park::Gate;
 use crate::queue::Sender;
 use crate::scope::{Local, Scope};
+use crate::stream::block::Short;
 use crate::stream::{Block, HEAD_WORDS, Stream, WORD, message_words};
 
 /// The right to send to a [`Stream`]: it writes into a block of its own until that is full or flushed.
@@ -24,10 +26,19 @@ use crate::stream::{Block, HEAD_WORDS, Stream, WORD, message_words};
 ///
 /// See [`Stream`] and [`reserve`](Self::reserve).
 pub struct StreamSender<S: Scope = Local> {
-    blocks: Sender<Block<S>, S>,
+    pub(super) blocks: Sender<Block<S>, S>,
     /// The block being filled.
     block: Option<Block<S>>,
-    place: Place<Stream<S>, S>,
+    /// What it has learnt about waiting for blocks.
+    pub(super) gate: Gate,
+    pub(super) place: Place<Stream<S>, S>,
+}
+
+/// Why there is no room for a message.
+pub(super) enum Refused {
+    TooLong { max: usize },
+    Closed,
+    Short(Short),
 }
 
 impl<S: Scope> StreamSender<S> {
@@ -35,6 +46,7 @@ impl<S: Scope> StreamSender<S> {
         Self {
             blocks,
             block: None,
+            gate: Gate::for_room(),
             place,
         }
     }
@@ -49,9 +61,7 @@ impl<S: Scope> StreamSender<S> {
     ///
     /// Lock-free: at most one block is taken and one sent.
     pub fn try_send(&mut self, message: &[u8]) -> Result<(), StreamError> {
-        let mut reservation = self.reserve(message.len())?;
-        reservation.append(message);
-        reservation.commit();
+        self.reserve(message.len())?.fill(message);
         Ok(())
     }
 
@@ -86,24 +96,29 @@ impl<S: Scope> StreamSender<S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn reserve(&mut self, bytes: usize) -> Result<Reservation<'_, S>, StreamError> {
+        let out_of_blocks = self.place.pool.out_of_blocks();
+        self.begin(bytes).map_err(|refused| match refused {
+            Refused::TooLong { max } => StreamError::TooLong { bytes, max },
+            Refused::Closed => StreamError::Closed,
+            Refused::Short(_) => StreamError::OutOfBlocks(out_of_blocks),
+        })
+    }
+
+    /// As `reserve`, and tells more of why it is refused.
+    pub(super) fn begin(&mut self, bytes: usize) -> Result<Reservation<'_, S>, Refused> {
         let max = (self.place.pool.block_words() - HEAD_WORDS) * WORD;
         if bytes > max {
-            return Err(StreamError::TooLong { bytes, max });
+            return Err(Refused::TooLong { max });
         }
         if self.blocks.is_closed() {
-            return Err(StreamError::Closed);
+            return Err(Refused::Closed);
         }
         let words = message_words(bytes);
         let fits = |block: &Block<S>| block.capacity_words() - block.len_words() >= words;
         if !self.block.as_ref().is_some_and(fits) {
             // First, also if there is no next block: the receiver may be waiting for this one to give others back.
-            self.flush().map_err(|Closed| StreamError::Closed)?;
-            self.block = Some(
-                self.place
-                    .pool
-                    .try_take()
-                    .map_err(StreamError::OutOfBlocks)?,
-            );
+            self.flush().map_err(|Closed| Refused::Closed)?;
+            self.block = Some(self.place.pool.take().map_err(Refused::Short)?);
         }
         match &mut self.block {
             Some(block) => Ok(Reservation {
@@ -111,7 +126,7 @@ impl<S: Scope> StreamSender<S> {
                 bytes,
                 written: 0,
             }),
-            None => Err(StreamError::Closed),
+            None => Err(Refused::Closed),
         }
     }
 
@@ -179,6 +194,12 @@ pub struct Reservation<'a, S: Scope = Local> {
 }
 
 impl<S: Scope> Reservation<'_, S> {
+    /// Writes a message that is as long as was reserved.
+    pub(super) fn fill(mut self, message: &[u8]) {
+        self.append(message);
+        self.commit();
+    }
+
     /// How many more bytes fit.
     ///
     /// # Progress

@@ -106,11 +106,11 @@ impl Model {
     }
 
     pub(crate) fn attach_sender(&mut self) -> Attached {
-        if self.senders.len() == self.limit {
-            return Attached::Limit;
-        }
         if self.closed {
             return Attached::Closed;
+        }
+        if self.senders.len() == self.limit {
+            return Attached::Limit;
         }
         let lane = self.free.pop().unwrap_or_else(|| {
             if self.total {

@@ -78,14 +78,15 @@ impl<T, S: Scope> Lane<T, S> {
         });
     }
 
-    /// Writes messages as long as there are some and there is room for them. The iterator may itself send through this
-    /// lane: what it sends then comes first.
+    /// Writes messages as long as there are some and there is room for them; returns how many. The iterator may itself
+    /// send through this lane: what it sends then comes first.
     ///
     /// # Safety
     ///
     /// The caller is the lane's only sender (L1).
     #[inline]
-    pub(crate) unsafe fn write_from(&self, messages: &mut impl Iterator<Item = T>) {
+    pub(crate) unsafe fn write_from(&self, messages: &mut impl Iterator<Item = T>) -> usize {
+        let mut count = 0;
         // SAFETY: as the caller promises.
         while unsafe { self.room() } {
             let (mut slot, mut tail, limit) = self.sending.with(|sending| {
@@ -93,21 +94,17 @@ impl<T, S: Scope> Lane<T, S> {
                 let sending = unsafe { &*sending };
                 (sending.slot, sending.tail, sending.limit)
             });
+            // SAFETY: as the caller promises, and there is room.
+            let held = unsafe { Held::new(self, limit) };
+            let mut displaced = None;
             while tail != limit {
                 let Some(message) = messages.next() else {
-                    return;
+                    return count;
                 };
                 // SAFETY: as the caller promises.
                 if unsafe { self.written() } != tail {
                     // The iterator has sent, so the run is another one now.
-                    // SAFETY: as the caller promises.
-                    if !unsafe { self.room() } {
-                        // There is nowhere to put the message.
-                        drop(message);
-                        return;
-                    }
-                    // SAFETY: as the caller promises, and there is room.
-                    unsafe { self.write(message) };
+                    displaced = Some(message);
                     break;
                 }
                 let here = slot;
@@ -122,8 +119,19 @@ impl<T, S: Scope> Lane<T, S> {
                 });
                 // SAFETY: as above.
                 unsafe { here.put(message) };
+                count += 1;
+            }
+            drop(held);
+            if let Some(message) = displaced {
+                // SAFETY: as the caller promises.
+                let room = unsafe { self.room() };
+                debug_assert!(room, "a place was held, by L7");
+                // SAFETY: as the caller promises, and by L7 there is room.
+                unsafe { self.write(message) };
+                count += 1;
             }
         }
+        count
     }
 
     /// How many messages were written, ever (wrapping).
@@ -137,7 +145,7 @@ impl<T, S: Scope> Lane<T, S> {
         self.sending.with(|sending| unsafe { (*sending).tail })
     }
 
-    /// Waits until there is room, `also` is true, or the deadline.
+    /// Waits until there is room, `also` is true, or the deadline. Inside of a batch's iterator it does not wait.
     ///
     /// # Safety
     ///
@@ -149,6 +157,15 @@ impl<T, S: Scope> Lane<T, S> {
     ) -> Woken {
         // SAFETY: as the caller promises.
         let ready = || also() || unsafe { self.room() };
+        // SAFETY: L1.
+        if self.sending.with(|sending| unsafe { (*sending).held }) != 0 {
+            // The receiver does not see yet what the batch has written, so it may never make room.
+            return if ready() {
+                Woken::Ready
+            } else {
+                Woken::Stalled
+            };
+        }
         match &*self.room {
             Some(bell) => {
                 // SAFETY: L1.
@@ -207,9 +224,10 @@ impl<T, S: Scope> Lane<T, S> {
 
     fn go_round(&self, sending: &mut Sending<T, S>) -> bool {
         let tail = sending.tail;
-        if tail.wrapping_sub(sending.head) == self.len {
+        let len = self.len - sending.held;
+        if tail.wrapping_sub(sending.head) >= len {
             sending.head = self.progress.head.load(Ordering::Acquire);
-            if tail.wrapping_sub(sending.head) == self.len {
+            if tail.wrapping_sub(sending.head) >= len {
                 return false;
             }
         }
@@ -218,7 +236,7 @@ impl<T, S: Scope> Lane<T, S> {
             sending.slot = unsafe { &*sending.current }.slots.first();
             sending.end = tail.wrapping_add(self.len);
         }
-        let room = self.len - tail.wrapping_sub(sending.head);
+        let room = len - tail.wrapping_sub(sending.head);
         let row = sending.end.wrapping_sub(tail);
         sending.limit = tail.wrapping_add(room.min(row));
         true
@@ -255,5 +273,46 @@ impl<T, S: Scope> Lane<T, S> {
         sending.slot = unsafe { &*segment }.slots.first();
         sending.end = sending.tail.wrapping_add(self.len);
         sending.limit = sending.end;
+    }
+}
+
+/// Holds a place of a bounded lane while a batch asks its iterator for a message, so that this has somewhere to go
+/// whatever the iterator sends meanwhile (L7). Gives it back when it goes out of scope, also by a panic.
+struct Held<'a, T, S: Scope> {
+    lane: &'a Lane<T, S>,
+    /// The run's limit before.
+    limit: usize,
+}
+
+impl<'a, T, S: Scope> Held<'a, T, S> {
+    /// # Safety
+    ///
+    /// The caller is the lane's only sender (L1) as long as this lives; `limit` is that of its run, which is not empty.
+    unsafe fn new(lane: &'a Lane<T, S>, limit: usize) -> Self {
+        if lane.bounded {
+            lane.sending.with_mut(|sending| {
+                // SAFETY: L1.
+                let sending = unsafe { &mut *sending };
+                sending.held += 1;
+                sending.limit = limit.wrapping_sub(1);
+            });
+        }
+        Self { lane, limit }
+    }
+}
+
+impl<T, S: Scope> Drop for Held<'_, T, S> {
+    fn drop(&mut self) {
+        if self.lane.bounded {
+            self.lane.sending.with_mut(|sending| {
+                // SAFETY: L1, as `new` was promised.
+                let sending = unsafe { &mut *sending };
+                sending.held -= 1;
+                // Else the iterator has found another run, which goes further.
+                if sending.limit == self.limit.wrapping_sub(1) {
+                    sending.limit = self.limit;
+                }
+            });
+        }
     }
 }

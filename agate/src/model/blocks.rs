@@ -1,0 +1,27 @@
+//! A sender that waits for a block while another thread gives the only one back.
+
+use loom::thread;
+
+use super::check;
+use crate::park::{Gate, Woken};
+use crate::stream::{BlockOptions, BlockPool};
+
+/// The block is given back before, while or after the other looks for it and falls asleep.
+#[test]
+fn a_block_that_comes_back_wakes_who_waits_for_it() {
+    check(3, || {
+        let pool = BlockPool::new(BlockOptions {
+            block_bytes: 8,
+            max_blocks: 1,
+        })
+        .unwrap();
+        let block = pool.try_take().unwrap();
+        let giver = thread::spawn(move || drop(block));
+        let mut gate = Gate::for_room();
+        while pool.try_take().is_err() {
+            assert_eq!(pool.wait_room(&mut gate, None, || false), Woken::Ready);
+        }
+        giver.join().unwrap();
+        assert_eq!(pool.stats().allocated, 1);
+    });
+}
