@@ -96,7 +96,7 @@ impl fmt::Display for BeginError {
 impl std::error::Error for BeginError {}
 
 /// Why a pass could not be declared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PassError {
     /// The frame already has as many slots as [`ServiceOptions::max_slots`](crate::ServiceOptions::max_slots) allows.
@@ -144,7 +144,7 @@ impl From<RecordError> for PassError {
 }
 
 /// Why a slot could not be taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SlotError {
     /// Somebody has taken this slot already; a slot is recorded once.
