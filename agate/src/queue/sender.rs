@@ -79,12 +79,16 @@ impl<T: 'static, S: Scope> Shared<T, S> {
         (&self.place.intake, self.place.total.as_deref())
     }
 
-    /// Apart, so that it does not crowd the registers of a send into a lane.
+    /// Sends the message that is given. Apart, so that it does not crowd the registers of a send into a lane.
+    ///
+    /// An option, and by reference: what is handed to a function that stays one is in memory. Were it the message itself,
+    /// it would be there for a lane too, and be copied from there to its slot.
     #[inline(never)]
-    fn send(&self, message: T) -> Result<(), Refused<T>> {
-        match self.total() {
-            (intake, Some(total)) => total.send(intake, message),
-            (_, None) => Err(Refused::Closed(message)),
+    fn send(&self, given: &mut Option<T>) -> Result<(), Refused<T>> {
+        match (given.take(), self.total()) {
+            (Some(message), (intake, Some(total))) => total.send(intake, message),
+            (Some(message), (_, None)) => Err(Refused::Closed(message)),
+            (None, _) => Ok(()),
         }
     }
 }
@@ -122,7 +126,7 @@ impl<T: 'static, S: Scope> Sender<T, S> {
     fn send_one(&self, message: T) -> Result<(), Refused<T>> {
         match &self.way {
             Way::Lane(tx) => tx.send(message),
-            Way::Total(shared) => shared.send(message),
+            Way::Total(shared) => shared.send(&mut Some(message)),
         }
     }
 
