@@ -40,9 +40,9 @@ fn once<M>(entries: Vec<Entry<'_, M>>) -> Result<Vec<Row<M>>, String> {
 #[test]
 fn streams_deliver_everything() {
     let one = candidates![Line, stream(1, SCALE.stream, Pins::Apart):
-        ours::Bounded, ours::BoundedBatch, ours::Unbounded, ours::UnboundedBatch, ours::BoundedIdle,
+        ours::Bounded, ours::BoundedBatch, ours::BoundedSlices, ours::Unbounded, ours::UnboundedBatch, ours::BoundedIdle,
         crossbeam::Bounded, rtrb::Chunks, gil::GuardCommit, gil::Single, ring::Rings];
-    assert_eq!(once(one).expect("right").len(), 10);
+    assert_eq!(once(one).expect("right").len(), 11);
     let four = candidates![u64, stream(4, SCALE.stream, Pins::Free):
         ours::Bounded, ours::UnboundedBatch, crossbeam::Unbounded, gil::GuardCommit, ring::Rings];
     assert_eq!(once(four).expect("right").len(), 5);

@@ -100,6 +100,33 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
         }
     }
 
+    /// Receives what is waiting, at most so many messages, into the end of `into`; returns how many. One round, as with
+    /// [`drain`](Self::drain), but the fastest: messages are copied in rows.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free, but for the memory that `into` may need.
+    ///
+    /// # Panics
+    ///
+    /// When `into` would be too large to be addressed. Nothing is lost then.
+    ///
+    /// # Examples
+    ///
+    /// See [`Sender::try_send_slice`](crate::Sender::try_send_slice).
+    pub fn drain_into(&mut self, into: &mut Vec<T>, most: usize) -> usize {
+        let mut drain = self.drain();
+        match drain.total {
+            // SAFETY: I1.
+            None => unsafe { drain.round.take_into(into, most) },
+            Some(_) => {
+                let before = into.len();
+                into.extend(drain.by_ref().take(most));
+                into.len() - before
+            }
+        }
+    }
+
     /// Receives the next message if one is waiting.
     ///
     /// # Errors

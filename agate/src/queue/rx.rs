@@ -371,6 +371,45 @@ impl<T, S: Scope> Round<'_, T, S> {
         Some(unsafe { slot.take() })
     }
 
+    /// Takes messages, at most so many, and puts them at the end of `into`; returns how many.
+    ///
+    /// # Safety
+    ///
+    /// As for `take`.
+    pub(crate) unsafe fn take_into(&mut self, into: &mut Vec<T>, most: usize) -> usize {
+        let mut left = most;
+        while left != 0 {
+            if self.row.count == 0 {
+                // SAFETY: as the caller promises.
+                match unsafe { self.rx.look() } {
+                    Some(row) => self.row = row,
+                    None => break,
+                }
+            }
+            let count = self.row.count.min(left);
+            // First, since it may panic.
+            into.reserve(count);
+            let slot = self.row.slot;
+            self.row.count -= count;
+            self.row.head = self.row.head.wrapping_add(count);
+            // SAFETY: I1.
+            let lane = unsafe { self.row.lane.as_ref() };
+            // SAFETY: as the caller promises; by I3 there were so many messages from the head on.
+            unsafe { lane.advance(self.row.head) };
+            // SAFETY: by I3 the slots are in a segment that is alive.
+            self.row.slot = unsafe { slot.nth(count) };
+            let there = into.len();
+            // SAFETY: there is room for so many behind those that are there.
+            let room = unsafe { into.as_mut_ptr().add(there) };
+            // SAFETY: by I3 the slots hold messages, and the head is past them now.
+            unsafe { slot.take_all(room, count) };
+            // SAFETY: so many were put there.
+            unsafe { into.set_len(there + count) };
+            left -= count;
+        }
+        most - left
+    }
+
     /// Gives the room of what was taken from the current lane back to its sender.
     ///
     /// # Safety

@@ -367,6 +367,41 @@ impl<T: 'static, S: Scope> Sender<T, S> {
         }
     }
 
+    /// Sends copies of as many of these as there is room for, from the first one on, and publishes them together. Returns
+    /// how many. The fastest way to send many: they are copied as a whole.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] when nobody receives any more; then none was sent.
+    ///
+    /// # Progress
+    ///
+    /// As [`try_send_batch`](Self::try_send_batch).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Capacity, Limits, Local, Scope};
+    ///
+    /// let queue = Local.queue(Limits::default(), Capacity::bounded(4))?;
+    /// let sender = queue.attach_sender()?;
+    /// let mut receiver = queue.attach_receiver()?;
+    /// assert_eq!(sender.try_send_slice(&[1, 2, 3, 4, 5])?, 4);
+    /// let mut received = Vec::new();
+    /// assert_eq!(receiver.drain_into(&mut received, 3), 3);
+    /// assert_eq!(received, [1, 2, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_send_slice(&self, messages: &[T]) -> Result<usize, Closed>
+    where
+        T: Copy,
+    {
+        match &self.way {
+            Way::Lane(tx) => tx.send_slice(messages),
+            Way::Total(_) => self.try_send_batch(&mut messages.iter().copied()),
+        }
+    }
+
     /// Whether nobody will receive any more. May become true at any time, and never false again.
     ///
     /// # Progress

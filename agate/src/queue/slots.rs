@@ -11,7 +11,7 @@
 
 use std::alloc::Layout;
 use std::mem::MaybeUninit;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 use crate::sync::cell::UnsafeCell;
 
@@ -110,6 +110,58 @@ impl<T> Slot<T> {
         cell.with_mut(|slot| unsafe { slot.write(MaybeUninit::new(message)) });
     }
 
+    /// Copies so many messages into this slot and those behind it.
+    ///
+    /// # Safety
+    ///
+    /// As [`put`](Self::put), for so many slots; `messages` points to so many, which are not in these slots.
+    #[inline]
+    pub(crate) unsafe fn put_all(self, messages: *const T, count: usize) {
+        if cfg!(any(loom, shuttle)) {
+            for index in 0..count {
+                // SAFETY: as the caller promises.
+                let message = unsafe { messages.add(index) };
+                // SAFETY: as the caller promises.
+                let message = unsafe { message.read() };
+                // SAFETY: as the caller promises.
+                let slot = unsafe { self.nth(index) };
+                // SAFETY: as the caller promises.
+                unsafe { slot.put(message) };
+            }
+            return;
+        }
+        // A cell is nothing but its message here.
+        let slots = self.0.as_ptr().cast::<T>();
+        // SAFETY: as the caller promises, these slots are there and nobody else touches them.
+        unsafe { ptr::copy_nonoverlapping(messages, slots, count) };
+    }
+
+    /// Moves so many messages from this slot and those behind it.
+    ///
+    /// # Safety
+    ///
+    /// As [`take`](Self::take), for so many slots; `into` points to room for so many.
+    #[inline]
+    pub(crate) unsafe fn take_all(self, into: *mut T, count: usize) {
+        if cfg!(any(loom, shuttle)) {
+            for index in 0..count {
+                // SAFETY: as the caller promises.
+                let slot = unsafe { self.nth(index) };
+                // SAFETY: as the caller promises.
+                let message = unsafe { slot.take() };
+                // SAFETY: as the caller promises.
+                let into = unsafe { into.add(index) };
+                // SAFETY: as the caller promises.
+                unsafe { into.write(message) };
+            }
+            return;
+        }
+        // A cell is nothing but its message here.
+        let slots = self.0.as_ptr().cast::<T>();
+        // SAFETY: as the caller promises, these slots are there, hold messages, and nobody else touches them.
+        unsafe { ptr::copy_nonoverlapping(slots, into, count) };
+    }
+
     /// Takes the message out of the slot.
     ///
     /// # Safety
@@ -132,9 +184,9 @@ impl<T> Drop for Slots<T> {
             return;
         };
         if cfg!(any(loom, shuttle)) {
-            let cells = std::ptr::slice_from_raw_parts_mut(self.first.as_ptr(), self.len);
+            let cells = ptr::slice_from_raw_parts_mut(self.first.as_ptr(), self.len);
             // SAFETY: by I1 the cells are initialised; messages in them are not dropped, I2.
-            unsafe { std::ptr::drop_in_place(cells) };
+            unsafe { ptr::drop_in_place(cells) };
         }
         if layout.size() != 0 {
             // SAFETY: allocated with this layout, I1.

@@ -103,6 +103,25 @@ impl<K: HasIntake<S>, S: Scope> Tx<K, S> {
     }
 }
 
+impl<K: HasIntake<S>, S: Scope> Tx<K, S>
+where
+    K::Message: Copy,
+{
+    /// Sends copies of as many as there is room for, and publishes them together.
+    #[inline]
+    pub(crate) fn send_slice(&self, messages: &[K::Message]) -> Result<usize, Closed> {
+        let intake = self.place.intake();
+        if intake.is_closed() {
+            return Err(Closed);
+        }
+        // SAFETY: I1, as in `send`.
+        let sent = unsafe { self.lane().write_all(messages) };
+        // SAFETY: I1, as in `send`.
+        unsafe { intake.publish(self.lane()) };
+        Ok(sent)
+    }
+}
+
 /// Publishes when it goes out of scope.
 struct Batch<'a, K: HasIntake<S>, S: Scope>(&'a Tx<K, S>);
 

@@ -39,6 +39,7 @@ const CROSSBEAM_UNBOUNDED: &str = "crossbeam-channel unbounded";
 const GIL: &str = "gil sharded";
 const GIL_GUARD: &str = "gil sharded, read guard";
 const RTRB: &str = "rtrb";
+const BOUNDED_SLICES: &str = "agate bounded, slices of 32";
 const RTRB_CHUNKS: &str = "rtrb, chunks of 32";
 
 /// Runs the rows that are wanted, and prints them; returns all goals.
@@ -216,7 +217,7 @@ fn streamed(
 
 fn on_one_thread<M: Message>(runs: usize) -> Vec<Entry<'static, Cost>> {
     let mut entries = candidates![M, one_thread(runs):
-        agate::Bounded, agate::BoundedBatch, agate::Unbounded, agate::UnboundedBatch,
+        agate::Bounded, agate::BoundedBatch, agate::BoundedSlices, agate::Unbounded, agate::UnboundedBatch,
         crossbeam::Bounded, crossbeam::Unbounded, popped::Array, popped::Segments,
         std_mpsc::Bounded, std_mpsc::Unbounded, kanal::Bounded, kanal::Unbounded,
         crossfire::Bounded, crossfire::Unbounded, flume::Bounded, flume::Unbounded,
@@ -236,7 +237,7 @@ fn copied<M: Message>(runs: usize) -> Entry<'static, Cost> {
 
 fn drained<M: Message>(runs: usize) -> Vec<Entry<'static, Cost>> {
     candidates![M, drained_elsewhere(runs):
-        agate::Bounded, agate::BoundedBatch, agate::Unbounded, agate::UnboundedBatch,
+        agate::Bounded, agate::BoundedBatch, agate::BoundedSlices, agate::Unbounded, agate::UnboundedBatch,
         crossbeam::Bounded, crossbeam::Unbounded, popped::Array, popped::Segments,
         std_mpsc::Bounded, std_mpsc::Unbounded, kanal::Bounded, kanal::Unbounded,
         crossfire::Bounded, crossfire::Unbounded, flume::Bounded, flume::Unbounded,
@@ -256,7 +257,7 @@ fn both_send<M: Message>(runs: usize) -> Vec<Entry<'static, Cost>> {
 
 fn one_sender<M: Message>(messages: usize) -> Vec<Entry<'static, f64>> {
     candidates![M, stream(1, messages, Pins::Apart):
-        agate::Bounded, agate::BoundedBatch, agate::Unbounded, agate::UnboundedBatch,
+        agate::Bounded, agate::BoundedBatch, agate::BoundedSlices, agate::Unbounded, agate::UnboundedBatch,
         crossbeam::Bounded, crossbeam::Unbounded, popped::Array, popped::Segments,
         std_mpsc::Bounded, std_mpsc::Unbounded, kanal::Bounded, kanal::Unbounded,
         crossfire::Bounded, crossfire::Unbounded, flume::Bounded, flume::Unbounded,
@@ -266,7 +267,7 @@ fn one_sender<M: Message>(messages: usize) -> Vec<Entry<'static, f64>> {
 
 fn four_senders<M: Message>(messages: usize) -> Vec<Entry<'static, f64>> {
     candidates![M, stream(4, messages, Pins::Free):
-        agate::Bounded, agate::BoundedBatch, agate::Unbounded, agate::UnboundedBatch,
+        agate::Bounded, agate::BoundedBatch, agate::BoundedSlices, agate::Unbounded, agate::UnboundedBatch,
         crossbeam::Bounded, crossbeam::Unbounded, popped::Array, popped::Segments,
         std_mpsc::Bounded, std_mpsc::Unbounded, kanal::Bounded, kanal::Unbounded,
         crossfire::Bounded, crossfire::Unbounded, flume::Bounded, flume::Unbounded,
@@ -335,6 +336,11 @@ fn one_sender_goals(rows: &[Row<f64>], size: &str) -> Vec<Judged> {
             &format!("one sender, {size}, bounded, batches: of rtrb's chunks"),
             [1.1, 1.0],
             compare.of(BOUNDED_BATCH, RTRB_CHUNKS),
+        ),
+        at_most(
+            "… slices: of rtrb's chunks",
+            [1.1, 1.0],
+            compare.of(BOUNDED_SLICES, RTRB_CHUNKS),
         ),
     ]
     .concat()

@@ -134,6 +134,35 @@ impl<T, S: Scope> Lane<T, S> {
         count
     }
 
+    /// Writes copies of these messages as long as there is room for them; returns how many.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the lane's only sender (L1).
+    #[inline]
+    pub(crate) unsafe fn write_all(&self, messages: &[T]) -> usize
+    where
+        T: Copy,
+    {
+        let mut rest = messages;
+        // SAFETY: as the caller promises.
+        while !rest.is_empty() && unsafe { self.room() } {
+            self.sending.with_mut(|sending| {
+                // SAFETY: L1.
+                let sending = unsafe { &mut *sending };
+                let row = sending.limit.wrapping_sub(sending.tail);
+                let (now, later) = rest.split_at(row.min(rest.len()));
+                // SAFETY: by L4 the slots of the run are the sender's, and hold no messages.
+                unsafe { sending.slot.put_all(now.as_ptr(), now.len()) };
+                // SAFETY: as above.
+                sending.slot = unsafe { sending.slot.nth(now.len()) };
+                sending.tail = sending.tail.wrapping_add(now.len());
+                rest = later;
+            });
+        }
+        messages.len() - rest.len()
+    }
+
     /// How many messages were written, ever (wrapping).
     ///
     /// # Safety

@@ -7,41 +7,52 @@ use crate::messages::peer::{BATCH, CAPACITY, Class, Info, Peer, Rx, Tx};
 
 /// A queue of agate: bounded or not, sending one by one or in batches, with so many more senders attached that do nothing.
 #[derive(Debug)]
-pub struct Agate<const BOUNDED: bool, const BATCHED: bool, const IDLE: usize>;
+pub struct Agate<const BOUNDED: bool, const HOW: usize, const IDLE: usize>;
+
+/// Each message by itself.
+pub const ONE_BY_ONE: usize = 0;
+/// [`BATCH`] messages of an iterator at once.
+pub const BATCHES: usize = 1;
+/// [`BATCH`] messages of a slice at once, and received into a vector.
+pub const SLICES: usize = 2;
 
 /// Bounded.
-pub type Bounded = Agate<true, false, 0>;
+pub type Bounded = Agate<true, ONE_BY_ONE, 0>;
 /// Unbounded.
-pub type Unbounded = Agate<false, false, 0>;
+pub type Unbounded = Agate<false, ONE_BY_ONE, 0>;
 /// Bounded, publishing [`BATCH`] messages at once.
-pub type BoundedBatch = Agate<true, true, 0>;
+pub type BoundedBatch = Agate<true, BATCHES, 0>;
 /// Unbounded, publishing [`BATCH`] messages at once.
-pub type UnboundedBatch = Agate<false, true, 0>;
+pub type UnboundedBatch = Agate<false, BATCHES, 0>;
+/// Bounded, sending slices of [`BATCH`] messages and receiving rows of them.
+pub type BoundedSlices = Agate<true, SLICES, 0>;
 /// Bounded, with 64 idle lanes.
-pub type BoundedIdle = Agate<true, false, 64>;
+pub type BoundedIdle = Agate<true, ONE_BY_ONE, 64>;
 /// Unbounded, with 64 idle lanes.
-pub type UnboundedIdle = Agate<false, false, 64>;
+pub type UnboundedIdle = Agate<false, ONE_BY_ONE, 64>;
 
 /// The receiving end, and the senders that do nothing.
 #[derive(Debug)]
-pub struct Drained<M: Message> {
+pub struct Drained<M: Message, const HOW: usize> {
     receiver: Receiver<M>,
+    /// What slices are received into.
+    row: Vec<M>,
     _idle: Vec<Sender<M>>,
 }
 
 /// A sending end; whether it sends in batches is part of its type.
 #[derive(Debug)]
-pub struct Attached<M: Message, const BATCHED: bool>(Sender<M>);
+pub struct Attached<M: Message, const HOW: usize>(Sender<M>);
 
-impl<M: Message, const BOUNDED: bool, const BATCHED: bool, const IDLE: usize> Peer<M>
-    for Agate<BOUNDED, BATCHED, IDLE>
+impl<M: Message, const BOUNDED: bool, const HOW: usize, const IDLE: usize> Peer<M>
+    for Agate<BOUNDED, HOW, IDLE>
 {
-    type Tx = Attached<M, BATCHED>;
-    type Rx = Drained<M>;
+    type Tx = Attached<M, HOW>;
+    type Rx = Drained<M, HOW>;
 
     fn info() -> Info {
         let bounds = if BOUNDED { "bounded" } else { "unbounded" };
-        let batch = if BATCHED { ", batches of 32" } else { "" };
+        let batch = ["", ", batches of 32", ", slices of 32"][HOW];
         let idle = if IDLE > 0 { ", 64 idle lanes" } else { "" };
         Info {
             name: format!("agate {bounds}{batch}{idle}"),
@@ -62,11 +73,19 @@ impl<M: Message, const BOUNDED: bool, const BATCHED: bool, const IDLE: usize> Pe
         let txs = (0..senders).map(attach).map(Attached).collect();
         let receiver = queue.attach_receiver().expect("the first receiver");
         let _idle = (0..IDLE).map(attach).collect();
-        (txs, Drained { receiver, _idle })
+        let row = Vec::with_capacity(CAPACITY);
+        (
+            txs,
+            Drained {
+                receiver,
+                row,
+                _idle,
+            },
+        )
     }
 }
 
-impl<M: Message, const BATCHED: bool> Attached<M, BATCHED> {
+impl<M: Message, const HOW: usize> Attached<M, HOW> {
     /// Sends one message, and waits for room where there is none.
     #[inline(always)]
     fn send_waiting(&self, message: M) {
@@ -96,7 +115,26 @@ impl<M: Message, const BATCHED: bool> Attached<M, BATCHED> {
     }
 }
 
-impl<M: Message, const BATCHED: bool> Tx<M> for Attached<M, BATCHED> {
+impl<M: Message, const HOW: usize> Attached<M, HOW> {
+    /// As `send_batches`, by way of a slice.
+    fn send_slices(&self, mut messages: impl ExactSizeIterator<Item = M>) {
+        let mut slice = Vec::with_capacity(BATCH);
+        while messages.len() > 0 {
+            slice.clear();
+            slice.extend(messages.by_ref().take(BATCH));
+            let Ok(mut sent) = self.0.try_send_slice(&slice) else {
+                return;
+            };
+            while sent < slice.len() {
+                self.send_waiting(slice[sent]);
+                sent += 1;
+                sent += self.0.try_send_slice(&slice[sent..]).unwrap_or(slice.len());
+            }
+        }
+    }
+}
+
+impl<M: Message, const HOW: usize> Tx<M> for Attached<M, HOW> {
     #[inline(always)]
     fn send(&mut self, message: M) {
         self.send_waiting(message);
@@ -104,17 +142,22 @@ impl<M: Message, const BATCHED: bool> Tx<M> for Attached<M, BATCHED> {
 
     #[inline]
     fn send_each(&mut self, messages: impl ExactSizeIterator<Item = M>) {
-        if BATCHED {
-            self.send_batches(messages);
-        } else {
-            messages.for_each(|message| self.send_waiting(message));
+        match HOW {
+            ONE_BY_ONE => messages.for_each(|message| self.send_waiting(message)),
+            BATCHES => self.send_batches(messages),
+            _ => self.send_slices(messages),
         }
     }
 }
 
-impl<M: Message> Rx<M> for Drained<M> {
+impl<M: Message, const HOW: usize> Rx<M> for Drained<M, HOW> {
     #[inline]
     fn drain(&mut self, mut each: impl FnMut(M)) -> usize {
+        if HOW == SLICES {
+            let count = self.receiver.drain_into(&mut self.row, CAPACITY);
+            self.row.drain(..).for_each(each);
+            return count;
+        }
         let mut count = 0;
         for message in self.receiver.drain() {
             each(message);
