@@ -73,7 +73,7 @@
 //! # Names that can be relied on
 //!
 //! A `try_*` returns at once and may refuse; what was refused comes back. A plain verb returns at once and never
-//! refuses for want of room. Only what is called `wait*` or `*_timeout`, and the end of an [`Owner`], may park. Each
+//! refuses for want of room. Only what is called `wait*`, `*_timeout` or `*_until`, and the end of an [`Owner`], may park. Each
 //! method says under *Progress* what it may do besides: *wait-free* means a bounded number of its own steps,
 //! *lock-free* that some thread always gets on. Calls that say nothing there do a few steps of their own.
 //!
