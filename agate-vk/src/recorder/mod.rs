@@ -8,12 +8,15 @@
 mod chain;
 pub(crate) mod cursor;
 mod header;
+mod jumbo;
 mod stream;
 
 pub(crate) use chain::Chain;
 pub(crate) use cursor::Said;
 pub(crate) use header::{BlockHeader, HEADER_WORDS};
+pub(crate) use jumbo::Jumbos;
 pub use stream::{Entered, StreamRecorder};
+pub(crate) use stream::{device, fail};
 
 use ash::vk;
 use std::mem::MaybeUninit;
@@ -196,83 +199,6 @@ pub trait Recorder {
     #[doc(alias = "vkCmdDispatch")]
     unsafe fn cmd_dispatch(&mut self, groups_x: u32, groups_y: u32, groups_z: u32);
 
-    /// `vkCmdPipelineBarrier2`. Structures in `pNext` are refused by name.
-    ///
-    /// # Safety
-    ///
-    /// See [the trait](Recorder#safety).
-    #[doc(alias = "vkCmdPipelineBarrier2")]
-    unsafe fn cmd_pipeline_barrier2(&mut self, dependency: &vk::DependencyInfo<'_>);
-
-    /// `vkCmdCopyBuffer`.
-    ///
-    /// # Safety
-    ///
-    /// See [the trait](Recorder#safety).
-    #[doc(alias = "vkCmdCopyBuffer")]
-    unsafe fn cmd_copy_buffer(
-        &mut self,
-        source: vk::Buffer,
-        target: vk::Buffer,
-        regions: &[vk::BufferCopy],
-    );
-
-    /// `vkCmdCopyImage`.
-    ///
-    /// # Safety
-    ///
-    /// See [the trait](Recorder#safety).
-    #[doc(alias = "vkCmdCopyImage")]
-    unsafe fn cmd_copy_image(
-        &mut self,
-        source: vk::Image,
-        source_layout: vk::ImageLayout,
-        target: vk::Image,
-        target_layout: vk::ImageLayout,
-        regions: &[vk::ImageCopy],
-    );
-
-    /// `vkCmdCopyImageToBuffer`.
-    ///
-    /// # Safety
-    ///
-    /// See [the trait](Recorder#safety).
-    #[doc(alias = "vkCmdCopyImageToBuffer")]
-    unsafe fn cmd_copy_image_to_buffer(
-        &mut self,
-        source: vk::Image,
-        source_layout: vk::ImageLayout,
-        target: vk::Buffer,
-        regions: &[vk::BufferImageCopy],
-    );
-
-    /// `vkCmdCopyBufferToImage`.
-    ///
-    /// # Safety
-    ///
-    /// See [the trait](Recorder#safety).
-    #[doc(alias = "vkCmdCopyBufferToImage")]
-    unsafe fn cmd_copy_buffer_to_image(
-        &mut self,
-        source: vk::Buffer,
-        target: vk::Image,
-        target_layout: vk::ImageLayout,
-        regions: &[vk::BufferImageCopy],
-    );
-
-    /// `vkCmdBlitImage`.
-    ///
-    /// # Safety
-    ///
-    /// See [the trait](Recorder#safety).
-    #[doc(alias = "vkCmdBlitImage")]
-    unsafe fn cmd_blit_image(
-        &mut self,
-        source: vk::Image,
-        source_layout: vk::ImageLayout,
-        target: vk::Image,
-        target_layout: vk::ImageLayout,
-        regions: &[vk::ImageBlit],
-        filter: vk::Filter,
-    );
+    crate::commands::generated::recorder::declare!();
+    crate::commands::irregular::declare!();
 }
