@@ -4,6 +4,8 @@
 //! to. `cargo xtask gen VK_XML` makes it anew from a whole one, which must be that of ash's own version. What is written
 //! is committed, and compared by `cargo xtask check`.
 
+#[cfg(test)]
+mod against_ash;
 mod arguments;
 mod encoders;
 mod exceptions;
