@@ -16,7 +16,7 @@ const VENDORS: [(&str, &str); 7] = [
 
 /// Why a command is not encoded; `None` for those that are.
 pub(super) fn exception(command: &str) -> Option<&'static str> {
-    if command.contains("Video") || command.contains("EncodeVideo") {
+    if command.contains("Video") {
         return Some("video: its queues record no frames");
     }
     let vendor = VENDORS.iter().find(|(ending, _)| command.ends_with(ending));
