@@ -18,7 +18,15 @@ pub(crate) const MAX_WORDS: usize = (64 << 20) / 8;
 
 struct Jumbo {
     next: *mut Jumbo,
-    words: Box<[u64]>,
+    /// Made by `Box::into_raw`. No reference to them is made again: commands hold pointers into them.
+    words: *mut [u64],
+}
+
+impl Drop for Jumbo {
+    fn drop(&mut self) {
+        // SAFETY: J1: they are this value's own.
+        drop(unsafe { Box::from_raw(self.words) });
+    }
 }
 
 /// Memory for one command that is being written.
@@ -35,15 +43,15 @@ impl Large {
         memory.resize(words, 0);
         Some(Self(Box::into_raw(Box::new(Jumbo {
             next: ptr::null_mut(),
-            words: memory.into_boxed_slice(),
+            words: Box::into_raw(memory.into_boxed_slice()),
         }))))
     }
 
     /// Where its words are.
     pub(crate) fn words(&self) -> *mut u64 {
         // SAFETY: J1: it is this value's own.
-        let words = unsafe { &mut (*self.0).words };
-        words.as_mut_ptr()
+        let words = unsafe { (*self.0).words };
+        words.cast()
     }
 }
 

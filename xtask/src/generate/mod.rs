@@ -1,8 +1,8 @@
 //! `cargo xtask gen`: writes the part of agate-vk that follows from Vulkan's registry.
 //!
 //! The registry is kept here in a reduced form, so that nothing is fetched: the commands that record, and what they lead
-//! to. `cargo xtask gen VK_XML` makes it anew from a whole one, which must be that of ash's own version. What is written
-//! is committed, and compared by `cargo xtask check`.
+//! to. `cargo xtask gen VK_XML` makes it anew from a whole one, which must be that of ash's own version: the published
+//! source of vulkano 0.35.2 holds the one of ash 0.38. What is written is committed, and compared by `cargo xtask check`.
 
 #[cfg(test)]
 mod against_ash;
