@@ -227,7 +227,7 @@ pub enum RecordError {
         /// The most that there is room for, in bytes.
         max_bytes: usize,
     },
-    /// An argument that Vulkan cannot take, for instance a null array with a count.
+    /// An argument that Vulkan cannot take, for instance two arrays of one count with different lengths.
     BadArgument {
         /// The Vulkan command.
         command: &'static str,

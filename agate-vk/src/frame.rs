@@ -412,8 +412,8 @@ impl Frame {
     ///
     /// # Errors
     ///
-    /// [`PassError`]: too many slots or passes, or the begin could not be recorded (a structure in `pNext`, or dynamic
-    /// rendering is not loaded).
+    /// [`PassError`]: too many slots or passes, or the begin could not be recorded (a structure in `pNext` that nobody
+    /// knows, or dynamic rendering is not loaded).
     ///
     /// # Safety
     ///
@@ -444,7 +444,8 @@ impl Frame {
     ///
     /// # Errors
     ///
-    /// [`PassError`]: too many slots or passes, or the begin could not be recorded (a structure in `pNext`).
+    /// [`PassError`]: too many slots or passes, or the begin could not be recorded (a structure in `pNext`
+    /// that nobody knows).
     ///
     /// # Safety
     ///
