@@ -40,12 +40,12 @@ pub struct Inspection {
     pub received: usize,
     /// Messages that wait: sent and not received.
     pub waiting: usize,
-    /// Sends that found no room.
+    /// Sends of a single message that found no room. (Batches and slices say themselves how far they got.)
     pub full: usize,
     /// Calls of the kernel that were made to wake a receiver, closing included.
     pub wakes: u64,
     /// For how many messages there is memory. In an unbounded queue that is the high water of each lane, rounded up to
-    /// whole segments.
+    /// whole segments; in an unbounded queue in total order, what waits now.
     pub memory: usize,
     /// The lanes, those without a sender included; none in total order.
     pub lanes: Vec<LaneInspection>,

@@ -483,3 +483,21 @@ fn a_receiver_that_polls_sees_the_last_sender_go_at_once() {
     drop(sender);
     assert_eq!(waiting.join().unwrap(), Err(RecvError::Disconnected));
 }
+
+#[test]
+fn a_receiver_that_forgot_a_drain_and_detaches_gives_the_room_back() {
+    let queue = Local
+        .queue(Limits::default(), Capacity::bounded(2))
+        .unwrap();
+    let sender = queue.attach_sender().unwrap();
+    let mut receiver = queue.attach_receiver().unwrap();
+    assert_eq!(sender.try_send_slice(&[1, 2]), Ok(2));
+    let mut drain = receiver.drain();
+    assert_eq!((drain.next(), drain.next()), (Some(1), Some(2)));
+    std::mem::forget(drain);
+    receiver.detach();
+    assert_eq!(queue.inspect().waiting, 0);
+    assert_eq!(sender.try_send_slice(&[3, 4]), Ok(2));
+    let mut receiver = queue.attach_receiver().unwrap();
+    assert_eq!(receiver.drain().collect::<Vec<_>>(), [3, 4]);
+}

@@ -194,3 +194,21 @@ fn one_thread_alone_waits_only_beside_others() {
     assert_eq!(wait_any(&mut [&mut own, &mut answer], LONG), Ok(1));
     other.join().unwrap();
 }
+
+#[test]
+fn what_a_forgotten_drain_has_taken_is_no_news() {
+    let queue = Local
+        .queue(Limits::default(), Capacity::bounded(2))
+        .unwrap();
+    let sender = queue.attach_sender().unwrap();
+    let mut receiver = queue.attach_receiver().unwrap();
+    sender.try_send(1).unwrap();
+    let mut drain = receiver.drain();
+    assert_eq!(drain.next(), Some(1));
+    std::mem::forget(drain);
+    let waited = wait_any(&mut [&mut receiver], Duration::ZERO);
+    assert!(waited.is_err(), "{waited:?}");
+    sender.try_send(2).unwrap();
+    assert_eq!(wait_any(&mut [&mut receiver], Duration::ZERO).ok(), Some(0));
+    assert_eq!(receiver.try_recv(), Ok(2));
+}

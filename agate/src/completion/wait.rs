@@ -12,12 +12,12 @@ use crate::sync::per_thread;
 
 /// How long a wait that also helps parks before it helps again, at first and at most. The models do without: there the
 /// last look of whoever drives must be enough.
-const SHORT: Duration = if cfg!(loom) {
+const SHORT: Duration = if cfg!(any(loom, shuttle)) {
     LONG
 } else {
     Duration::from_micros(50)
 };
-const LONG: Duration = if cfg!(loom) {
+const LONG: Duration = if cfg!(any(loom, shuttle)) {
     Duration::from_secs(1_000_000)
 } else {
     Duration::from_millis(1)

@@ -8,9 +8,10 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::{Drops, Message, check};
+use crate::handle::Limits;
 use crate::queue::Capacity;
 use crate::queue::lane::Lane;
-use crate::scope::Local;
+use crate::scope::{Local, Scope};
 
 /// One thread sends `sent` messages, this one takes up to `taken`; the lane is dropped with the rest.
 fn send_and_take(capacity: Capacity, sent: usize, taken: usize) {
@@ -69,4 +70,40 @@ fn a_chain_recycles_its_segments() {
 #[test]
 fn a_chain_drops_what_was_not_taken() {
     send_and_take(Capacity::Unbounded, 5, 1);
+}
+
+/// Slices of two into a ring of two or a chain, and rows out of it: each message once and in order.
+fn rows(capacity: Capacity) {
+    check(3, move || {
+        let queue = Local.queue::<usize>(Limits::default(), capacity).unwrap();
+        let sender = queue.attach_sender().unwrap();
+        let mut receiver = queue.attach_receiver().unwrap();
+        let sending = thread::spawn(move || {
+            let mut rest: &[usize] = &[0, 1, 2];
+            while !rest.is_empty() {
+                match sender.try_send_slice(&rest[..rest.len().min(2)]).unwrap() {
+                    0 => thread::yield_now(),
+                    sent => rest = &rest[sent..],
+                }
+            }
+        });
+        let mut received = Vec::new();
+        while received.len() < 3 {
+            if receiver.drain_into(&mut received, 2) == 0 {
+                thread::yield_now();
+            }
+        }
+        assert_eq!(received, [0, 1, 2]);
+        sending.join().unwrap();
+    });
+}
+
+#[test]
+fn rows_go_round_a_ring() {
+    rows(Capacity::Bounded(2));
+}
+
+#[test]
+fn rows_go_on_in_a_chain() {
+    rows(Capacity::Unbounded);
 }

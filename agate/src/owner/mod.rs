@@ -390,9 +390,12 @@ fn drive_to_end<M: 'static, S: Scope>(
         let left = deadline.saturating_sub(started.elapsed());
         let limit = Budget::within(usize::MAX, left);
         let left = match seat.drive(inbox, limit, Driving::Host).left {
-            Left::Busy if is_wait_forbidden() => return Err(ShutdownError::WouldStall),
-            // Whoever drives looks once more before it leaves, but a host may leave all the same.
-            Left::Busy => deadline.saturating_sub(started.elapsed()).min(RETRY),
+            Left::Busy | Left::Ended if is_wait_forbidden() && !exit.is_done() => {
+                return Err(ShutdownError::WouldStall);
+            }
+            // Whoever drives looks once more before it leaves, but a host may leave all the same; or it has brought the
+            // owner to its end, and is about to say so.
+            Left::Busy | Left::Ended => deadline.saturating_sub(started.elapsed()).min(RETRY),
             _ => Duration::ZERO,
         };
         if let Ok(exit) = exit.wait_timeout(left) {

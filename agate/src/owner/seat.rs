@@ -11,7 +11,9 @@
     reason = "a cell that the token guards, and the one receiver that the intake asks for, I1 to I3"
 )]
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use crate::completion::Resolver;
@@ -259,10 +261,18 @@ fn turn<M: 'static, S: Scope>(
 }
 
 per_thread! {
-    static HERE: u8 = 1;
+    static HERE: Cell<usize> = Cell::new(0);
 }
 
-/// A number that no other thread has while this one lives, and that is not 0.
+/// The next thread's number. The models need not know of it: it orders nothing.
+static NEXT: AtomicUsize = AtomicUsize::new(1);
+
+/// A number that no other thread has or had, and that is not 0.
 fn this_thread() -> usize {
-    HERE.with(|here| std::ptr::from_ref(here).addr())
+    HERE.with(|here| {
+        if here.get() == 0 {
+            here.set(NEXT.fetch_add(1, Ordering::Relaxed));
+        }
+        here.get()
+    })
 }

@@ -115,7 +115,7 @@ pub(crate) struct Lane<T, S: Scope> {
 }
 
 // SAFETY: a lane moves messages from the sender's thread to the receiver's; everything shared is atomic in this scope, or
-// split between the two ends by L1 to L6.
+// split between the two ends by L1 to L7.
 unsafe impl<T: Send> Send for Lane<T, Local> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Lane<T, Local> {}

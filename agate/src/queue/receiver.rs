@@ -120,9 +120,17 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
             // SAFETY: I1.
             None => unsafe { drain.round.take_into(into, most) },
             Some(_) => {
-                let before = into.len();
-                into.extend(drain.by_ref().take(most));
-                into.len() - before
+                let mut left = most;
+                while left != 0 {
+                    // First, since it may panic.
+                    into.reserve(1);
+                    match drain.next() {
+                        Some(message) => into.push(message),
+                        None => break,
+                    }
+                    left -= 1;
+                }
+                most - left
             }
         }
     }
@@ -297,6 +305,8 @@ impl<T: 'static, S: Scope> Drop for Receiver<T, S> {
             let detached = &self.place.detached;
             detached.store(self.detached, Ordering::Release);
         } else if self.detached {
+            // SAFETY: I1.
+            unsafe { self.rx.settle() };
             self.unregister();
         } else {
             // SAFETY: I1, and a dropped receiver takes nothing more.

@@ -167,7 +167,30 @@ impl<T, S: Scope> Rx<T, S> {
     /// The caller is the intake's only receiver, and has not retired.
     pub(crate) unsafe fn is_ready(&mut self, intake: &Intake<T, S>) -> bool {
         self.meet(intake);
+        // SAFETY: as the caller promises.
+        unsafe { self.settle() };
         is_ready(&self.entries, intake)
+    }
+
+    /// Makes good what a forgotten round has left: knows how far each lane is, and tells its sender.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the intake's only receiver, and has not retired.
+    pub(crate) unsafe fn settle(&mut self) {
+        for entry in &mut self.entries {
+            // SAFETY: I1.
+            let lane = unsafe { entry.lane.as_ref() };
+            // SAFETY: the caller is the only receiver.
+            let head = unsafe { lane.head() };
+            if head != entry.head {
+                entry.head = head;
+                entry.known = head;
+                entry.end = head;
+                // SAFETY: as above.
+                unsafe { lane.release() };
+            }
+        }
     }
 
     /// Lets senders that are busy get ahead: where messages came in numbers, looking for the next one at once would take
@@ -441,7 +464,6 @@ impl<T, S: Scope> Rx<T, S> {
                 entry.known = entry.head;
                 entry.end = entry.head;
                 self.run += count;
-                self.found += count;
                 return Some(Row {
                     lane: entry.lane,
                     slot: entry.slot,
@@ -469,6 +491,8 @@ impl<T, S: Scope> Rx<T, S> {
             // SAFETY: the caller is the only receiver.
             let head = unsafe { lane.head() };
             if head != entry.head {
+                // Not more than were taken: who takes little of much must not rest for all of it.
+                self.found += head.wrapping_sub(entry.head);
                 entry.head = head;
                 entry.known = head;
                 entry.end = head;

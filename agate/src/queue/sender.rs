@@ -334,6 +334,10 @@ impl<T: 'static, S: Scope> Sender<T, S> {
     /// room, [`send_timeout`](Self::send_timeout) and [`wait_send`](Self::wait_send) say `WouldStall` at once.
     /// If the iterator panics, what it gave before is sent.
     ///
+    /// In total order ([`Order::Total`](crate::Order::Total)) the place is held of what all senders share. So the iterator
+    /// must not wait for room by another sender of the same queue, nor for a thread that does: where the capacity is 1 it
+    /// would wait for itself.
+    ///
     /// # Errors
     ///
     /// [`Closed`] when nobody receives any more; then nothing was taken from the iterator.

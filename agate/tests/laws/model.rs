@@ -78,7 +78,14 @@ impl<S: World> Both<S> {
                 }
             }
             Step::Receive => self.receive(),
-            Step::Drain(most) => self.drain(most),
+            Step::Drain(most) => {
+                self.drain(most, |receiver, most| receiver.drain().take(most).collect())
+            }
+            Step::DrainInto(most) => self.drain(most, |receiver, most| {
+                let mut row = Vec::new();
+                assert_eq!(receiver.drain_into(&mut row, most), row.len());
+                row
+            }),
             Step::Close => {
                 if let Some(queue) = &self.queue {
                     queue.close();
@@ -163,13 +170,17 @@ impl<S: World> Both<S> {
         }
     }
 
-    fn drain(&mut self, most: usize) {
+    fn drain(
+        &mut self,
+        most: usize,
+        drain: impl FnOnce(&mut Receiver<Box<u32>, S>, usize) -> Vec<Box<u32>>,
+    ) {
         let Some(receiver) = &mut self.receiver else {
             return;
         };
         let waiting = self.model.waiting();
         let mut got = 0;
-        for message in receiver.drain().take(most) {
+        for message in drain(receiver, most) {
             self.model.received(*message);
             got += 1;
         }

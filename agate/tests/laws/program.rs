@@ -17,6 +17,7 @@ pub(crate) enum Step {
     DropReceiver,
     Receive,
     Drain(usize),
+    DrainInto(usize),
     Close,
     DropHandle,
 }
@@ -32,6 +33,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::DetachReceiver),
         5 => Just(Step::Receive),
         5 => (0..12_usize).prop_map(Step::Drain),
+        3 => (0..12_usize).prop_map(Step::DrainInto),
     ]
 }
 

@@ -135,6 +135,26 @@ fn queues_are_sent_to_and_received_from() {
 }
 
 #[test]
+fn slices_are_sent_and_received_in_rows() {
+    let slice: Vec<u64> = (0..BURST).collect();
+    for capacity in [Capacity::bounded(slice.len()), Capacity::Unbounded] {
+        let queue = Local.queue::<u64>(Limits::default(), capacity).unwrap();
+        let sender = queue.attach_sender().unwrap();
+        let mut receiver = queue.attach_receiver().unwrap();
+        let mut row = Vec::with_capacity(slice.len());
+        let mut pass_on = || {
+            assert_eq!(sender.try_send_slice(&slice), Ok(slice.len()));
+            row.clear();
+            while receiver.drain_into(&mut row, slice.len()) > 0 {}
+            assert_eq!(row, slice);
+        };
+        // As much as will ever be in the lane.
+        (0..3).for_each(|_| pass_on());
+        (0..3).for_each(|_| nonblocking(&mut pass_on));
+    }
+}
+
+#[test]
 fn an_owner_that_polls_is_told_and_asked() {
     let owner = sum(WaitMode::Poll(Duration::from_micros(100)));
     let (port, answers) = warm(&owner);
