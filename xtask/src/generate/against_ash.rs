@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::arguments::Arguments;
+use super::arguments::{Argument, Arguments};
 use super::exceptions::exception;
 use super::registry::method;
 use super::{Form, listed, registry};
@@ -119,7 +119,7 @@ fn arguments_are_those_of_ash() {
         let ours: Vec<_> = arguments
             .all
             .iter()
-            .filter_map(|a| a.given())
+            .filter_map(Argument::given)
             .map(|ty| plain(&ty))
             .collect();
         match methods_of.get(&method(&listed.command.name)) {
