@@ -679,6 +679,150 @@ fn set_depth_clip_negative_one_to_one(maker: &mut Maker, trial: &mut Trial<'_>) 
     }
 }
 
+fn set_viewport_w_scaling_enable_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
+    let viewport_w_scaling_enable: bool = maker.flag();
+    let call: vk::PFN_vkCmdSetViewportWScalingEnableNV =
+        trial.function(c"vkCmdSetViewportWScalingEnableNV");
+    // SAFETY: the device takes any command.
+    unsafe {
+        call(trial.buffer, u32::from(viewport_w_scaling_enable));
+        trial
+            .recorder
+            .cmd_set_viewport_w_scaling_enable_nv(viewport_w_scaling_enable);
+    }
+}
+
+fn set_viewport_swizzle_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
+    let viewport_count = maker.count();
+    let first_viewport: u32 = maker.half();
+    let viewport_swizzles: &[vk::ViewportSwizzleNV] =
+        maker.array(&layouts::VIEWPORT_SWIZZLE_NV, viewport_count);
+    let call: vk::PFN_vkCmdSetViewportSwizzleNV = trial.function(c"vkCmdSetViewportSwizzleNV");
+    // SAFETY: the device takes any command.
+    unsafe {
+        call(
+            trial.buffer,
+            first_viewport,
+            viewport_swizzles.len() as u32,
+            viewport_swizzles.as_ptr(),
+        );
+        trial
+            .recorder
+            .cmd_set_viewport_swizzle_nv(first_viewport, viewport_swizzles);
+    }
+}
+
+fn set_coverage_to_color_enable_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
+    let coverage_to_color_enable: bool = maker.flag();
+    let call: vk::PFN_vkCmdSetCoverageToColorEnableNV =
+        trial.function(c"vkCmdSetCoverageToColorEnableNV");
+    // SAFETY: the device takes any command.
+    unsafe {
+        call(trial.buffer, u32::from(coverage_to_color_enable));
+        trial
+            .recorder
+            .cmd_set_coverage_to_color_enable_nv(coverage_to_color_enable);
+    }
+}
+
+fn set_coverage_to_color_location_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
+    let coverage_to_color_location: u32 = maker.half();
+    let call: vk::PFN_vkCmdSetCoverageToColorLocationNV =
+        trial.function(c"vkCmdSetCoverageToColorLocationNV");
+    // SAFETY: the device takes any command.
+    unsafe {
+        call(trial.buffer, coverage_to_color_location);
+        trial
+            .recorder
+            .cmd_set_coverage_to_color_location_nv(coverage_to_color_location);
+    }
+}
+
+fn set_coverage_modulation_mode_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
+    let coverage_modulation_mode: vk::CoverageModulationModeNV =
+        vk::CoverageModulationModeNV::from_raw(maker.half() as i32);
+    let call: vk::PFN_vkCmdSetCoverageModulationModeNV =
+        trial.function(c"vkCmdSetCoverageModulationModeNV");
+    // SAFETY: the device takes any command.
+    unsafe {
+        call(trial.buffer, coverage_modulation_mode);
+        trial
+            .recorder
+            .cmd_set_coverage_modulation_mode_nv(coverage_modulation_mode);
+    }
+}
+
+fn set_coverage_modulation_table_enable_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
+    let coverage_modulation_table_enable: bool = maker.flag();
+    let call: vk::PFN_vkCmdSetCoverageModulationTableEnableNV =
+        trial.function(c"vkCmdSetCoverageModulationTableEnableNV");
+    // SAFETY: the device takes any command.
+    unsafe {
+        call(trial.buffer, u32::from(coverage_modulation_table_enable));
+        trial
+            .recorder
+            .cmd_set_coverage_modulation_table_enable_nv(coverage_modulation_table_enable);
+    }
+}
+
+fn set_coverage_modulation_table_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
+    let coverage_modulation_table_count = maker.count();
+    let coverage_modulation_table: &[f32] = maker.plain(coverage_modulation_table_count);
+    let call: vk::PFN_vkCmdSetCoverageModulationTableNV =
+        trial.function(c"vkCmdSetCoverageModulationTableNV");
+    // SAFETY: the device takes any command.
+    unsafe {
+        call(
+            trial.buffer,
+            coverage_modulation_table.len() as u32,
+            coverage_modulation_table.as_ptr(),
+        );
+        trial
+            .recorder
+            .cmd_set_coverage_modulation_table_nv(coverage_modulation_table);
+    }
+}
+
+fn set_shading_rate_image_enable_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
+    let shading_rate_image_enable: bool = maker.flag();
+    let call: vk::PFN_vkCmdSetShadingRateImageEnableNV =
+        trial.function(c"vkCmdSetShadingRateImageEnableNV");
+    // SAFETY: the device takes any command.
+    unsafe {
+        call(trial.buffer, u32::from(shading_rate_image_enable));
+        trial
+            .recorder
+            .cmd_set_shading_rate_image_enable_nv(shading_rate_image_enable);
+    }
+}
+
+fn set_coverage_reduction_mode_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
+    let coverage_reduction_mode: vk::CoverageReductionModeNV =
+        vk::CoverageReductionModeNV::from_raw(maker.half() as i32);
+    let call: vk::PFN_vkCmdSetCoverageReductionModeNV =
+        trial.function(c"vkCmdSetCoverageReductionModeNV");
+    // SAFETY: the device takes any command.
+    unsafe {
+        call(trial.buffer, coverage_reduction_mode);
+        trial
+            .recorder
+            .cmd_set_coverage_reduction_mode_nv(coverage_reduction_mode);
+    }
+}
+
+fn set_representative_fragment_test_enable_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
+    let representative_fragment_test_enable: bool = maker.flag();
+    let call: vk::PFN_vkCmdSetRepresentativeFragmentTestEnableNV =
+        trial.function(c"vkCmdSetRepresentativeFragmentTestEnableNV");
+    // SAFETY: the device takes any command.
+    unsafe {
+        call(trial.buffer, u32::from(representative_fragment_test_enable));
+        trial
+            .recorder
+            .cmd_set_representative_fragment_test_enable_nv(representative_fragment_test_enable);
+    }
+}
+
 fn set_fragment_shading_rate(maker: &mut Maker, trial: &mut Trial<'_>) {
     let fragment_size: &vk::Extent2D = &maker.array(&layouts::EXTENT2_D, 1)[0];
     let combiner_ops: &[vk::FragmentShadingRateCombinerOpKHR; 2] = &maker.plain(1)[0];
@@ -842,6 +986,43 @@ pub(crate) const ALL: &[Try] = &[
     (
         "vkCmdSetDepthClipNegativeOneToOneEXT",
         set_depth_clip_negative_one_to_one,
+    ),
+    (
+        "vkCmdSetViewportWScalingEnableNV",
+        set_viewport_w_scaling_enable_nv,
+    ),
+    ("vkCmdSetViewportSwizzleNV", set_viewport_swizzle_nv),
+    (
+        "vkCmdSetCoverageToColorEnableNV",
+        set_coverage_to_color_enable_nv,
+    ),
+    (
+        "vkCmdSetCoverageToColorLocationNV",
+        set_coverage_to_color_location_nv,
+    ),
+    (
+        "vkCmdSetCoverageModulationModeNV",
+        set_coverage_modulation_mode_nv,
+    ),
+    (
+        "vkCmdSetCoverageModulationTableEnableNV",
+        set_coverage_modulation_table_enable_nv,
+    ),
+    (
+        "vkCmdSetCoverageModulationTableNV",
+        set_coverage_modulation_table_nv,
+    ),
+    (
+        "vkCmdSetShadingRateImageEnableNV",
+        set_shading_rate_image_enable_nv,
+    ),
+    (
+        "vkCmdSetCoverageReductionModeNV",
+        set_coverage_reduction_mode_nv,
+    ),
+    (
+        "vkCmdSetRepresentativeFragmentTestEnableNV",
+        set_representative_fragment_test_enable_nv,
     ),
     ("vkCmdSetFragmentShadingRateKHR", set_fragment_shading_rate),
     ("vkCmdSetVertexInputEXT", set_vertex_input),

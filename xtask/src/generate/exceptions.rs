@@ -1,5 +1,7 @@
 //! Which commands are not encoded, and why; which are by hand; and what the registry does not say of a structure.
 
+use super::registry::Command;
+
 /// The endings of vendors' commands.
 const VENDORS: [(&str, &str); 7] = [
     ("NVX", "NVIDIA's own"),
@@ -14,8 +16,12 @@ const VENDORS: [(&str, &str); 7] = [
     ("QCOM", "Qualcomm's own"),
 ];
 
-/// Why a command is not encoded; `None` for those that are.
-pub(super) fn exception(command: &str) -> Option<&'static str> {
+/// Why a command is not encoded; `None` for those that are. A vendor's command that an `EXT` extension has is encoded.
+pub(super) fn exception(command: &Command) -> Option<&'static str> {
+    let (command, from) = (command.name.as_str(), command.from.as_str());
+    if from.starts_with("VK_EXT_") {
+        return None;
+    }
     if command.contains("Video") {
         return Some("video: its queues record no frames");
     }

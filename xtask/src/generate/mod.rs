@@ -103,10 +103,7 @@ fn subject(command: &str) -> &'static str {
 }
 
 fn listed(registry: &Registry) -> Vec<Listed<'_>> {
-    let encoded = registry
-        .commands
-        .iter()
-        .filter(|c| exception(&c.name).is_none());
+    let encoded = registry.commands.iter().filter(|c| exception(c).is_none());
     let mut listed: Vec<_> = encoded
         .map(|command| {
             let name = command.name.as_str();
@@ -246,7 +243,7 @@ fn counts(registry: &Registry) -> String {
     );
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
     for command in &registry.commands {
-        let Some(why) = exception(&command.name) else {
+        let Some(why) = exception(command) else {
             continue;
         };
         match reasons.iter_mut().find(|(reason, _)| *reason == why) {

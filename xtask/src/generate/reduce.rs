@@ -76,7 +76,7 @@ pub(super) fn reduced(root: &Element) -> Result<Element, String> {
     let encoded: Vec<_> = registry
         .commands
         .iter()
-        .filter(|command| exception(&command.name).is_none())
+        .filter(|command| exception(command).is_none())
         .collect();
     let mut wanted: BTreeSet<String> = registry.reachable(&encoded);
     // A structure of an extension that Vulkan has not, ash has not either.

@@ -3240,6 +3240,31 @@ pub static VIEWPORT: Layout = Layout {
     next: &[],
 };
 
+/// `VkViewportSwizzleNV`.
+pub static VIEWPORT_SWIZZLE_NV: Layout = Layout {
+    size: size_of::<vk::ViewportSwizzleNV>(),
+    members: &[
+        Member::Bytes {
+            at: offset_of!(vk::ViewportSwizzleNV, x),
+            size: size_of::<vk::ViewportCoordinateSwizzleNV>(),
+        },
+        Member::Bytes {
+            at: offset_of!(vk::ViewportSwizzleNV, y),
+            size: size_of::<vk::ViewportCoordinateSwizzleNV>(),
+        },
+        Member::Bytes {
+            at: offset_of!(vk::ViewportSwizzleNV, z),
+            size: size_of::<vk::ViewportCoordinateSwizzleNV>(),
+        },
+        Member::Bytes {
+            at: offset_of!(vk::ViewportSwizzleNV, w),
+            size: size_of::<vk::ViewportCoordinateSwizzleNV>(),
+        },
+    ],
+    s_type: None,
+    next: &[],
+};
+
 /// `VkWriteDescriptorSet`.
 pub static WRITE_DESCRIPTOR_SET: Layout = Layout {
     size: size_of::<vk::WriteDescriptorSet<'_>>(),

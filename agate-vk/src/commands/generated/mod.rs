@@ -45,9 +45,9 @@ pub(super) unsafe fn replay(
             22..=34 => draw::replay(device, buffer, index, inline, words),
             35..=40 => label::replay(device, buffer, index, inline, words),
             41..=55 => pass::replay(device, buffer, index, inline, words),
-            56..=109 => state::replay(device, buffer, index, inline, words),
-            110..=125 => sync::replay(device, buffer, index, inline, words),
-            126..=142 => transfer::replay(device, buffer, index, inline, words),
+            56..=119 => state::replay(device, buffer, index, inline, words),
+            120..=135 => sync::replay(device, buffer, index, inline, words),
+            136..=152 => transfer::replay(device, buffer, index, inline, words),
             _ => super::irregular::replay(device, buffer, index, inline, words),
         }
     }

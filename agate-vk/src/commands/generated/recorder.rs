@@ -853,6 +853,86 @@ unsafe fn cmd_set_line_stipple_enable(&mut self, stippled_line_enable: bool);
 #[doc(alias = "vkCmdSetDepthClipNegativeOneToOneEXT")]
 unsafe fn cmd_set_depth_clip_negative_one_to_one(&mut self, negative_one_to_one: bool);
 
+/// `vkCmdSetViewportWScalingEnableNV`, of `VK_EXT_extended_dynamic_state3`.
+///
+/// # Safety
+///
+/// See [the trait](Recorder#safety).
+#[doc(alias = "vkCmdSetViewportWScalingEnableNV")]
+unsafe fn cmd_set_viewport_w_scaling_enable_nv(&mut self, viewport_w_scaling_enable: bool);
+
+/// `vkCmdSetViewportSwizzleNV`, of `VK_EXT_extended_dynamic_state3`.
+///
+/// # Safety
+///
+/// See [the trait](Recorder#safety).
+#[doc(alias = "vkCmdSetViewportSwizzleNV")]
+unsafe fn cmd_set_viewport_swizzle_nv(&mut self, first_viewport: u32, viewport_swizzles: &[vk::ViewportSwizzleNV]);
+
+/// `vkCmdSetCoverageToColorEnableNV`, of `VK_EXT_extended_dynamic_state3`.
+///
+/// # Safety
+///
+/// See [the trait](Recorder#safety).
+#[doc(alias = "vkCmdSetCoverageToColorEnableNV")]
+unsafe fn cmd_set_coverage_to_color_enable_nv(&mut self, coverage_to_color_enable: bool);
+
+/// `vkCmdSetCoverageToColorLocationNV`, of `VK_EXT_extended_dynamic_state3`.
+///
+/// # Safety
+///
+/// See [the trait](Recorder#safety).
+#[doc(alias = "vkCmdSetCoverageToColorLocationNV")]
+unsafe fn cmd_set_coverage_to_color_location_nv(&mut self, coverage_to_color_location: u32);
+
+/// `vkCmdSetCoverageModulationModeNV`, of `VK_EXT_extended_dynamic_state3`.
+///
+/// # Safety
+///
+/// See [the trait](Recorder#safety).
+#[doc(alias = "vkCmdSetCoverageModulationModeNV")]
+unsafe fn cmd_set_coverage_modulation_mode_nv(&mut self, coverage_modulation_mode: vk::CoverageModulationModeNV);
+
+/// `vkCmdSetCoverageModulationTableEnableNV`, of `VK_EXT_extended_dynamic_state3`.
+///
+/// # Safety
+///
+/// See [the trait](Recorder#safety).
+#[doc(alias = "vkCmdSetCoverageModulationTableEnableNV")]
+unsafe fn cmd_set_coverage_modulation_table_enable_nv(&mut self, coverage_modulation_table_enable: bool);
+
+/// `vkCmdSetCoverageModulationTableNV`, of `VK_EXT_extended_dynamic_state3`.
+///
+/// # Safety
+///
+/// See [the trait](Recorder#safety).
+#[doc(alias = "vkCmdSetCoverageModulationTableNV")]
+unsafe fn cmd_set_coverage_modulation_table_nv(&mut self, coverage_modulation_table: &[f32]);
+
+/// `vkCmdSetShadingRateImageEnableNV`, of `VK_EXT_extended_dynamic_state3`.
+///
+/// # Safety
+///
+/// See [the trait](Recorder#safety).
+#[doc(alias = "vkCmdSetShadingRateImageEnableNV")]
+unsafe fn cmd_set_shading_rate_image_enable_nv(&mut self, shading_rate_image_enable: bool);
+
+/// `vkCmdSetCoverageReductionModeNV`, of `VK_EXT_extended_dynamic_state3`.
+///
+/// # Safety
+///
+/// See [the trait](Recorder#safety).
+#[doc(alias = "vkCmdSetCoverageReductionModeNV")]
+unsafe fn cmd_set_coverage_reduction_mode_nv(&mut self, coverage_reduction_mode: vk::CoverageReductionModeNV);
+
+/// `vkCmdSetRepresentativeFragmentTestEnableNV`, of `VK_EXT_extended_dynamic_state3`.
+///
+/// # Safety
+///
+/// See [the trait](Recorder#safety).
+#[doc(alias = "vkCmdSetRepresentativeFragmentTestEnableNV")]
+unsafe fn cmd_set_representative_fragment_test_enable_nv(&mut self, representative_fragment_test_enable: bool);
+
 /// `vkCmdSetFragmentShadingRateKHR`, of `VK_KHR_fragment_shading_rate`.
 ///
 /// # Safety
@@ -1728,6 +1808,58 @@ unsafe { $crate::commands::generated::state::set_line_stipple_enable(self.cursor
 #[inline(always)] unsafe fn cmd_set_depth_clip_negative_one_to_one(&mut self, negative_one_to_one: bool) {
 // SAFETY: the arguments' contract is the caller's.
 unsafe { $crate::commands::generated::state::set_depth_clip_negative_one_to_one(self.cursor(), negative_one_to_one) }
+}
+
+#[inline(always)] unsafe fn cmd_set_viewport_w_scaling_enable_nv(&mut self, viewport_w_scaling_enable: bool) {
+// SAFETY: the arguments' contract is the caller's.
+unsafe { $crate::commands::generated::state::set_viewport_w_scaling_enable_nv(self.cursor(), viewport_w_scaling_enable) }
+}
+
+#[inline] unsafe fn cmd_set_viewport_swizzle_nv(&mut self, first_viewport: u32, viewport_swizzles: &[vk::ViewportSwizzleNV]) {
+let cursor = self.cursor();
+// SAFETY: the arguments' contract is the caller's.
+*cursor = unsafe { $crate::commands::generated::state::set_viewport_swizzle_nv(*cursor, first_viewport, viewport_swizzles) };
+}
+
+#[inline(always)] unsafe fn cmd_set_coverage_to_color_enable_nv(&mut self, coverage_to_color_enable: bool) {
+// SAFETY: the arguments' contract is the caller's.
+unsafe { $crate::commands::generated::state::set_coverage_to_color_enable_nv(self.cursor(), coverage_to_color_enable) }
+}
+
+#[inline(always)] unsafe fn cmd_set_coverage_to_color_location_nv(&mut self, coverage_to_color_location: u32) {
+// SAFETY: the arguments' contract is the caller's.
+unsafe { $crate::commands::generated::state::set_coverage_to_color_location_nv(self.cursor(), coverage_to_color_location) }
+}
+
+#[inline(always)] unsafe fn cmd_set_coverage_modulation_mode_nv(&mut self, coverage_modulation_mode: vk::CoverageModulationModeNV) {
+// SAFETY: the arguments' contract is the caller's.
+unsafe { $crate::commands::generated::state::set_coverage_modulation_mode_nv(self.cursor(), coverage_modulation_mode) }
+}
+
+#[inline(always)] unsafe fn cmd_set_coverage_modulation_table_enable_nv(&mut self, coverage_modulation_table_enable: bool) {
+// SAFETY: the arguments' contract is the caller's.
+unsafe { $crate::commands::generated::state::set_coverage_modulation_table_enable_nv(self.cursor(), coverage_modulation_table_enable) }
+}
+
+#[inline] unsafe fn cmd_set_coverage_modulation_table_nv(&mut self, coverage_modulation_table: &[f32]) {
+let cursor = self.cursor();
+// SAFETY: the arguments' contract is the caller's.
+*cursor = unsafe { $crate::commands::generated::state::set_coverage_modulation_table_nv(*cursor, coverage_modulation_table) };
+}
+
+#[inline(always)] unsafe fn cmd_set_shading_rate_image_enable_nv(&mut self, shading_rate_image_enable: bool) {
+// SAFETY: the arguments' contract is the caller's.
+unsafe { $crate::commands::generated::state::set_shading_rate_image_enable_nv(self.cursor(), shading_rate_image_enable) }
+}
+
+#[inline(always)] unsafe fn cmd_set_coverage_reduction_mode_nv(&mut self, coverage_reduction_mode: vk::CoverageReductionModeNV) {
+// SAFETY: the arguments' contract is the caller's.
+unsafe { $crate::commands::generated::state::set_coverage_reduction_mode_nv(self.cursor(), coverage_reduction_mode) }
+}
+
+#[inline(always)] unsafe fn cmd_set_representative_fragment_test_enable_nv(&mut self, representative_fragment_test_enable: bool) {
+// SAFETY: the arguments' contract is the caller's.
+unsafe { $crate::commands::generated::state::set_representative_fragment_test_enable_nv(self.cursor(), representative_fragment_test_enable) }
 }
 
 #[inline] unsafe fn cmd_set_fragment_shading_rate(&mut self, fragment_size: &vk::Extent2D, combiner_ops: &[vk::FragmentShadingRateCombinerOpKHR; 2]) {

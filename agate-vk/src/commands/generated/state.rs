@@ -738,6 +738,173 @@ pub(in crate::commands) unsafe fn set_depth_clip_negative_one_to_one(
     unsafe { put(cursor, words) }
 }
 
+#[inline(always)]
+pub(in crate::commands) unsafe fn set_viewport_w_scaling_enable_nv(
+    cursor: &mut Cursor,
+    viewport_w_scaling_enable: bool,
+) {
+    if lacks(cursor.base, 106) {
+        return;
+    }
+    let words = [header(
+        op::FIRST + 106,
+        1,
+        u32::from(viewport_w_scaling_enable),
+    )];
+    // SAFETY: the header says how many words these are.
+    unsafe { put(cursor, words) }
+}
+
+pub(in crate::commands) unsafe fn set_viewport_swizzle_nv(
+    cursor: Cursor,
+    first_viewport: u32,
+    viewport_swizzles: &[vk::ViewportSwizzleNV],
+) -> Cursor {
+    let spans = [Span::flat(viewport_swizzles)];
+    // SAFETY: the caller vouches for the arguments; the layouts are those of their types.
+    unsafe {
+        encode(
+            cursor,
+            107,
+            first_viewport,
+            &[u64::from(viewport_swizzles.len() as u32)],
+            &spans,
+        )
+    }
+}
+
+#[inline(always)]
+pub(in crate::commands) unsafe fn set_coverage_to_color_enable_nv(
+    cursor: &mut Cursor,
+    coverage_to_color_enable: bool,
+) {
+    if lacks(cursor.base, 108) {
+        return;
+    }
+    let words = [header(
+        op::FIRST + 108,
+        1,
+        u32::from(coverage_to_color_enable),
+    )];
+    // SAFETY: the header says how many words these are.
+    unsafe { put(cursor, words) }
+}
+
+#[inline(always)]
+pub(in crate::commands) unsafe fn set_coverage_to_color_location_nv(
+    cursor: &mut Cursor,
+    coverage_to_color_location: u32,
+) {
+    if lacks(cursor.base, 109) {
+        return;
+    }
+    let words = [header(op::FIRST + 109, 1, coverage_to_color_location)];
+    // SAFETY: the header says how many words these are.
+    unsafe { put(cursor, words) }
+}
+
+#[inline(always)]
+pub(in crate::commands) unsafe fn set_coverage_modulation_mode_nv(
+    cursor: &mut Cursor,
+    coverage_modulation_mode: vk::CoverageModulationModeNV,
+) {
+    if lacks(cursor.base, 110) {
+        return;
+    }
+    let words = [header(
+        op::FIRST + 110,
+        1,
+        coverage_modulation_mode.as_raw() as u32,
+    )];
+    // SAFETY: the header says how many words these are.
+    unsafe { put(cursor, words) }
+}
+
+#[inline(always)]
+pub(in crate::commands) unsafe fn set_coverage_modulation_table_enable_nv(
+    cursor: &mut Cursor,
+    coverage_modulation_table_enable: bool,
+) {
+    if lacks(cursor.base, 111) {
+        return;
+    }
+    let words = [header(
+        op::FIRST + 111,
+        1,
+        u32::from(coverage_modulation_table_enable),
+    )];
+    // SAFETY: the header says how many words these are.
+    unsafe { put(cursor, words) }
+}
+
+pub(in crate::commands) unsafe fn set_coverage_modulation_table_nv(
+    cursor: Cursor,
+    coverage_modulation_table: &[f32],
+) -> Cursor {
+    let spans = [Span::flat(coverage_modulation_table)];
+    // SAFETY: the caller vouches for the arguments; the layouts are those of their types.
+    unsafe {
+        encode(
+            cursor,
+            112,
+            coverage_modulation_table.len() as u32,
+            &[],
+            &spans,
+        )
+    }
+}
+
+#[inline(always)]
+pub(in crate::commands) unsafe fn set_shading_rate_image_enable_nv(
+    cursor: &mut Cursor,
+    shading_rate_image_enable: bool,
+) {
+    if lacks(cursor.base, 113) {
+        return;
+    }
+    let words = [header(
+        op::FIRST + 113,
+        1,
+        u32::from(shading_rate_image_enable),
+    )];
+    // SAFETY: the header says how many words these are.
+    unsafe { put(cursor, words) }
+}
+
+#[inline(always)]
+pub(in crate::commands) unsafe fn set_coverage_reduction_mode_nv(
+    cursor: &mut Cursor,
+    coverage_reduction_mode: vk::CoverageReductionModeNV,
+) {
+    if lacks(cursor.base, 114) {
+        return;
+    }
+    let words = [header(
+        op::FIRST + 114,
+        1,
+        coverage_reduction_mode.as_raw() as u32,
+    )];
+    // SAFETY: the header says how many words these are.
+    unsafe { put(cursor, words) }
+}
+
+#[inline(always)]
+pub(in crate::commands) unsafe fn set_representative_fragment_test_enable_nv(
+    cursor: &mut Cursor,
+    representative_fragment_test_enable: bool,
+) {
+    if lacks(cursor.base, 115) {
+        return;
+    }
+    let words = [header(
+        op::FIRST + 115,
+        1,
+        u32::from(representative_fragment_test_enable),
+    )];
+    // SAFETY: the header says how many words these are.
+    unsafe { put(cursor, words) }
+}
+
 pub(in crate::commands) unsafe fn set_fragment_shading_rate(
     cursor: Cursor,
     fragment_size: &vk::Extent2D,
@@ -748,7 +915,7 @@ pub(in crate::commands) unsafe fn set_fragment_shading_rate(
         Span::flat(combiner_ops),
     ];
     // SAFETY: the caller vouches for the arguments; the layouts are those of their types.
-    unsafe { encode(cursor, 106, 0, &[], &spans) }
+    unsafe { encode(cursor, 116, 0, &[], &spans) }
 }
 
 pub(in crate::commands) unsafe fn set_vertex_input(
@@ -770,7 +937,7 @@ pub(in crate::commands) unsafe fn set_vertex_input(
     unsafe {
         encode(
             cursor,
-            107,
+            117,
             vertex_binding_descriptions.len() as u32,
             &[u64::from(vertex_attribute_descriptions.len() as u32)],
             &spans,
@@ -784,7 +951,7 @@ pub(in crate::commands) unsafe fn set_color_write_enable(
 ) -> Cursor {
     let spans = [Span::flat(color_write_enables)];
     // SAFETY: the caller vouches for the arguments; the layouts are those of their types.
-    unsafe { encode(cursor, 108, color_write_enables.len() as u32, &[], &spans) }
+    unsafe { encode(cursor, 118, color_write_enables.len() as u32, &[], &spans) }
 }
 
 pub(in crate::commands) unsafe fn set_depth_bias2(
@@ -796,7 +963,7 @@ pub(in crate::commands) unsafe fn set_depth_bias2(
         slice::from_ref(depth_bias_info),
     )];
     // SAFETY: the caller vouches for the arguments; the layouts are those of their types.
-    unsafe { encode(cursor, 109, 0, &[], &spans) }
+    unsafe { encode(cursor, 119, 0, &[], &spans) }
 }
 
 /// Replays one of the commands of this file.
@@ -1036,11 +1203,54 @@ pub(super) unsafe fn replay(
                 call(buffer, inline);
             }
             106 => {
-                let call: vk::PFN_vkCmdSetFragmentShadingRateKHR = device.function(106);
-                call(buffer, words.pointer(1), words.pointer(2));
+                let call: vk::PFN_vkCmdSetViewportWScalingEnableNV = device.function(106);
+                call(buffer, inline);
             }
             107 => {
-                let call: vk::PFN_vkCmdSetVertexInputEXT = device.function(107);
+                let call: vk::PFN_vkCmdSetViewportSwizzleNV = device.function(107);
+                call(buffer, inline, words.low(1), words.pointer(2));
+            }
+            108 => {
+                let call: vk::PFN_vkCmdSetCoverageToColorEnableNV = device.function(108);
+                call(buffer, inline);
+            }
+            109 => {
+                let call: vk::PFN_vkCmdSetCoverageToColorLocationNV = device.function(109);
+                call(buffer, inline);
+            }
+            110 => {
+                let call: vk::PFN_vkCmdSetCoverageModulationModeNV = device.function(110);
+                call(
+                    buffer,
+                    vk::CoverageModulationModeNV::from_raw(inline as i32),
+                );
+            }
+            111 => {
+                let call: vk::PFN_vkCmdSetCoverageModulationTableEnableNV = device.function(111);
+                call(buffer, inline);
+            }
+            112 => {
+                let call: vk::PFN_vkCmdSetCoverageModulationTableNV = device.function(112);
+                call(buffer, inline, words.pointer(1));
+            }
+            113 => {
+                let call: vk::PFN_vkCmdSetShadingRateImageEnableNV = device.function(113);
+                call(buffer, inline);
+            }
+            114 => {
+                let call: vk::PFN_vkCmdSetCoverageReductionModeNV = device.function(114);
+                call(buffer, vk::CoverageReductionModeNV::from_raw(inline as i32));
+            }
+            115 => {
+                let call: vk::PFN_vkCmdSetRepresentativeFragmentTestEnableNV = device.function(115);
+                call(buffer, inline);
+            }
+            116 => {
+                let call: vk::PFN_vkCmdSetFragmentShadingRateKHR = device.function(116);
+                call(buffer, words.pointer(1), words.pointer(2));
+            }
+            117 => {
+                let call: vk::PFN_vkCmdSetVertexInputEXT = device.function(117);
                 call(
                     buffer,
                     inline,
@@ -1049,12 +1259,12 @@ pub(super) unsafe fn replay(
                     words.pointer(3),
                 );
             }
-            108 => {
-                let call: vk::PFN_vkCmdSetColorWriteEnableEXT = device.function(108);
+            118 => {
+                let call: vk::PFN_vkCmdSetColorWriteEnableEXT = device.function(118);
                 call(buffer, inline, words.pointer(1));
             }
-            109 => {
-                let call: vk::PFN_vkCmdSetDepthBias2EXT = device.function(109);
+            119 => {
+                let call: vk::PFN_vkCmdSetDepthBias2EXT = device.function(119);
                 call(buffer, words.pointer(1));
             }
             _ => crate::commands::replay::nobody_encodes(),

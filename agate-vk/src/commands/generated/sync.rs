@@ -30,7 +30,7 @@ pub(in crate::commands) unsafe fn set_event(
     stage_mask: vk::PipelineStageFlags,
 ) {
     let words = [
-        header(op::FIRST + 110, 2, stage_mask.as_raw()),
+        header(op::FIRST + 120, 2, stage_mask.as_raw()),
         event.as_raw(),
     ];
     // SAFETY: the header says how many words these are.
@@ -44,7 +44,7 @@ pub(in crate::commands) unsafe fn reset_event(
     stage_mask: vk::PipelineStageFlags,
 ) {
     let words = [
-        header(op::FIRST + 111, 2, stage_mask.as_raw()),
+        header(op::FIRST + 121, 2, stage_mask.as_raw()),
         event.as_raw(),
     ];
     // SAFETY: the header says how many words these are.
@@ -70,7 +70,7 @@ pub(in crate::commands) unsafe fn wait_events(
     unsafe {
         encode(
             cursor,
-            112,
+            122,
             events.len() as u32,
             &[
                 pair(src_stage_mask.as_raw(), dst_stage_mask.as_raw()),
@@ -103,7 +103,7 @@ pub(in crate::commands) unsafe fn pipeline_barrier(
     unsafe {
         encode(
             cursor,
-            113,
+            123,
             src_stage_mask.as_raw(),
             &[
                 pair(dst_stage_mask.as_raw(), dependency_flags.as_raw()),
@@ -126,7 +126,7 @@ pub(in crate::commands) unsafe fn begin_query(
     flags: vk::QueryControlFlags,
 ) {
     let words = [
-        header(op::FIRST + 114, 3, query),
+        header(op::FIRST + 124, 3, query),
         query_pool.as_raw(),
         u64::from(flags.as_raw()),
     ];
@@ -140,7 +140,7 @@ pub(in crate::commands) unsafe fn end_query(
     query_pool: vk::QueryPool,
     query: u32,
 ) {
-    let words = [header(op::FIRST + 115, 2, query), query_pool.as_raw()];
+    let words = [header(op::FIRST + 125, 2, query), query_pool.as_raw()];
     // SAFETY: the header says how many words these are.
     unsafe { put(cursor, words) }
 }
@@ -153,7 +153,7 @@ pub(in crate::commands) unsafe fn reset_query_pool(
     query_count: u32,
 ) {
     let words = [
-        header(op::FIRST + 116, 3, first_query),
+        header(op::FIRST + 126, 3, first_query),
         query_pool.as_raw(),
         u64::from(query_count),
     ];
@@ -169,7 +169,7 @@ pub(in crate::commands) unsafe fn write_timestamp(
     query: u32,
 ) {
     let words = [
-        header(op::FIRST + 117, 3, pipeline_stage.as_raw()),
+        header(op::FIRST + 127, 3, pipeline_stage.as_raw()),
         query_pool.as_raw(),
         u64::from(query),
     ];
@@ -189,7 +189,7 @@ pub(in crate::commands) unsafe fn copy_query_pool_results(
     flags: vk::QueryResultFlags,
 ) {
     let words = [
-        header(op::FIRST + 118, 6, first_query),
+        header(op::FIRST + 128, 6, first_query),
         query_pool.as_raw(),
         pair(query_count, flags.as_raw()),
         dst_buffer.as_raw(),
@@ -208,11 +208,11 @@ pub(in crate::commands) unsafe fn begin_query_indexed(
     flags: vk::QueryControlFlags,
     index: u32,
 ) {
-    if lacks(cursor.base, 119) {
+    if lacks(cursor.base, 129) {
         return;
     }
     let words = [
-        header(op::FIRST + 119, 3, query),
+        header(op::FIRST + 129, 3, query),
         query_pool.as_raw(),
         pair(flags.as_raw(), index),
     ];
@@ -227,11 +227,11 @@ pub(in crate::commands) unsafe fn end_query_indexed(
     query: u32,
     index: u32,
 ) {
-    if lacks(cursor.base, 120) {
+    if lacks(cursor.base, 130) {
         return;
     }
     let words = [
-        header(op::FIRST + 120, 3, query),
+        header(op::FIRST + 130, 3, query),
         query_pool.as_raw(),
         u64::from(index),
     ];
@@ -249,7 +249,7 @@ pub(in crate::commands) unsafe fn set_event2(
         slice::from_ref(dependency_info),
     )];
     // SAFETY: the caller vouches for the arguments; the layouts are those of their types.
-    unsafe { encode(cursor, 121, 0, &[event.as_raw()], &spans) }
+    unsafe { encode(cursor, 131, 0, &[event.as_raw()], &spans) }
 }
 
 #[inline(always)]
@@ -258,11 +258,11 @@ pub(in crate::commands) unsafe fn reset_event2(
     event: vk::Event,
     stage_mask: vk::PipelineStageFlags2,
 ) {
-    if lacks(cursor.base, 122) {
+    if lacks(cursor.base, 132) {
         return;
     }
     let words = [
-        header(op::FIRST + 122, 3, 0),
+        header(op::FIRST + 132, 3, 0),
         event.as_raw(),
         stage_mask.as_raw(),
     ];
@@ -286,7 +286,7 @@ pub(in crate::commands) unsafe fn wait_events2(
         Span::deep(&layouts::DEPENDENCY_INFO, dependency_infos),
     ];
     // SAFETY: the caller vouches for the arguments; the layouts are those of their types.
-    unsafe { encode(cursor, 123, events.len() as u32, &[], &spans) }
+    unsafe { encode(cursor, 133, events.len() as u32, &[], &spans) }
 }
 
 pub(in crate::commands) unsafe fn pipeline_barrier2(
@@ -298,7 +298,7 @@ pub(in crate::commands) unsafe fn pipeline_barrier2(
         slice::from_ref(dependency_info),
     )];
     // SAFETY: the caller vouches for the arguments; the layouts are those of their types.
-    unsafe { encode(cursor, 124, 0, &[], &spans) }
+    unsafe { encode(cursor, 134, 0, &[], &spans) }
 }
 
 #[inline(always)]
@@ -308,11 +308,11 @@ pub(in crate::commands) unsafe fn write_timestamp2(
     query_pool: vk::QueryPool,
     query: u32,
 ) {
-    if lacks(cursor.base, 125) {
+    if lacks(cursor.base, 135) {
         return;
     }
     let words = [
-        header(op::FIRST + 125, 3, query),
+        header(op::FIRST + 135, 3, query),
         stage.as_raw(),
         query_pool.as_raw(),
     ];
@@ -335,24 +335,24 @@ pub(super) unsafe fn replay(
     // SAFETY: each arm reads what the encoder of its command wrote (C2); the function was there when it was encoded.
     unsafe {
         match index {
-            110 => {
-                let call: vk::PFN_vkCmdSetEvent = device.function(110);
+            120 => {
+                let call: vk::PFN_vkCmdSetEvent = device.function(120);
                 call(
                     buffer,
                     Handle::from_raw(words.at(1)),
                     vk::PipelineStageFlags::from_raw(inline),
                 );
             }
-            111 => {
-                let call: vk::PFN_vkCmdResetEvent = device.function(111);
+            121 => {
+                let call: vk::PFN_vkCmdResetEvent = device.function(121);
                 call(
                     buffer,
                     Handle::from_raw(words.at(1)),
                     vk::PipelineStageFlags::from_raw(inline),
                 );
             }
-            112 => {
-                let call: vk::PFN_vkCmdWaitEvents = device.function(112);
+            122 => {
+                let call: vk::PFN_vkCmdWaitEvents = device.function(122);
                 call(
                     buffer,
                     inline,
@@ -367,8 +367,8 @@ pub(super) unsafe fn replay(
                     words.pointer(7),
                 );
             }
-            113 => {
-                let call: vk::PFN_vkCmdPipelineBarrier = device.function(113);
+            123 => {
+                let call: vk::PFN_vkCmdPipelineBarrier = device.function(123);
                 call(
                     buffer,
                     vk::PipelineStageFlags::from_raw(inline),
@@ -382,8 +382,8 @@ pub(super) unsafe fn replay(
                     words.pointer(6),
                 );
             }
-            114 => {
-                let call: vk::PFN_vkCmdBeginQuery = device.function(114);
+            124 => {
+                let call: vk::PFN_vkCmdBeginQuery = device.function(124);
                 call(
                     buffer,
                     Handle::from_raw(words.at(1)),
@@ -391,16 +391,16 @@ pub(super) unsafe fn replay(
                     vk::QueryControlFlags::from_raw(words.low(2)),
                 );
             }
-            115 => {
-                let call: vk::PFN_vkCmdEndQuery = device.function(115);
+            125 => {
+                let call: vk::PFN_vkCmdEndQuery = device.function(125);
                 call(buffer, Handle::from_raw(words.at(1)), inline);
             }
-            116 => {
-                let call: vk::PFN_vkCmdResetQueryPool = device.function(116);
+            126 => {
+                let call: vk::PFN_vkCmdResetQueryPool = device.function(126);
                 call(buffer, Handle::from_raw(words.at(1)), inline, words.low(2));
             }
-            117 => {
-                let call: vk::PFN_vkCmdWriteTimestamp = device.function(117);
+            127 => {
+                let call: vk::PFN_vkCmdWriteTimestamp = device.function(127);
                 call(
                     buffer,
                     vk::PipelineStageFlags::from_raw(inline),
@@ -408,8 +408,8 @@ pub(super) unsafe fn replay(
                     words.low(2),
                 );
             }
-            118 => {
-                let call: vk::PFN_vkCmdCopyQueryPoolResults = device.function(118);
+            128 => {
+                let call: vk::PFN_vkCmdCopyQueryPoolResults = device.function(128);
                 call(
                     buffer,
                     Handle::from_raw(words.at(1)),
@@ -421,8 +421,8 @@ pub(super) unsafe fn replay(
                     vk::QueryResultFlags::from_raw(words.high(2)),
                 );
             }
-            119 => {
-                let call: vk::PFN_vkCmdBeginQueryIndexedEXT = device.function(119);
+            129 => {
+                let call: vk::PFN_vkCmdBeginQueryIndexedEXT = device.function(129);
                 call(
                     buffer,
                     Handle::from_raw(words.at(1)),
@@ -431,32 +431,32 @@ pub(super) unsafe fn replay(
                     words.high(2),
                 );
             }
-            120 => {
-                let call: vk::PFN_vkCmdEndQueryIndexedEXT = device.function(120);
+            130 => {
+                let call: vk::PFN_vkCmdEndQueryIndexedEXT = device.function(130);
                 call(buffer, Handle::from_raw(words.at(1)), inline, words.low(2));
             }
-            121 => {
-                let call: vk::PFN_vkCmdSetEvent2 = device.function(121);
+            131 => {
+                let call: vk::PFN_vkCmdSetEvent2 = device.function(131);
                 call(buffer, Handle::from_raw(words.at(1)), words.pointer(2));
             }
-            122 => {
-                let call: vk::PFN_vkCmdResetEvent2 = device.function(122);
+            132 => {
+                let call: vk::PFN_vkCmdResetEvent2 = device.function(132);
                 call(
                     buffer,
                     Handle::from_raw(words.at(1)),
                     vk::PipelineStageFlags2::from_raw(words.at(2)),
                 );
             }
-            123 => {
-                let call: vk::PFN_vkCmdWaitEvents2 = device.function(123);
+            133 => {
+                let call: vk::PFN_vkCmdWaitEvents2 = device.function(133);
                 call(buffer, inline, words.pointer(1), words.pointer(2));
             }
-            124 => {
-                let call: vk::PFN_vkCmdPipelineBarrier2 = device.function(124);
+            134 => {
+                let call: vk::PFN_vkCmdPipelineBarrier2 = device.function(134);
                 call(buffer, words.pointer(1));
             }
-            125 => {
-                let call: vk::PFN_vkCmdWriteTimestamp2 = device.function(125);
+            135 => {
+                let call: vk::PFN_vkCmdWriteTimestamp2 = device.function(135);
                 call(
                     buffer,
                     vk::PipelineStageFlags2::from_raw(words.at(1)),

@@ -9,16 +9,16 @@ const GRAPHICS: u32 = QueueFlags::GRAPHICS.as_raw();
 const COMPUTE: u32 = QueueFlags::COMPUTE.as_raw();
 const TRANSFER: u32 = QueueFlags::TRANSFER.as_raw();
 
-pub(crate) const DRAW_MULTI: u16 = 152;
-pub(crate) const DRAW_MULTI_INDEXED: u16 = 153;
-pub(crate) const PUSH_DESCRIPTOR_SET_WITH_TEMPLATE: u16 = 156;
-pub(crate) const BUILD_ACCELERATION_STRUCTURES: u16 = 157;
-pub(crate) const BUILD_ACCELERATION_STRUCTURES_INDIRECT: u16 = 158;
-pub(crate) const SET_SAMPLE_MASK: u16 = 159;
-pub(crate) const PUSH_DESCRIPTOR_SET_WITH_TEMPLATE2: u16 = 160;
+pub(crate) const DRAW_MULTI: u16 = 162;
+pub(crate) const DRAW_MULTI_INDEXED: u16 = 163;
+pub(crate) const PUSH_DESCRIPTOR_SET_WITH_TEMPLATE: u16 = 166;
+pub(crate) const BUILD_ACCELERATION_STRUCTURES: u16 = 167;
+pub(crate) const BUILD_ACCELERATION_STRUCTURES_INDIRECT: u16 = 168;
+pub(crate) const SET_SAMPLE_MASK: u16 = 169;
+pub(crate) const PUSH_DESCRIPTOR_SET_WITH_TEMPLATE2: u16 = 170;
 
 /// All of them.
-pub(crate) static COMMANDS: [Command; 161] = [
+pub(crate) static COMMANDS: [Command; 171] = [
     Command {
         name: "vkCmdCopyAccelerationStructureKHR",
         from: "VK_KHR_acceleration_structure",
@@ -889,6 +889,86 @@ pub(crate) static COMMANDS: [Command; 161] = [
         name: "vkCmdSetDepthClipNegativeOneToOneEXT",
         from: "VK_EXT_extended_dynamic_state3",
         names: &[c"vkCmdSetDepthClipNegativeOneToOneEXT"],
+        scope: Scope::Both,
+        queues: QueueFlags::from_raw(GRAPHICS),
+        secondary: true,
+    },
+    Command {
+        name: "vkCmdSetViewportWScalingEnableNV",
+        from: "VK_EXT_extended_dynamic_state3",
+        names: &[c"vkCmdSetViewportWScalingEnableNV"],
+        scope: Scope::Both,
+        queues: QueueFlags::from_raw(GRAPHICS),
+        secondary: true,
+    },
+    Command {
+        name: "vkCmdSetViewportSwizzleNV",
+        from: "VK_EXT_extended_dynamic_state3",
+        names: &[c"vkCmdSetViewportSwizzleNV"],
+        scope: Scope::Both,
+        queues: QueueFlags::from_raw(GRAPHICS),
+        secondary: true,
+    },
+    Command {
+        name: "vkCmdSetCoverageToColorEnableNV",
+        from: "VK_EXT_extended_dynamic_state3",
+        names: &[c"vkCmdSetCoverageToColorEnableNV"],
+        scope: Scope::Both,
+        queues: QueueFlags::from_raw(GRAPHICS),
+        secondary: true,
+    },
+    Command {
+        name: "vkCmdSetCoverageToColorLocationNV",
+        from: "VK_EXT_extended_dynamic_state3",
+        names: &[c"vkCmdSetCoverageToColorLocationNV"],
+        scope: Scope::Both,
+        queues: QueueFlags::from_raw(GRAPHICS),
+        secondary: true,
+    },
+    Command {
+        name: "vkCmdSetCoverageModulationModeNV",
+        from: "VK_EXT_extended_dynamic_state3",
+        names: &[c"vkCmdSetCoverageModulationModeNV"],
+        scope: Scope::Both,
+        queues: QueueFlags::from_raw(GRAPHICS),
+        secondary: true,
+    },
+    Command {
+        name: "vkCmdSetCoverageModulationTableEnableNV",
+        from: "VK_EXT_extended_dynamic_state3",
+        names: &[c"vkCmdSetCoverageModulationTableEnableNV"],
+        scope: Scope::Both,
+        queues: QueueFlags::from_raw(GRAPHICS),
+        secondary: true,
+    },
+    Command {
+        name: "vkCmdSetCoverageModulationTableNV",
+        from: "VK_EXT_extended_dynamic_state3",
+        names: &[c"vkCmdSetCoverageModulationTableNV"],
+        scope: Scope::Both,
+        queues: QueueFlags::from_raw(GRAPHICS),
+        secondary: true,
+    },
+    Command {
+        name: "vkCmdSetShadingRateImageEnableNV",
+        from: "VK_EXT_extended_dynamic_state3",
+        names: &[c"vkCmdSetShadingRateImageEnableNV"],
+        scope: Scope::Both,
+        queues: QueueFlags::from_raw(GRAPHICS),
+        secondary: true,
+    },
+    Command {
+        name: "vkCmdSetCoverageReductionModeNV",
+        from: "VK_EXT_extended_dynamic_state3",
+        names: &[c"vkCmdSetCoverageReductionModeNV"],
+        scope: Scope::Both,
+        queues: QueueFlags::from_raw(GRAPHICS),
+        secondary: true,
+    },
+    Command {
+        name: "vkCmdSetRepresentativeFragmentTestEnableNV",
+        from: "VK_EXT_extended_dynamic_state3",
+        names: &[c"vkCmdSetRepresentativeFragmentTestEnableNV"],
         scope: Scope::Both,
         queues: QueueFlags::from_raw(GRAPHICS),
         secondary: true,

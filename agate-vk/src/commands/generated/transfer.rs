@@ -33,7 +33,7 @@ pub(in crate::commands) unsafe fn copy_buffer(
     unsafe {
         encode(
             cursor,
-            126,
+            136,
             regions.len() as u32,
             &[src_buffer.as_raw(), dst_buffer.as_raw()],
             &spans,
@@ -54,7 +54,7 @@ pub(in crate::commands) unsafe fn copy_image(
     unsafe {
         encode(
             cursor,
-            127,
+            137,
             src_image_layout.as_raw() as u32,
             &[
                 src_image.as_raw(),
@@ -80,7 +80,7 @@ pub(in crate::commands) unsafe fn blit_image(
     unsafe {
         encode(
             cursor,
-            128,
+            138,
             src_image_layout.as_raw() as u32,
             &[
                 src_image.as_raw(),
@@ -105,7 +105,7 @@ pub(in crate::commands) unsafe fn copy_buffer_to_image(
     unsafe {
         encode(
             cursor,
-            129,
+            139,
             dst_image_layout.as_raw() as u32,
             &[
                 src_buffer.as_raw(),
@@ -129,7 +129,7 @@ pub(in crate::commands) unsafe fn copy_image_to_buffer(
     unsafe {
         encode(
             cursor,
-            130,
+            140,
             src_image_layout.as_raw() as u32,
             &[
                 src_image.as_raw(),
@@ -152,7 +152,7 @@ pub(in crate::commands) unsafe fn update_buffer(
     unsafe {
         encode(
             cursor,
-            131,
+            141,
             0,
             &[dst_buffer.as_raw(), dst_offset, data.len() as u64],
             &spans,
@@ -169,7 +169,7 @@ pub(in crate::commands) unsafe fn fill_buffer(
     data: u32,
 ) {
     let words = [
-        header(op::FIRST + 132, 4, data),
+        header(op::FIRST + 142, 4, data),
         dst_buffer.as_raw(),
         dst_offset,
         size,
@@ -190,7 +190,7 @@ pub(in crate::commands) unsafe fn clear_color_image(
     unsafe {
         encode(
             cursor,
-            133,
+            143,
             image_layout.as_raw() as u32,
             &[image.as_raw(), u64::from(ranges.len() as u32)],
             &spans,
@@ -213,7 +213,7 @@ pub(in crate::commands) unsafe fn clear_depth_stencil_image(
     unsafe {
         encode(
             cursor,
-            134,
+            144,
             image_layout.as_raw() as u32,
             &[image.as_raw(), u64::from(ranges.len() as u32)],
             &spans,
@@ -231,7 +231,7 @@ pub(in crate::commands) unsafe fn clear_attachments(
     unsafe {
         encode(
             cursor,
-            135,
+            145,
             attachments.len() as u32,
             &[u64::from(rects.len() as u32)],
             &spans,
@@ -252,7 +252,7 @@ pub(in crate::commands) unsafe fn resolve_image(
     unsafe {
         encode(
             cursor,
-            136,
+            146,
             src_image_layout.as_raw() as u32,
             &[
                 src_image.as_raw(),
@@ -273,7 +273,7 @@ pub(in crate::commands) unsafe fn copy_buffer2(
         slice::from_ref(copy_buffer_info),
     )];
     // SAFETY: the caller vouches for the arguments; the layouts are those of their types.
-    unsafe { encode(cursor, 137, 0, &[], &spans) }
+    unsafe { encode(cursor, 147, 0, &[], &spans) }
 }
 
 pub(in crate::commands) unsafe fn copy_image2(
@@ -285,7 +285,7 @@ pub(in crate::commands) unsafe fn copy_image2(
         slice::from_ref(copy_image_info),
     )];
     // SAFETY: the caller vouches for the arguments; the layouts are those of their types.
-    unsafe { encode(cursor, 138, 0, &[], &spans) }
+    unsafe { encode(cursor, 148, 0, &[], &spans) }
 }
 
 pub(in crate::commands) unsafe fn blit_image2(
@@ -297,7 +297,7 @@ pub(in crate::commands) unsafe fn blit_image2(
         slice::from_ref(blit_image_info),
     )];
     // SAFETY: the caller vouches for the arguments; the layouts are those of their types.
-    unsafe { encode(cursor, 139, 0, &[], &spans) }
+    unsafe { encode(cursor, 149, 0, &[], &spans) }
 }
 
 pub(in crate::commands) unsafe fn copy_buffer_to_image2(
@@ -309,7 +309,7 @@ pub(in crate::commands) unsafe fn copy_buffer_to_image2(
         slice::from_ref(copy_buffer_to_image_info),
     )];
     // SAFETY: the caller vouches for the arguments; the layouts are those of their types.
-    unsafe { encode(cursor, 140, 0, &[], &spans) }
+    unsafe { encode(cursor, 150, 0, &[], &spans) }
 }
 
 pub(in crate::commands) unsafe fn copy_image_to_buffer2(
@@ -321,7 +321,7 @@ pub(in crate::commands) unsafe fn copy_image_to_buffer2(
         slice::from_ref(copy_image_to_buffer_info),
     )];
     // SAFETY: the caller vouches for the arguments; the layouts are those of their types.
-    unsafe { encode(cursor, 141, 0, &[], &spans) }
+    unsafe { encode(cursor, 151, 0, &[], &spans) }
 }
 
 pub(in crate::commands) unsafe fn resolve_image2(
@@ -333,7 +333,7 @@ pub(in crate::commands) unsafe fn resolve_image2(
         slice::from_ref(resolve_image_info),
     )];
     // SAFETY: the caller vouches for the arguments; the layouts are those of their types.
-    unsafe { encode(cursor, 142, 0, &[], &spans) }
+    unsafe { encode(cursor, 152, 0, &[], &spans) }
 }
 
 /// Replays one of the commands of this file.
@@ -351,8 +351,8 @@ pub(super) unsafe fn replay(
     // SAFETY: each arm reads what the encoder of its command wrote (C2); the function was there when it was encoded.
     unsafe {
         match index {
-            126 => {
-                let call: vk::PFN_vkCmdCopyBuffer = device.function(126);
+            136 => {
+                let call: vk::PFN_vkCmdCopyBuffer = device.function(136);
                 call(
                     buffer,
                     Handle::from_raw(words.at(1)),
@@ -361,8 +361,8 @@ pub(super) unsafe fn replay(
                     words.pointer(3),
                 );
             }
-            127 => {
-                let call: vk::PFN_vkCmdCopyImage = device.function(127);
+            137 => {
+                let call: vk::PFN_vkCmdCopyImage = device.function(137);
                 call(
                     buffer,
                     Handle::from_raw(words.at(1)),
@@ -373,8 +373,8 @@ pub(super) unsafe fn replay(
                     words.pointer(4),
                 );
             }
-            128 => {
-                let call: vk::PFN_vkCmdBlitImage = device.function(128);
+            138 => {
+                let call: vk::PFN_vkCmdBlitImage = device.function(138);
                 call(
                     buffer,
                     Handle::from_raw(words.at(1)),
@@ -386,8 +386,8 @@ pub(super) unsafe fn replay(
                     vk::Filter::from_raw(words.low(4) as i32),
                 );
             }
-            129 => {
-                let call: vk::PFN_vkCmdCopyBufferToImage = device.function(129);
+            139 => {
+                let call: vk::PFN_vkCmdCopyBufferToImage = device.function(139);
                 call(
                     buffer,
                     Handle::from_raw(words.at(1)),
@@ -397,8 +397,8 @@ pub(super) unsafe fn replay(
                     words.pointer(4),
                 );
             }
-            130 => {
-                let call: vk::PFN_vkCmdCopyImageToBuffer = device.function(130);
+            140 => {
+                let call: vk::PFN_vkCmdCopyImageToBuffer = device.function(140);
                 call(
                     buffer,
                     Handle::from_raw(words.at(1)),
@@ -408,8 +408,8 @@ pub(super) unsafe fn replay(
                     words.pointer(4),
                 );
             }
-            131 => {
-                let call: vk::PFN_vkCmdUpdateBuffer = device.function(131);
+            141 => {
+                let call: vk::PFN_vkCmdUpdateBuffer = device.function(141);
                 call(
                     buffer,
                     Handle::from_raw(words.at(1)),
@@ -418,8 +418,8 @@ pub(super) unsafe fn replay(
                     words.pointer(4),
                 );
             }
-            132 => {
-                let call: vk::PFN_vkCmdFillBuffer = device.function(132);
+            142 => {
+                let call: vk::PFN_vkCmdFillBuffer = device.function(142);
                 call(
                     buffer,
                     Handle::from_raw(words.at(1)),
@@ -428,8 +428,8 @@ pub(super) unsafe fn replay(
                     inline,
                 );
             }
-            133 => {
-                let call: vk::PFN_vkCmdClearColorImage = device.function(133);
+            143 => {
+                let call: vk::PFN_vkCmdClearColorImage = device.function(143);
                 call(
                     buffer,
                     Handle::from_raw(words.at(1)),
@@ -439,8 +439,8 @@ pub(super) unsafe fn replay(
                     words.pointer(4),
                 );
             }
-            134 => {
-                let call: vk::PFN_vkCmdClearDepthStencilImage = device.function(134);
+            144 => {
+                let call: vk::PFN_vkCmdClearDepthStencilImage = device.function(144);
                 call(
                     buffer,
                     Handle::from_raw(words.at(1)),
@@ -450,8 +450,8 @@ pub(super) unsafe fn replay(
                     words.pointer(4),
                 );
             }
-            135 => {
-                let call: vk::PFN_vkCmdClearAttachments = device.function(135);
+            145 => {
+                let call: vk::PFN_vkCmdClearAttachments = device.function(145);
                 call(
                     buffer,
                     inline,
@@ -460,8 +460,8 @@ pub(super) unsafe fn replay(
                     words.pointer(3),
                 );
             }
-            136 => {
-                let call: vk::PFN_vkCmdResolveImage = device.function(136);
+            146 => {
+                let call: vk::PFN_vkCmdResolveImage = device.function(146);
                 call(
                     buffer,
                     Handle::from_raw(words.at(1)),
@@ -472,28 +472,28 @@ pub(super) unsafe fn replay(
                     words.pointer(4),
                 );
             }
-            137 => {
-                let call: vk::PFN_vkCmdCopyBuffer2 = device.function(137);
+            147 => {
+                let call: vk::PFN_vkCmdCopyBuffer2 = device.function(147);
                 call(buffer, words.pointer(1));
             }
-            138 => {
-                let call: vk::PFN_vkCmdCopyImage2 = device.function(138);
+            148 => {
+                let call: vk::PFN_vkCmdCopyImage2 = device.function(148);
                 call(buffer, words.pointer(1));
             }
-            139 => {
-                let call: vk::PFN_vkCmdBlitImage2 = device.function(139);
+            149 => {
+                let call: vk::PFN_vkCmdBlitImage2 = device.function(149);
                 call(buffer, words.pointer(1));
             }
-            140 => {
-                let call: vk::PFN_vkCmdCopyBufferToImage2 = device.function(140);
+            150 => {
+                let call: vk::PFN_vkCmdCopyBufferToImage2 = device.function(150);
                 call(buffer, words.pointer(1));
             }
-            141 => {
-                let call: vk::PFN_vkCmdCopyImageToBuffer2 = device.function(141);
+            151 => {
+                let call: vk::PFN_vkCmdCopyImageToBuffer2 = device.function(151);
                 call(buffer, words.pointer(1));
             }
-            142 => {
-                let call: vk::PFN_vkCmdResolveImage2 = device.function(142);
+            152 => {
+                let call: vk::PFN_vkCmdResolveImage2 = device.function(152);
                 call(buffer, words.pointer(1));
             }
             _ => crate::commands::replay::nobody_encodes(),
