@@ -187,7 +187,7 @@ fn build_indirect(maker: &mut Maker, trial: &mut Trial<'_>) {
 
 /// The most that one update may have: far more than a block.
 fn large_update(maker: &mut Maker, trial: &mut Trial<'_>) {
-    let data: &[u8] = maker.plain(64 << 10);
+    let data: &[u8] = maker.plain(if cfg!(miri) { 6 << 10 } else { 64 << 10 });
     let (buffer, offset) = (vk::Buffer::from_raw(maker.word()), maker.word());
     let call: vk::PFN_vkCmdUpdateBuffer = trial.function(c"vkCmdUpdateBuffer");
     // SAFETY: the device takes any command.
@@ -200,7 +200,7 @@ fn large_update(maker: &mut Maker, trial: &mut Trial<'_>) {
 
 /// More words than a header can say.
 fn large_copy(maker: &mut Maker, trial: &mut Trial<'_>) {
-    let count = if cfg!(miri) { 200 } else { 20_000 };
+    let count = if cfg!(miri) { 100 } else { 20_000 };
     let regions: &[vk::BufferCopy2<'static>] = maker.array(&layouts::BUFFER_COPY2, count);
     let info = vk::CopyBufferInfo2::default().regions(regions);
     let call: vk::PFN_vkCmdCopyBuffer2 = trial.function(c"vkCmdCopyBuffer2");
