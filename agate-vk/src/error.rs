@@ -210,23 +210,24 @@ pub enum RecordError {
         /// The Vulkan command.
         command: &'static str,
     },
-    /// A structure is chained to `pNext` that is not copied yet.
+    /// A structure is chained to `pNext` that nobody knows: neither this crate nor, by
+    /// [`Device::register_pnext`](crate::Device::register_pnext), the host.
     UnsupportedPNext {
         /// The Vulkan command.
         command: &'static str,
         /// The structure in the chain: its `VkStructureType`, as a number.
         s_type: i32,
     },
-    /// One command with its arrays is larger than a block.
+    /// One command with its arrays is too large.
     TooLarge {
         /// The Vulkan command.
         command: &'static str,
         /// Its size in bytes.
         bytes: usize,
-        /// The room in a block, in bytes.
+        /// The most that there is room for, in bytes.
         max_bytes: usize,
     },
-    /// An argument that Vulkan cannot take, for instance a null array with a count.
+    /// An argument that Vulkan cannot take, for instance two arrays of one count with different lengths.
     BadArgument {
         /// The Vulkan command.
         command: &'static str,
@@ -253,7 +254,7 @@ impl fmt::Display for RecordError {
             Self::UnsupportedPNext { command, s_type } => {
                 write!(
                     f,
-                    "{command}: structure type {s_type} in pNext is not supported"
+                    "{command}: structure type {s_type} in pNext is not known: register it with Device::register_pnext"
                 )
             }
             Self::TooLarge {
@@ -263,7 +264,7 @@ impl fmt::Display for RecordError {
             } => {
                 write!(
                     f,
-                    "{command} with its arrays takes {bytes} bytes, a block holds {max_bytes}: split the call"
+                    "{command} with its arrays takes {bytes} bytes, there is room for {max_bytes}: split the call"
                 )
             }
             Self::BadArgument { command } => {

@@ -7,7 +7,8 @@
 
 use crate::error::{BeginError, PassError, RecordError, SlotError, SlotLoss};
 use crate::pool::PoolMessage;
-use crate::recorder::StreamRecorder;
+use crate::raw::Device;
+use crate::recorder::{Jumbos, Recorder, StreamRecorder};
 use crate::service::Shared;
 use crate::submit::{Request, SubmitOptions};
 use crate::ticket::{FrameResult, Ticket};
@@ -98,6 +99,8 @@ pub(crate) struct FrameShared {
     /// What to submit the frame with. Written by the main thread before it sends `Submit`, taken by the queue's owner
     /// after; the two never meet, so the lock is never waited for.
     pub(crate) request: Mutex<Option<Request>>,
+    /// The commands that are larger than a block.
+    pub(crate) jumbos: Jumbos,
 }
 
 impl FrameShared {
@@ -115,6 +118,7 @@ impl FrameShared {
             cursors: words(MAX_PASSES),
             layouts,
             request: Mutex::new(None),
+            jumbos: Jumbos::default(),
         }
     }
 
@@ -143,6 +147,14 @@ impl SlotToken {
 
     pub(crate) fn max_blocks(&self) -> usize {
         self.shared.service.max_blocks
+    }
+
+    pub(crate) fn device(&self) -> &Device {
+        &self.shared.service.device
+    }
+
+    pub(crate) fn jumbos(&self) -> &Jumbos {
+        &self.shared.jumbos
     }
 
     pub(crate) fn place(&self) -> SlotPlace {
@@ -356,6 +368,8 @@ impl Frame {
         serial: u64,
         credit: Resolver<()>,
     ) -> Result<Self, BeginError> {
+        // The frame that had this place before has retired, or was given up: none of its blocks is replayed any more (J2).
+        shared.jumbos.clear();
         let port = shared
             .service
             .pool
@@ -398,8 +412,8 @@ impl Frame {
     ///
     /// # Errors
     ///
-    /// [`PassError`]: too many slots or passes, or the begin could not be recorded (a structure in `pNext`, or dynamic
-    /// rendering is not loaded).
+    /// [`PassError`]: too many slots or passes, or the begin could not be recorded (a structure in `pNext` that nobody
+    /// knows, or dynamic rendering is not loaded).
     ///
     /// # Safety
     ///
@@ -420,8 +434,9 @@ impl Frame {
         self.enclosed(
             slots,
             // SAFETY: the caller's contract.
-            |recorder| unsafe { recorder.begin_rendering(info) },
-            StreamRecorder::end_rendering,
+            |recorder| unsafe { recorder.cmd_begin_rendering(info) },
+            // SAFETY: it ends what was begun.
+            |recorder| unsafe { recorder.cmd_end_rendering() },
         )
     }
 
@@ -429,7 +444,8 @@ impl Frame {
     ///
     /// # Errors
     ///
-    /// [`PassError`]: too many slots or passes, or the begin could not be recorded (a structure in `pNext`).
+    /// [`PassError`]: too many slots or passes, or the begin could not be recorded (a structure in `pNext`
+    /// that nobody knows).
     ///
     /// # Safety
     ///
@@ -444,8 +460,9 @@ impl Frame {
         self.enclosed(
             slots,
             // SAFETY: the caller's contract.
-            |recorder| unsafe { recorder.begin_render_pass(info) },
-            StreamRecorder::end_render_pass,
+            |recorder| unsafe { recorder.cmd_begin_render_pass(info, vk::SubpassContents::INLINE) },
+            // SAFETY: it ends what was begun.
+            |recorder| unsafe { recorder.cmd_end_render_pass() },
         )
     }
 

@@ -56,6 +56,8 @@ mod ticket;
 pub use ash;
 pub use ash::vk;
 
+pub use commands::layout::PNextArray;
+pub use commands::table::{Command, Scope};
 pub use error::{
     AcquireError, BeginError, FrameError, LoadError, PassError, RecordError, ServiceError,
     SlotError, SlotLoss, TicketError,

@@ -8,9 +8,12 @@
 
 #![allow(unsafe_code, reason = "calls Vulkan")]
 
+use crate::commands::layout::{PNextArray, Registered};
+use crate::commands::table::Command;
 use crate::error::LoadError;
 use ash::vk;
 use std::ffi::{CStr, c_void};
+use std::sync::Arc;
 
 /// What a Vulkan call returned, with the name of the call.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +36,9 @@ pub struct Device {
     table: ash::Device,
     swapchain: ash::khr::swapchain::DeviceFn,
     callbacks: Option<vk::AllocationCallbacks<'static>>,
+    /// The function of each command that is encoded, by its place in the table.
+    commands: Arc<[vk::PFN_vkVoidFunction]>,
+    registered: Vec<Registered>,
     has_rendering: bool,
     has_swapchain: bool,
 }
@@ -82,31 +88,38 @@ impl Device {
         device: vk::Device,
         mut load: impl FnMut(&CStr) -> *const c_void,
     ) -> Result<Self, LoadError> {
-        let mut by_either_name = |name: &CStr| {
-            let core = load(name);
-            if !core.is_null() {
-                return core;
-            }
-            let mut khr = name.to_bytes().to_vec();
-            khr.extend_from_slice(b"KHR\0");
-            CStr::from_bytes_with_nul(&khr).map_or(std::ptr::null(), &mut load)
-        };
+        let mut look_up = by_either_name(&mut load);
         for function in REQUIRED {
-            if by_either_name(function).is_null() {
+            if look_up(function).is_null() {
                 return Err(LoadError {
                     function: function.to_str().unwrap_or("a Vulkan function"),
                 });
             }
         }
-        let has_rendering = !by_either_name(c"vkCmdBeginRendering").is_null();
-        let has_swapchain = !by_either_name(c"vkCreateSwapchainKHR").is_null();
+        let has_rendering = !look_up(c"vkCmdBeginRendering").is_null();
+        let has_swapchain = !look_up(c"vkCreateSwapchainKHR").is_null();
+        drop(look_up);
+        let commands = Command::all().iter().map(|command| {
+            let names = command.names.iter();
+            let found = names.map(|name| load(name)).find(|found| !found.is_null());
+            // SAFETY: the caller's contract: the address of a function, or null; both have the layout of the option.
+            unsafe {
+                std::mem::transmute::<*const c_void, vk::PFN_vkVoidFunction>(
+                    found.unwrap_or(std::ptr::null()),
+                )
+            }
+        });
+        let commands = commands.collect();
+        let mut by_either_name = by_either_name(&mut load);
         let swapchain = ash::khr::swapchain::DeviceFn::load(&mut by_either_name);
         // SAFETY: the caller's contract.
-        let table = unsafe { ash::Device::load_with(by_either_name, device) };
+        let table = unsafe { ash::Device::load_with(&mut by_either_name, device) };
         Ok(Self {
             table,
             swapchain,
             callbacks: None,
+            commands,
+            registered: Vec::new(),
             has_rendering,
             has_swapchain,
         })
@@ -124,6 +137,74 @@ impl Device {
     ) -> Self {
         self.callbacks = Some(callbacks);
         self
+    }
+
+    /// Lets a structure that this crate does not know stand in `pNext` chains: an extension's that is newer than ash, say.
+    /// It is copied with the command, `size` bytes and the arrays that it points to. A chain with a structure that nobody
+    /// knows is refused with [`RecordError::UnsupportedPNext`](crate::RecordError::UnsupportedPNext).
+    ///
+    /// ```no_run
+    /// use agate_vk::{Device, PNextArray, vk};
+    /// use std::mem::{offset_of, size_of};
+    ///
+    /// #[repr(C)]
+    /// struct Stripes<'a> {
+    ///     s_type: vk::StructureType,
+    ///     p_next: *const std::ffi::c_void,
+    ///     count: u32,
+    ///     stripes: *const vk::Rect2D,
+    ///     borrowed: std::marker::PhantomData<&'a vk::Rect2D>,
+    /// }
+    ///
+    /// # fn host() -> Device { unimplemented!() }
+    /// let stripes = PNextArray {
+    ///     pointer_offset: offset_of!(Stripes<'_>, stripes),
+    ///     count_offset: offset_of!(Stripes<'_>, count),
+    ///     item_size: size_of::<vk::Rect2D>(),
+    /// };
+    /// let s_type = vk::StructureType::from_raw(1_000_999_000);
+    /// let device = unsafe { host().register_pnext(s_type, size_of::<Stripes<'_>>(), &[stripes]) };
+    /// ```
+    ///
+    /// # Safety
+    ///
+    /// Structures of that type are `size` bytes, begin with `sType` and `pNext`, and have no pointers but `pNext` and
+    /// those that `arrays` tells of, at the offsets that it tells.
+    #[must_use]
+    pub unsafe fn register_pnext(
+        mut self,
+        s_type: vk::StructureType,
+        size: usize,
+        arrays: &[PNextArray],
+    ) -> Self {
+        let size = size.max(size_of::<vk::BaseInStructure<'_>>());
+        self.registered.push(Registered {
+            s_type,
+            size,
+            arrays: arrays.into(),
+        });
+        self
+    }
+
+    /// Whether the device has the command of that index.
+    pub(crate) fn has(&self, index: u16) -> bool {
+        self.commands[usize::from(index)].is_some()
+    }
+
+    /// The function of the command of that index.
+    ///
+    /// # Safety
+    ///
+    /// `F` is the type of its function, and the device [has](Self::has) it.
+    #[inline(always)]
+    pub(crate) unsafe fn function<F: Copy>(&self, index: u16) -> F {
+        const { assert!(size_of::<F>() == size_of::<vk::PFN_vkVoidFunction>()) }
+        // SAFETY: the caller's contract: a function of that type, and no null.
+        unsafe { std::mem::transmute_copy(&self.commands[usize::from(index)]) }
+    }
+
+    pub(crate) fn registered(&self) -> &[Registered] {
+        &self.registered
     }
 
     /// The device's handle.
@@ -154,6 +235,21 @@ impl Device {
     fn raw_callbacks(&self) -> *const vk::AllocationCallbacks<'_> {
         self.callbacks()
             .map_or(std::ptr::null(), std::ptr::from_ref)
+    }
+}
+
+/// Looks a function up by its core name, and by that of its `KHR` extension.
+fn by_either_name(
+    load: &mut impl FnMut(&CStr) -> *const c_void,
+) -> impl FnMut(&CStr) -> *const c_void {
+    |name| {
+        let core = load(name);
+        if !core.is_null() {
+            return core;
+        }
+        let mut khr = name.to_bytes().to_vec();
+        khr.extend_from_slice(b"KHR\0");
+        CStr::from_bytes_with_nul(&khr).map_or(std::ptr::null(), &mut *load)
     }
 }
 

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use crate::cargo::{cargo, root};
-use crate::house;
 use crate::steps::Steps;
+use crate::{generate, house};
 
 /// How many crates somebody may get who asks for agate, itself among them.
 const AGATE_CRATES_MAX: usize = 4;
@@ -20,6 +20,7 @@ pub(crate) fn run() -> ExitCode {
 pub(crate) fn quick(steps: &mut Steps) {
     steps.command("fmt", cargo("fmt --all --check"));
     steps.check("rules of the house", rules_of_the_house);
+    steps.check("what is generated", generate::check);
     steps.check("crates behind agate", few_crates);
     steps.command(
         "clippy",

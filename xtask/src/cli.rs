@@ -1,6 +1,7 @@
 //! What was asked for on the command line.
 
 use std::fmt;
+use std::path::PathBuf;
 
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask COMMAND
@@ -9,6 +10,8 @@ Usage: cargo xtask COMMAND
   test [--install]             install what the tests need, run every test and check of the project
   bench NAME [--install] [-- ARGS]
                                run the bench NAME (commands, latency, queue, regressions) with ARGS
+  gen [VK_XML]                 write the part of agate-vk that follows from Vulkan's registry; with VK_XML, reduce that
+                               registry first (it must be that of ash's version)
   check                        the quick part of test: fmt, clippy, the rules of the house
   check --deep [PROOF]         check, and the proofs of the core that take long: loom with larger bounds, shuttle, Miri,
                                sanitizers, more random cases, few processors, other systems; half an hour or more on two
@@ -20,7 +23,7 @@ Otherwise the command that installs it is printed; with --install it is run by s
 Where the environment variable CI is set, a GPU or window test that was skipped has failed.
 ";
 
-const COMMANDS: [&str; 5] = ["demo", "test", "bench", "check", "--help"];
+const COMMANDS: [&str; 6] = ["demo", "test", "bench", "gen", "check", "--help"];
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
@@ -38,6 +41,10 @@ pub(crate) enum Command {
     Demo {
         install: bool,
         arguments: Vec<String>,
+    },
+    /// From the registry that is kept here, or from a whole one.
+    Gen {
+        registry: Option<PathBuf>,
     },
     Test {
         install: bool,
@@ -158,6 +165,12 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Command, UsageError> {
             let arguments = passed_on("demo", rest)?;
             Ok(Command::Demo { install, arguments })
         }
+        "gen" => match rest {
+            [] => Ok(Command::Gen { registry: None }),
+            [registry, rest @ ..] => none_left("gen", rest).map(|()| Command::Gen {
+                registry: Some(registry.into()),
+            }),
+        },
         "bench" => {
             let (name, rest) = rest.split_first().ok_or(UsageError::NoBench)?;
             let bench = Bench::ALL.into_iter().find(|bench| bench.name() == name);
@@ -286,6 +299,18 @@ mod tests {
         assert_eq!(check("check --deep"), deep(None));
         assert_eq!(check("check --deep Miri"), deep(Some("Miri")));
         assert!(check("check deep").is_err() && check("check --deep Miri now").is_err());
+    }
+
+    #[test]
+    fn what_is_generated_may_come_from_a_registry() {
+        let of = |registry: Option<&str>| {
+            Ok(Command::Gen {
+                registry: registry.map(Into::into),
+            })
+        };
+        assert_eq!(parse(&words("gen")), of(None));
+        assert_eq!(parse(&words("gen vk.xml")), of(Some("vk.xml")));
+        assert!(parse(&words("gen vk.xml more")).is_err());
     }
 
     #[test]

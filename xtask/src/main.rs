@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask check`, `cargo xtask bench`.
+//! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask check`, `cargo xtask bench`, `cargo xtask gen`.
 //!
 //! Nothing but the standard library is used here, so the first command on a fresh machine compiles in seconds.
 
@@ -8,6 +8,7 @@ mod check;
 mod cli;
 mod deep;
 mod demo;
+mod generate;
 mod host;
 mod house;
 mod manifest;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Ok(Command::Check) => check::run(),
         Ok(Command::CheckDeep { only }) => deep::run(only.as_deref()),
         Ok(Command::Demo { install, arguments }) => demo::run(install, &arguments),
+        Ok(Command::Gen { registry }) => generate::run(registry.as_deref()),
         Ok(Command::Test { install }) => test::run(install),
         Err(usage) => {
             eprintln!("xtask: {usage}");

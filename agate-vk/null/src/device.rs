@@ -14,7 +14,7 @@ use crate::object::{Buffer, Call, List, Object, Pool, Semaphore};
 use crate::options::{Cost, NullOptions};
 use crate::queue::Timeline;
 use crate::swapchain::{Surface, Swapchain};
-use crate::{pool, queue, semaphore, simulate, swapchain};
+use crate::{generated, irregular, pool, queue, semaphore, simulate, swapchain};
 use ash::vk::{self, Handle};
 use std::ffi::{CStr, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -90,6 +90,8 @@ impl Inner {
     pub(crate) fn function(&self, name: &CStr) -> *const c_void {
         let name = name.to_bytes();
         commands::find(name, self.form)
+            .or_else(|| generated::find(name, self.form))
+            .or_else(|| irregular::find(name, self.form))
             .or_else(|| pool::find(name))
             .or_else(|| semaphore::find(name))
             .or_else(|| queue::find(name))
@@ -218,8 +220,10 @@ impl NullDevice {
     }
 
     /// The names of all `vkCmd*` that the device has.
-    pub fn commands() -> &'static [&'static str] {
-        commands::NAMES
+    pub fn commands() -> impl Iterator<Item = &'static str> {
+        let by_hand = [commands::NAMES, irregular::NAMES];
+        let all = by_hand.into_iter().chain(generated::NAMES.iter().copied());
+        all.flatten().copied()
     }
 
     /// The rules that were broken so far; none unless the device is checked.

@@ -11,8 +11,8 @@
     reason = "the arguments of one call are read together"
 )]
 
+use crate::layout::{self, Item};
 use ash::vk;
-use std::ffi::c_void;
 
 /// Takes the arguments of a command one after the other.
 pub(crate) trait Sink {
@@ -44,20 +44,17 @@ pub(crate) trait Sink {
         }
     }
 
-    /// Takes the types of the structures in a `pNext` chain.
+    /// Takes what a pointer leads to.
     ///
     /// # Safety
     ///
-    /// A chain of Vulkan structures, or null.
-    unsafe fn chain(&mut self, next: *const c_void) {
-        let mut next = next.cast::<vk::BaseInStructure<'_>>();
-        while !next.is_null() {
-            // SAFETY: the caller's contract.
-            let structure = unsafe { &*next };
-            self.put(structure.s_type);
-            next = structure.p_next;
-        }
-        self.word(0);
+    /// As for [`layout::items`].
+    unsafe fn items(&mut self, item: Item, items: *const u8, count: usize)
+    where
+        Self: Sized,
+    {
+        // SAFETY: the caller's contract.
+        unsafe { layout::items(self, item, items, count) }
     }
 }
 
@@ -92,143 +89,6 @@ words!(|value| u64::from(value.as_raw());
     vk::ShaderStageFlags, vk::PipelineStageFlags, vk::DependencyFlags, vk::AccessFlags, vk::ImageAspectFlags,
     vk::RenderingFlags, vk::ResolveModeFlags, vk::StencilFaceFlags);
 words!(|value| value.as_raw(); vk::PipelineStageFlags2, vk::AccessFlags2);
-
-/// Takes the fields of a rectangle.
-pub(crate) fn rectangle(out: &mut impl Sink, area: vk::Rect2D) {
-    out.put(area.offset.x);
-    out.put(area.offset.y);
-    out.put(area.extent.width);
-    out.put(area.extent.height);
-}
-
-fn range(out: &mut impl Sink, range: vk::ImageSubresourceRange) {
-    out.put(range.aspect_mask);
-    out.put(range.base_mip_level);
-    out.put(range.level_count);
-    out.put(range.base_array_layer);
-    out.put(range.layer_count);
-}
-
-/// Takes a dependency and its barriers.
-///
-/// # Safety
-///
-/// A valid structure with valid arrays.
-pub(crate) unsafe fn dependency(out: &mut impl Sink, info: &vk::DependencyInfo<'_>) {
-    // SAFETY: the caller's contract, for the chain and the three arrays.
-    let (memory, buffers, images) = unsafe {
-        out.chain(info.p_next);
-        (
-            items(info.p_memory_barriers, info.memory_barrier_count),
-            items(
-                info.p_buffer_memory_barriers,
-                info.buffer_memory_barrier_count,
-            ),
-            items(
-                info.p_image_memory_barriers,
-                info.image_memory_barrier_count,
-            ),
-        )
-    };
-    out.put(info.dependency_flags);
-    out.put(memory.len() as u32);
-    for barrier in memory {
-        // SAFETY: the caller's contract.
-        unsafe { out.chain(barrier.p_next) };
-        out.put(barrier.src_stage_mask);
-        out.put(barrier.src_access_mask);
-        out.put(barrier.dst_stage_mask);
-        out.put(barrier.dst_access_mask);
-    }
-    out.put(buffers.len() as u32);
-    for barrier in buffers {
-        // SAFETY: the caller's contract.
-        unsafe { out.chain(barrier.p_next) };
-        out.put(barrier.src_stage_mask);
-        out.put(barrier.src_access_mask);
-        out.put(barrier.dst_stage_mask);
-        out.put(barrier.dst_access_mask);
-        out.put(barrier.src_queue_family_index);
-        out.put(barrier.dst_queue_family_index);
-        out.put(barrier.buffer);
-        out.put(barrier.offset);
-        out.put(barrier.size);
-    }
-    out.put(images.len() as u32);
-    for barrier in images {
-        // SAFETY: the caller's contract.
-        unsafe { out.chain(barrier.p_next) };
-        out.put(barrier.src_stage_mask);
-        out.put(barrier.src_access_mask);
-        out.put(barrier.dst_stage_mask);
-        out.put(barrier.dst_access_mask);
-        out.put(barrier.old_layout);
-        out.put(barrier.new_layout);
-        out.put(barrier.src_queue_family_index);
-        out.put(barrier.dst_queue_family_index);
-        out.put(barrier.image);
-        range(out, barrier.subresource_range);
-    }
-}
-
-/// Takes a rendering and its attachments.
-///
-/// # Safety
-///
-/// A valid structure with valid arrays.
-pub(crate) unsafe fn rendering(out: &mut impl Sink, info: &vk::RenderingInfo<'_>) {
-    // SAFETY: the caller's contract.
-    let (colours, depth, stencil) = unsafe {
-        out.chain(info.p_next);
-        (
-            items(info.p_color_attachments, info.color_attachment_count),
-            items(
-                info.p_depth_attachment,
-                u32::from(!info.p_depth_attachment.is_null()),
-            ),
-            items(
-                info.p_stencil_attachment,
-                u32::from(!info.p_stencil_attachment.is_null()),
-            ),
-        )
-    };
-    out.put(info.flags);
-    rectangle(out, info.render_area);
-    out.put(info.layer_count);
-    out.put(info.view_mask);
-    for attachments in [colours, depth, stencil] {
-        out.put(attachments.len() as u32);
-        for attachment in attachments {
-            // SAFETY: the caller's contract.
-            unsafe { out.chain(attachment.p_next) };
-            out.put(attachment.image_view);
-            out.put(attachment.image_layout);
-            out.put(attachment.resolve_mode);
-            out.put(attachment.resolve_image_view);
-            out.put(attachment.resolve_image_layout);
-            out.put(attachment.load_op);
-            out.put(attachment.store_op);
-            // SAFETY: a clear value is 16 bytes.
-            unsafe { out.array(&raw const attachment.clear_value, 1) };
-        }
-    }
-}
-
-/// Takes the begin of a render pass.
-///
-/// # Safety
-///
-/// A valid structure with valid arrays.
-pub(crate) unsafe fn render_pass(out: &mut impl Sink, info: &vk::RenderPassBeginInfo<'_>) {
-    // SAFETY: the caller's contract.
-    unsafe { out.chain(info.p_next) };
-    out.put(info.render_pass);
-    out.put(info.framebuffer);
-    rectangle(out, info.render_area);
-    out.put(info.clear_value_count);
-    // SAFETY: the caller's contract.
-    unsafe { out.array(info.p_clear_values, info.clear_value_count) };
-}
 
 /// The slice behind a Vulkan count and pointer.
 ///

@@ -23,7 +23,7 @@ fn forms() -> [NullOptions; 3] {
 fn every_command_is_there_in_every_form() {
     let devices = forms().map(NullDevice::new);
     for name in NullDevice::commands() {
-        let name = CString::new(*name).expect("a name");
+        let name = CString::new(name).expect("a name");
         let [empty, simulated, observed] = devices.each_ref().map(|null| null.function(&name));
         assert!(!empty.is_null() && empty != simulated && simulated != observed);
     }

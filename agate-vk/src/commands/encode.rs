@@ -8,23 +8,19 @@
     reason = "the words of one command are written together"
 )]
 
-use super::{header, op};
+use super::table::Command;
+use super::{header, op, words_of};
 use crate::error::RecordError;
 use crate::recorder::Recorder;
 use crate::recorder::cursor::{Cursor, HasCursor};
+use crate::recorder::{device, fail};
 use ash::vk::{self, Handle};
 use std::mem::MaybeUninit;
 
 /// Two 32-bit scalars in a word.
 #[inline(always)]
-const fn pair(low: u32, high: u32) -> u64 {
+pub(super) const fn pair(low: u32, high: u32) -> u64 {
     low as u64 | (high as u64) << 32
-}
-
-/// How many words `bytes` take.
-#[inline(always)]
-pub(super) const fn words_of(bytes: usize) -> usize {
-    bytes.div_ceil(8)
 }
 
 /// Writes a command of `N` words.
@@ -33,7 +29,7 @@ pub(super) const fn words_of(bytes: usize) -> usize {
 ///
 /// `words[0]` is a header that says `N` words (C1).
 #[inline(always)]
-unsafe fn put<const N: usize>(cursor: &mut Cursor, words: [u64; N]) {
+pub(super) unsafe fn put<const N: usize>(cursor: &mut Cursor, words: [u64; N]) {
     let at = cursor.reserve::<N>();
     for (i, word) in words.into_iter().enumerate() {
         // SAFETY: `reserve` gave N words.
@@ -84,6 +80,17 @@ unsafe fn put_array<const N: usize, T: Copy>(
         }
         std::ptr::copy_nonoverlapping(items.as_ptr(), at.add(1 + N).cast::<T>(), items.len());
     }
+}
+
+/// Whether the device lacks a command; the error sticks then. By value, so that no cursor's address gets here (K2).
+#[inline(never)]
+pub(super) fn lacks(base: *mut u64, index: u16) -> bool {
+    let missing = !device(base).has(index);
+    if missing {
+        let command = Command::of(index).name;
+        fail(base, RecordError::NotLoaded { command });
+    }
+    missing
 }
 
 /// Marks the branch that is taken seldom, for the compiler.
@@ -434,146 +441,6 @@ impl<R: HasCursor> Recorder for R {
         }
     }
 
-    #[inline]
-    unsafe fn cmd_pipeline_barrier2(&mut self, dependency: &vk::DependencyInfo<'_>) {
-        // SAFETY: the arguments' contract is the caller's.
-        unsafe { super::irregular::pipeline_barrier2(self.cursor(), dependency) }
-    }
-
-    /// `[header + count, source, target, regions …]`
-    #[inline]
-    unsafe fn cmd_copy_buffer(
-        &mut self,
-        source: vk::Buffer,
-        target: vk::Buffer,
-        regions: &[vk::BufferCopy],
-    ) {
-        let fixed = [source.as_raw(), target.as_raw()];
-        let count = regions.len() as u32;
-        // SAFETY: two words, then regions.
-        unsafe {
-            put_array(
-                self.cursor(),
-                "vkCmdCopyBuffer",
-                op::COPY_BUFFER,
-                count,
-                fixed,
-                regions,
-            );
-        }
-    }
-
-    /// `[header + count, source, target, source layout | target layout, regions …]`
-    #[inline]
-    unsafe fn cmd_copy_image(
-        &mut self,
-        source: vk::Image,
-        source_layout: vk::ImageLayout,
-        target: vk::Image,
-        target_layout: vk::ImageLayout,
-        regions: &[vk::ImageCopy],
-    ) {
-        let layouts = pair(source_layout.as_raw() as u32, target_layout.as_raw() as u32);
-        let fixed = [source.as_raw(), target.as_raw(), layouts];
-        let count = regions.len() as u32;
-        // SAFETY: three words, then regions.
-        unsafe {
-            put_array(
-                self.cursor(),
-                "vkCmdCopyImage",
-                op::COPY_IMAGE,
-                count,
-                fixed,
-                regions,
-            );
-        }
-    }
-
-    /// `[header + count, source, target, source layout, regions …]`
-    #[inline]
-    unsafe fn cmd_copy_image_to_buffer(
-        &mut self,
-        source: vk::Image,
-        source_layout: vk::ImageLayout,
-        target: vk::Buffer,
-        regions: &[vk::BufferImageCopy],
-    ) {
-        let fixed = [
-            source.as_raw(),
-            target.as_raw(),
-            source_layout.as_raw() as u64,
-        ];
-        let (name, count) = ("vkCmdCopyImageToBuffer", regions.len() as u32);
-        // SAFETY: three words, then regions.
-        unsafe {
-            put_array(
-                self.cursor(),
-                name,
-                op::COPY_IMAGE_TO_BUFFER,
-                count,
-                fixed,
-                regions,
-            );
-        }
-    }
-
-    /// `[header + count, source, target, target layout, regions …]`
-    #[inline]
-    unsafe fn cmd_copy_buffer_to_image(
-        &mut self,
-        source: vk::Buffer,
-        target: vk::Image,
-        target_layout: vk::ImageLayout,
-        regions: &[vk::BufferImageCopy],
-    ) {
-        let fixed = [
-            source.as_raw(),
-            target.as_raw(),
-            target_layout.as_raw() as u64,
-        ];
-        let (name, count) = ("vkCmdCopyBufferToImage", regions.len() as u32);
-        // SAFETY: three words, then regions.
-        unsafe {
-            put_array(
-                self.cursor(),
-                name,
-                op::COPY_BUFFER_TO_IMAGE,
-                count,
-                fixed,
-                regions,
-            );
-        }
-    }
-
-    /// `[header + count, source, target, source layout | target layout, filter, regions …]`
-    #[inline]
-    unsafe fn cmd_blit_image(
-        &mut self,
-        source: vk::Image,
-        source_layout: vk::ImageLayout,
-        target: vk::Image,
-        target_layout: vk::ImageLayout,
-        regions: &[vk::ImageBlit],
-        filter: vk::Filter,
-    ) {
-        let layouts = pair(source_layout.as_raw() as u32, target_layout.as_raw() as u32);
-        let fixed = [
-            source.as_raw(),
-            target.as_raw(),
-            layouts,
-            filter.as_raw() as u64,
-        ];
-        let count = regions.len() as u32;
-        // SAFETY: four words, then regions.
-        unsafe {
-            put_array(
-                self.cursor(),
-                "vkCmdBlitImage",
-                op::BLIT_IMAGE,
-                count,
-                fixed,
-                regions,
-            );
-        }
-    }
+    super::generated::recorder::encode!();
+    super::irregular::encode_irregular!();
 }

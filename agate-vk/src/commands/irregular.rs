@@ -1,4 +1,5 @@
-//! Commands whose arguments hold pointers: copied whole into the block, with absolute pointers to the copies (C3).
+//! Commands by hand: those whose arrays the registry does not describe so that a program understands it, and the long
+//! forms of those that `encode.rs` has in short forms.
 
 #![allow(
     unsafe_code,
@@ -9,13 +10,20 @@
     reason = "the words of one command are written together"
 )]
 
-use super::encode::words_of;
-use super::{header, op};
+use super::deep::{Span, encode};
+use super::encode::pair;
+use super::generated::layouts::{
+    ACCELERATION_STRUCTURE_BUILD_GEOMETRY_INFO_KHR as BUILD,
+    PUSH_DESCRIPTOR_SET_WITH_TEMPLATE_INFO_KHR as TEMPLATE_INFO,
+};
+use super::generated::table;
+use super::layout::Item;
+use super::replay::{Words, nobody_encodes};
+use super::{header, op, words_of};
 use crate::error::RecordError;
-use crate::recorder::StreamRecorder;
-use crate::recorder::cursor::{Cursor, HasCursor};
+use crate::raw::Device;
+use crate::recorder::cursor::Cursor;
 use ash::vk::{self, Handle};
-use std::ffi::c_void;
 use std::slice;
 
 /// Where the next array of a command goes.
@@ -39,37 +47,6 @@ impl Tail {
         }
         at
     }
-}
-
-/// The slice behind a Vulkan count and pointer; `None` for a null pointer with a count.
-///
-/// # Safety
-///
-/// A pointer that is not null leads to `count` items.
-unsafe fn items<'a, T>(pointer: *const T, count: u32) -> Option<&'a [T]> {
-    match (pointer.is_null(), count) {
-        (_, 0) => Some(&[]),
-        (true, _) => None,
-        // SAFETY: the caller's contract.
-        (false, _) => Some(unsafe { slice::from_raw_parts(pointer, count as usize) }),
-    }
-}
-
-/// Refuses a structure in `pNext` by its name.
-///
-/// # Safety
-///
-/// `next` is null or a Vulkan structure.
-unsafe fn no_next(next: *const c_void, command: &'static str) -> Result<(), RecordError> {
-    if next.is_null() {
-        return Ok(());
-    }
-    // SAFETY: the caller's contract; each such structure starts with its type.
-    let s_type = unsafe { (*next.cast::<vk::BaseInStructure<'_>>()).s_type };
-    Err(RecordError::UnsupportedPNext {
-        command,
-        s_type: s_type.as_raw(),
-    })
 }
 
 /// `[header + first, count, offsets …, buffers …]`
@@ -127,192 +104,393 @@ pub(super) unsafe fn bind_descriptor_sets(
     }
 }
 
-/// `[header, DependencyInfo, barriers …]`
-pub(super) unsafe fn pipeline_barrier2(cursor: &mut Cursor, info: &vk::DependencyInfo<'_>) {
-    // SAFETY: the caller of the command vouches for `info`.
-    if let Err(error) = unsafe { try_pipeline_barrier2(cursor, info) } {
-        cursor.fail(error);
-    }
+/// Refuses an argument.
+fn refused(mut cursor: Cursor, index: u16) -> Cursor {
+    let command = super::table::Command::of(index).name;
+    cursor.fail(RecordError::BadArgument { command });
+    cursor
 }
 
-unsafe fn try_pipeline_barrier2(
-    cursor: &mut Cursor,
-    info: &vk::DependencyInfo<'_>,
-) -> Result<(), RecordError> {
-    const NAME: &str = "vkCmdPipelineBarrier2";
-    const BAD: RecordError = RecordError::BadArgument { command: NAME };
-    // SAFETY: the caller vouches for the structure, its arrays and its chains.
-    let (memory, buffers, images) = unsafe {
-        no_next(info.p_next, NAME)?;
-        let memory = items(info.p_memory_barriers, info.memory_barrier_count).ok_or(BAD)?;
-        let buffers = items(
-            info.p_buffer_memory_barriers,
-            info.buffer_memory_barrier_count,
-        )
-        .ok_or(BAD)?;
-        let images = items(
-            info.p_image_memory_barriers,
-            info.image_memory_barrier_count,
-        )
-        .ok_or(BAD)?;
-        let mut chains = memory.iter().map(|b| b.p_next);
-        chains.try_for_each(|next| no_next(next, NAME))?;
-        buffers
-            .iter()
-            .map(|b| b.p_next)
-            .try_for_each(|next| no_next(next, NAME))?;
-        images
-            .iter()
-            .map(|b| b.p_next)
-            .try_for_each(|next| no_next(next, NAME))?;
-        (memory, buffers, images)
-    };
-    let fixed = words_of(size_of::<vk::DependencyInfo<'_>>());
-    let arrays = size_of_val(memory).div_ceil(8)
-        + size_of_val(buffers).div_ceil(8)
-        + size_of_val(images).div_ceil(8);
-    let words = 1 + fixed + arrays;
-    let Some(at) = cursor.reserve_words(words, NAME) else {
-        return Ok(());
-    };
-    // SAFETY: `words` words are reserved: header, structure, arrays.
-    unsafe {
-        at.write(header(op::PIPELINE_BARRIER2, words, 0));
-        let mut tail = Tail(at.add(1 + fixed));
-        let mut copy = *info;
-        copy.p_memory_barriers = tail.put(memory).cast();
-        copy.p_buffer_memory_barriers = tail.put(buffers).cast();
-        copy.p_image_memory_barriers = tail.put(images).cast();
-        at.add(1)
-            .cast::<vk::DependencyInfo<'static>>()
-            .write(std::mem::transmute::<
-                vk::DependencyInfo<'_>,
-                vk::DependencyInfo<'static>,
-            >(copy));
+/// `[header + samples, mask]`
+pub(crate) unsafe fn set_sample_mask(
+    cursor: Cursor,
+    samples: vk::SampleCountFlags,
+    mask: &[vk::SampleMask],
+) -> Cursor {
+    const INDEX: u16 = table::SET_SAMPLE_MASK;
+    // The flag of so many samples is their number.
+    if mask.len() != samples.as_raw().div_ceil(32) as usize {
+        return refused(cursor, INDEX);
     }
-    Ok(())
+    // SAFETY: plain numbers.
+    unsafe { encode(cursor, INDEX, samples.as_raw(), &[], &[Span::flat(mask)]) }
 }
 
-impl StreamRecorder {
-    /// `[header, RenderingInfo, attachments …]`
-    ///
-    /// # Safety
-    ///
-    /// The valid usage of `vkCmdBeginRendering`.
-    pub(crate) unsafe fn begin_rendering(&mut self, info: &vk::RenderingInfo<'_>) {
-        // SAFETY: the caller's contract.
-        if let Err(error) = unsafe { try_begin_rendering(self.cursor(), info) } {
-            self.cursor().fail(error);
-        }
-    }
-
-    /// `[header]`
-    pub(crate) fn end_rendering(&mut self) {
-        let at = self.cursor().reserve::<1>();
-        // SAFETY: one word is reserved.
-        unsafe { at.write(header(op::END_RENDERING, 1, 0)) }
-    }
-
-    /// `[header, RenderPassBeginInfo, clear values …]`
-    ///
-    /// # Safety
-    ///
-    /// The valid usage of `vkCmdBeginRenderPass`.
-    pub(crate) unsafe fn begin_render_pass(&mut self, info: &vk::RenderPassBeginInfo<'_>) {
-        // SAFETY: the caller's contract.
-        if let Err(error) = unsafe { try_begin_render_pass(self.cursor(), info) } {
-            self.cursor().fail(error);
-        }
-    }
-
-    /// `[header]`
-    pub(crate) fn end_render_pass(&mut self) {
-        let at = self.cursor().reserve::<1>();
-        // SAFETY: one word is reserved.
-        unsafe { at.write(header(op::END_RENDER_PASS, 1, 0)) }
-    }
-}
-
-unsafe fn try_begin_rendering(
-    cursor: &mut Cursor,
-    info: &vk::RenderingInfo<'_>,
-) -> Result<(), RecordError> {
-    const NAME: &str = "vkCmdBeginRendering";
-    // SAFETY: the caller vouches for the structure, its arrays and its chains.
-    let (colour, depth, stencil) = unsafe {
-        no_next(info.p_next, NAME)?;
-        let colour = items(info.p_color_attachments, info.color_attachment_count)
-            .ok_or(RecordError::BadArgument { command: NAME })?;
-        let depth = one(info.p_depth_attachment);
-        let stencil = one(info.p_stencil_attachment);
-        let all = colour.iter().chain(depth).chain(stencil);
-        all.map(|attachment| attachment.p_next)
-            .try_for_each(|next| no_next(next, NAME))?;
-        (colour, depth, stencil)
-    };
-    let fixed = words_of(size_of::<vk::RenderingInfo<'_>>());
-    let each = words_of(size_of::<vk::RenderingAttachmentInfo<'_>>());
-    let words = 1 + fixed + each * (colour.len() + depth.len() + stencil.len());
-    let Some(at) = cursor.reserve_words(words, NAME) else {
-        return Ok(());
-    };
-    // SAFETY: `words` words are reserved: header, structure, attachments (whose size is a multiple of 8).
-    unsafe {
-        at.write(header(op::BEGIN_RENDERING, words, 0));
-        let mut tail = Tail(at.add(1 + fixed));
-        let mut copy = *info;
-        copy.p_color_attachments = tail.put(colour).cast();
-        copy.p_depth_attachment = tail.put(depth).cast();
-        copy.p_stencil_attachment = tail.put(stencil).cast();
-        at.add(1)
-            .cast::<vk::RenderingInfo<'static>>()
-            .write(std::mem::transmute::<
-                vk::RenderingInfo<'_>,
-                vk::RenderingInfo<'static>,
-            >(copy));
-    }
-    Ok(())
-}
-
-unsafe fn try_begin_render_pass(
-    cursor: &mut Cursor,
-    info: &vk::RenderPassBeginInfo<'_>,
-) -> Result<(), RecordError> {
-    const NAME: &str = "vkCmdBeginRenderPass";
-    // SAFETY: the caller vouches for the structure, its array and its chain.
-    let clears = unsafe {
-        no_next(info.p_next, NAME)?;
-        items(info.p_clear_values, info.clear_value_count)
-            .ok_or(RecordError::BadArgument { command: NAME })?
-    };
-    let fixed = words_of(size_of::<vk::RenderPassBeginInfo<'_>>());
-    let words = 1 + fixed + words_of(size_of_val(clears));
-    let Some(at) = cursor.reserve_words(words, NAME) else {
-        return Ok(());
-    };
-    // SAFETY: `words` words are reserved: header, structure, clear values.
-    unsafe {
-        at.write(header(op::BEGIN_RENDER_PASS, words, 0));
-        let mut copy = *info;
-        copy.p_clear_values = Tail(at.add(1 + fixed)).put(clears);
-        at.add(1)
-            .cast::<vk::RenderPassBeginInfo<'static>>()
-            .write(std::mem::transmute::<
-                vk::RenderPassBeginInfo<'_>,
-                vk::RenderPassBeginInfo<'static>,
-            >(copy));
-    }
-    Ok(())
-}
-
-/// A pointer to one structure or to none, as a slice.
+/// The bytes of `count` items that stand apart by `stride`; the last one need not be followed by a gap.
 ///
 /// # Safety
 ///
-/// The pointer is null or leads to a structure that outlives `'a`.
-unsafe fn one<'a, T>(pointer: *const T) -> &'a [T] {
+/// They are there.
+unsafe fn apart<'a, T>(first: *const T, count: u32, stride: u32) -> Option<&'a [u8]> {
+    let Some(before) = (count as usize).checked_sub(1) else {
+        return Some(&[]);
+    };
+    let size = before * stride as usize + size_of::<T>();
     // SAFETY: the caller's contract.
-    unsafe { pointer.as_ref() }
-        .map(slice::from_ref)
-        .unwrap_or_default()
+    (!first.is_null()).then(|| unsafe { slice::from_raw_parts(first.cast(), size) })
 }
+
+/// `[header + count, instances | first instance, stride, items]`
+pub(crate) unsafe fn draw_multi(
+    cursor: Cursor,
+    draw_count: u32,
+    vertex_info: *const vk::MultiDrawInfoEXT,
+    instance_count: u32,
+    first_instance: u32,
+    stride: u32,
+) -> Cursor {
+    const INDEX: u16 = table::DRAW_MULTI;
+    // SAFETY: the caller's contract.
+    let Some(bytes) = (unsafe { apart(vertex_info, draw_count, stride) }) else {
+        return refused(cursor, INDEX);
+    };
+    let fixed = [pair(instance_count, first_instance), u64::from(stride)];
+    // SAFETY: plain numbers.
+    unsafe { encode(cursor, INDEX, draw_count, &fixed, &[Span::flat(bytes)]) }
+}
+
+/// `[header + count, instances | first instance, stride, items, vertex offset]`
+pub(crate) unsafe fn draw_multi_indexed(
+    cursor: Cursor,
+    draw_count: u32,
+    index_info: *const vk::MultiDrawIndexedInfoEXT,
+    (instance_count, first_instance): (u32, u32),
+    stride: u32,
+    vertex_offset: Option<&i32>,
+) -> Cursor {
+    const INDEX: u16 = table::DRAW_MULTI_INDEXED;
+    // SAFETY: the caller's contract.
+    let Some(bytes) = (unsafe { apart(index_info, draw_count, stride) }) else {
+        return refused(cursor, INDEX);
+    };
+    let fixed = [pair(instance_count, first_instance), u64::from(stride)];
+    let offset = vertex_offset.map(slice::from_ref);
+    let spans = [Span::flat(bytes), Span::maybe_flat(offset)];
+    // SAFETY: plain numbers.
+    unsafe { encode(cursor, INDEX, draw_count, &fixed, &spans) }
+}
+
+/// `[header + set, template, layout, data]`
+pub(crate) unsafe fn push_descriptor_set_with_template(
+    cursor: Cursor,
+    template: vk::DescriptorUpdateTemplate,
+    layout: vk::PipelineLayout,
+    set: u32,
+    data: &[u8],
+) -> Cursor {
+    const INDEX: u16 = table::PUSH_DESCRIPTOR_SET_WITH_TEMPLATE;
+    let fixed = [template.as_raw(), layout.as_raw()];
+    // SAFETY: plain bytes.
+    unsafe { encode(cursor, INDEX, set, &fixed, &[Span::flat(data)]) }
+}
+
+/// `[header, info, data]`; replay has the info lead to the data.
+pub(crate) unsafe fn push_descriptor_set_with_template2(
+    cursor: Cursor,
+    info: &vk::PushDescriptorSetWithTemplateInfoKHR<'_>,
+    size: usize,
+) -> Cursor {
+    const INDEX: u16 = table::PUSH_DESCRIPTOR_SET_WITH_TEMPLATE2;
+    let data: &[u8] = match (info.p_data.is_null(), size) {
+        (_, 0) => &[],
+        (true, _) => return refused(cursor, INDEX),
+        // SAFETY: the caller's contract.
+        (false, _) => unsafe { slice::from_raw_parts(info.p_data.cast(), size) },
+    };
+    let spans = [
+        Span::deep(&TEMPLATE_INFO, slice::from_ref(info)),
+        Span::flat(data),
+    ];
+    // SAFETY: the caller vouches for the chain.
+    unsafe { encode(cursor, INDEX, 0, &[], &spans) }
+}
+
+/// `[header + count, infos, ranges]`
+pub(crate) unsafe fn build_acceleration_structures(
+    cursor: Cursor,
+    infos: &[vk::AccelerationStructureBuildGeometryInfoKHR<'_>],
+    build_range_infos: &[&[vk::AccelerationStructureBuildRangeInfoKHR]],
+) -> Cursor {
+    const INDEX: u16 = table::BUILD_ACCELERATION_STRUCTURES;
+    if !as_long(infos, build_range_infos) {
+        return refused(cursor, INDEX);
+    }
+    let list = |i: usize| list_of(build_range_infos, i);
+    let spans = [
+        Span::deep(&BUILD, infos),
+        Span::Lists {
+            count: infos.len(),
+            of: Item::Plain(size_of::<vk::AccelerationStructureBuildRangeInfoKHR>()),
+            list: &list,
+        },
+    ];
+    // SAFETY: the caller vouches for the infos; the lists are slices.
+    unsafe { encode(cursor, INDEX, infos.len() as u32, &[], &spans) }
+}
+
+/// `[header + count, infos, addresses, strides, counts]`
+pub(crate) unsafe fn build_acceleration_structures_indirect(
+    cursor: Cursor,
+    infos: &[vk::AccelerationStructureBuildGeometryInfoKHR<'_>],
+    indirect_device_addresses: &[vk::DeviceAddress],
+    indirect_strides: &[u32],
+    max_primitive_counts: &[&[u32]],
+) -> Cursor {
+    const INDEX: u16 = table::BUILD_ACCELERATION_STRUCTURES_INDIRECT;
+    let count = infos.len();
+    let others = [indirect_device_addresses.len(), indirect_strides.len()];
+    if others != [count; 2] || !as_long(infos, max_primitive_counts) {
+        return refused(cursor, INDEX);
+    }
+    let list = |i: usize| list_of(max_primitive_counts, i);
+    let spans = [
+        Span::deep(&BUILD, infos),
+        Span::flat(indirect_device_addresses),
+        Span::flat(indirect_strides),
+        Span::Lists {
+            count,
+            of: Item::Plain(4),
+            list: &list,
+        },
+    ];
+    // SAFETY: as above.
+    unsafe { encode(cursor, INDEX, count as u32, &[], &spans) }
+}
+
+/// Whether there is a list for each info, as long as its geometries.
+fn as_long<T>(infos: &[vk::AccelerationStructureBuildGeometryInfoKHR<'_>], lists: &[&[T]]) -> bool {
+    let mut pairs = infos.iter().zip(lists);
+    infos.len() == lists.len()
+        && pairs.all(|(info, list)| info.geometry_count as usize == list.len())
+}
+
+fn list_of<T>(lists: &[&[T]], index: usize) -> (*const u8, usize) {
+    let list = lists.get(index).copied().unwrap_or_default();
+    (list.as_ptr().cast(), list.len())
+}
+
+/// Replays one of the commands of this file that the table lists.
+///
+/// # Safety
+///
+/// As `replay::replay`; the words are those that an encoder of this file wrote.
+#[cold]
+pub(super) unsafe fn replay(
+    device: &Device,
+    buffer: vk::CommandBuffer,
+    index: u16,
+    inline: u32,
+    words: Words,
+) {
+    // SAFETY: each arm reads what the encoder of its command wrote (C2); the function was there when it was encoded.
+    unsafe {
+        match index {
+            table::SET_SAMPLE_MASK => {
+                let call: vk::PFN_vkCmdSetSampleMaskEXT = device.function(index);
+                let samples = vk::SampleCountFlags::from_raw(inline);
+                call(buffer, samples, words.pointer(1));
+            }
+            table::DRAW_MULTI => {
+                let call: vk::PFN_vkCmdDrawMultiEXT = device.function(index);
+                let (instances, first) = (words.low(1), words.high(1));
+                let items = words.pointer(3);
+                call(buffer, inline, items, instances, first, words.low(2));
+            }
+            table::DRAW_MULTI_INDEXED => {
+                let call: vk::PFN_vkCmdDrawMultiIndexedEXT = device.function(index);
+                let (instances, first) = (words.low(1), words.high(1));
+                let (items, offset) = (words.pointer(3), words.pointer(4));
+                let stride = words.low(2);
+                call(buffer, inline, items, instances, first, stride, offset);
+            }
+            table::PUSH_DESCRIPTOR_SET_WITH_TEMPLATE => {
+                let call: vk::PFN_vkCmdPushDescriptorSetWithTemplateKHR = device.function(index);
+                let (template, layout) = (words.handle(1), words.handle(2));
+                call(buffer, template, layout, inline, words.pointer(3));
+            }
+            table::PUSH_DESCRIPTOR_SET_WITH_TEMPLATE2 => {
+                let call: vk::PFN_vkCmdPushDescriptorSetWithTemplate2KHR = device.function(index);
+                let mut info: vk::PushDescriptorSetWithTemplateInfoKHR<'_> = words
+                    .pointer::<vk::PushDescriptorSetWithTemplateInfoKHR<'_>>(1)
+                    .read();
+                info.p_data = words.pointer(2);
+                call(buffer, &info);
+            }
+            table::BUILD_ACCELERATION_STRUCTURES => {
+                let call: vk::PFN_vkCmdBuildAccelerationStructuresKHR = device.function(index);
+                call(buffer, inline, words.pointer(1), words.pointer(2));
+            }
+            table::BUILD_ACCELERATION_STRUCTURES_INDIRECT => {
+                let call: vk::PFN_vkCmdBuildAccelerationStructuresIndirectKHR =
+                    device.function(index);
+                let (infos, addresses) = (words.pointer(1), words.pointer(2));
+                let (strides, counts) = (words.pointer(3), words.pointer(4));
+                call(buffer, inline, infos, addresses, strides, counts);
+            }
+            _ => nobody_encodes(),
+        }
+    }
+}
+
+/// Declares the commands of this file that the table lists, in the trait.
+macro_rules! declare {
+    () => {
+        /// `vkCmdSetSampleMaskEXT`. The mask has a bit for each sample, 32 in a word.
+        ///
+        /// # Safety
+        ///
+        /// See [the trait](Recorder#safety).
+        #[doc(alias = "vkCmdSetSampleMaskEXT")]
+        unsafe fn cmd_set_sample_mask(
+            &mut self,
+            samples: vk::SampleCountFlags,
+            sample_mask: &[vk::SampleMask],
+        );
+
+        /// `vkCmdDrawMultiEXT`. The draws stand `stride` bytes apart, and are copied with what stands between them.
+        ///
+        /// # Safety
+        ///
+        /// See [the trait](Recorder#safety); and from the first draw to the end of the last, all bytes are initialised.
+        #[doc(alias = "vkCmdDrawMultiEXT")]
+        unsafe fn cmd_draw_multi(
+            &mut self,
+            draw_count: u32,
+            vertex_info: *const vk::MultiDrawInfoEXT,
+            instance_count: u32,
+            first_instance: u32,
+            stride: u32,
+        );
+
+        /// `vkCmdDrawMultiIndexedEXT`. The draws stand `stride` bytes apart, and are copied with what stands between them.
+        ///
+        /// # Safety
+        ///
+        /// As for [`cmd_draw_multi`](Self::cmd_draw_multi).
+        #[doc(alias = "vkCmdDrawMultiIndexedEXT")]
+        unsafe fn cmd_draw_multi_indexed(
+            &mut self,
+            draw_count: u32,
+            index_info: *const vk::MultiDrawIndexedInfoEXT,
+            instance_count: u32,
+            first_instance: u32,
+            stride: u32,
+            vertex_offset: Option<&i32>,
+        );
+
+        /// `vkCmdPushDescriptorSetWithTemplateKHR`. `data` is all that the template reads, from its start: the template
+        /// alone knows how much that is. Pointers in it are not followed.
+        ///
+        /// # Safety
+        ///
+        /// See [the trait](Recorder#safety).
+        #[doc(alias = "vkCmdPushDescriptorSetWithTemplateKHR")]
+        unsafe fn cmd_push_descriptor_set_with_template(
+            &mut self,
+            descriptor_update_template: vk::DescriptorUpdateTemplate,
+            layout: vk::PipelineLayout,
+            set: u32,
+            data: &[u8],
+        );
+
+        /// `vkCmdPushDescriptorSetWithTemplate2KHR`. `size` bytes at `pData` are all that the template reads: the template
+        /// alone knows how much that is. Pointers in it are not followed.
+        ///
+        /// # Safety
+        ///
+        /// See [the trait](Recorder#safety).
+        #[doc(alias = "vkCmdPushDescriptorSetWithTemplate2KHR")]
+        unsafe fn cmd_push_descriptor_set_with_template2(
+            &mut self,
+            push_descriptor_set_with_template_info: &vk::PushDescriptorSetWithTemplateInfoKHR<'_>,
+            size: usize,
+        );
+
+        /// `vkCmdBuildAccelerationStructuresKHR`. For each info there is a list, with a range for each geometry.
+        ///
+        /// # Safety
+        ///
+        /// See [the trait](Recorder#safety).
+        #[doc(alias = "vkCmdBuildAccelerationStructuresKHR")]
+        unsafe fn cmd_build_acceleration_structures(
+            &mut self,
+            infos: &[vk::AccelerationStructureBuildGeometryInfoKHR<'_>],
+            build_range_infos: &[&[vk::AccelerationStructureBuildRangeInfoKHR]],
+        );
+
+        /// `vkCmdBuildAccelerationStructuresIndirectKHR`. For each info there is a list, with a number for each geometry.
+        ///
+        /// # Safety
+        ///
+        /// See [the trait](Recorder#safety).
+        #[doc(alias = "vkCmdBuildAccelerationStructuresIndirectKHR")]
+        unsafe fn cmd_build_acceleration_structures_indirect(
+            &mut self,
+            infos: &[vk::AccelerationStructureBuildGeometryInfoKHR<'_>],
+            indirect_device_addresses: &[vk::DeviceAddress],
+            indirect_strides: &[u32],
+            max_primitive_counts: &[&[u32]],
+        );
+    };
+}
+
+/// Encodes them, for all that have a cursor.
+macro_rules! encode_all {
+    ($($method:ident: $encoder:ident($($argument:ident: $kind:ty),*) gives ($($given:expr),*);)*) => {
+        $(
+            #[inline]
+            unsafe fn $method(&mut self, $($argument: $kind),*) {
+                let cursor = self.cursor();
+                // SAFETY: the arguments' contract is the caller's.
+                *cursor = unsafe { $crate::commands::irregular::$encoder(*cursor, $($given),*) };
+            }
+        )*
+    };
+}
+
+/// As [`encode_all`], with the commands.
+macro_rules! encode {
+    () => {
+        $crate::commands::irregular::encode_all! {
+            cmd_set_sample_mask: set_sample_mask(
+                samples: vk::SampleCountFlags, sample_mask: &[vk::SampleMask]
+            ) gives (samples, sample_mask);
+            cmd_draw_multi: draw_multi(
+                draw_count: u32, vertex_info: *const vk::MultiDrawInfoEXT, instance_count: u32, first_instance: u32,
+                stride: u32
+            ) gives (draw_count, vertex_info, instance_count, first_instance, stride);
+            cmd_draw_multi_indexed: draw_multi_indexed(
+                draw_count: u32, index_info: *const vk::MultiDrawIndexedInfoEXT, instance_count: u32,
+                first_instance: u32, stride: u32, vertex_offset: Option<&i32>
+            ) gives (draw_count, index_info, (instance_count, first_instance), stride, vertex_offset);
+            cmd_push_descriptor_set_with_template: push_descriptor_set_with_template(
+                descriptor_update_template: vk::DescriptorUpdateTemplate, layout: vk::PipelineLayout, set: u32,
+                data: &[u8]
+            ) gives (descriptor_update_template, layout, set, data);
+            cmd_push_descriptor_set_with_template2: push_descriptor_set_with_template2(
+                info: &vk::PushDescriptorSetWithTemplateInfoKHR<'_>, size: usize
+            ) gives (info, size);
+            cmd_build_acceleration_structures: build_acceleration_structures(
+                infos: &[vk::AccelerationStructureBuildGeometryInfoKHR<'_>],
+                build_range_infos: &[&[vk::AccelerationStructureBuildRangeInfoKHR]]
+            ) gives (infos, build_range_infos);
+            cmd_build_acceleration_structures_indirect: build_acceleration_structures_indirect(
+                infos: &[vk::AccelerationStructureBuildGeometryInfoKHR<'_>],
+                indirect_device_addresses: &[vk::DeviceAddress], indirect_strides: &[u32],
+                max_primitive_counts: &[&[u32]]
+            ) gives (infos, indirect_device_addresses, indirect_strides, max_primitive_counts);
+        }
+    };
+}
+
+pub(crate) use {declare, encode as encode_irregular, encode_all};

@@ -9,15 +9,23 @@
 //! Arrays stand in place behind the scalars. Structures that point to arrays are copied whole, with absolute pointers to
 //! the copies behind them: a block never moves between encoding and replay, so the driver reads the block itself.
 //!
+//! Which commands there are follows from Vulkan's registry: `generated/` has most of them, `encode.rs` those with short
+//! forms, `irregular.rs` those that no rule fits. One that is larger than a block stands in memory of its own, and the
+//! block says where.
+//!
 //! # Invariants
 //!
 //! - C1: `words` of every header is the exact distance to the next header or to the end of the block.
 //! - C2: a payload written by `encode` for an op is what `replay` reads for that op; both name the layout side by side.
 //! - C3: pointers inside a payload point into the same block, or to nothing that outlives the call.
 
+mod deep;
 pub(crate) mod encode;
+pub(crate) mod generated;
 pub(crate) mod irregular;
+pub(crate) mod layout;
 pub(crate) mod replay;
+pub(crate) mod table;
 
 /// The op codes. Zero stays unused, so that cleared memory is never a command.
 pub(crate) mod op {
@@ -36,16 +44,8 @@ pub(crate) mod op {
     pub(crate) const DRAW_INDEXED: u16 = 13;
     pub(crate) const DRAW_INDEXED_SHORT: u16 = 14;
     pub(crate) const DISPATCH: u16 = 15;
-    pub(crate) const PIPELINE_BARRIER2: u16 = 16;
-    pub(crate) const COPY_BUFFER: u16 = 17;
-    pub(crate) const COPY_IMAGE: u16 = 18;
-    pub(crate) const COPY_IMAGE_TO_BUFFER: u16 = 19;
-    pub(crate) const COPY_BUFFER_TO_IMAGE: u16 = 20;
-    pub(crate) const BLIT_IMAGE: u16 = 21;
-    pub(crate) const BEGIN_RENDERING: u16 = 22;
-    pub(crate) const END_RENDERING: u16 = 23;
-    pub(crate) const BEGIN_RENDER_PASS: u16 = 24;
-    pub(crate) const END_RENDER_PASS: u16 = 25;
+    /// No command: the words of one that is larger than a block stand elsewhere.
+    pub(crate) const JUMBO: u16 = 16;
     pub(crate) const SET_LINE_WIDTH: u16 = 26;
     /// No call: where the pushes behind it in this block go.
     pub(crate) const SAY_PUSH: u16 = 27;
@@ -55,9 +55,18 @@ pub(crate) mod op {
     pub(crate) const BIND_PIPELINE_AGAIN: u16 = 29;
     pub(crate) const BIND_WHOLE_VERTEX_BUFFER_AGAIN: u16 = 30;
 
+    /// The ops from here on are places in the table of commands.
+    pub(crate) const FIRST: u16 = 64;
+
     /// What is added to the op of a push to join it with the draw behind it.
     pub(crate) const JOIN_DRAW: u16 = PUSH_DRAW - PUSH_CONSTANTS;
     pub(crate) const JOIN_DRAW_INDEXED: u16 = PUSH_DRAW_INDEXED - PUSH_CONSTANTS;
+}
+
+/// How many words `bytes` take.
+#[inline(always)]
+const fn words_of(bytes: usize) -> usize {
+    bytes.div_ceil(8)
 }
 
 /// The header word of a command.

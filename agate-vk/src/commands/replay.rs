@@ -19,14 +19,14 @@ const fn halves(word: u64) -> (u32, u32) {
 
 /// The words of the command being replayed.
 #[derive(Clone, Copy)]
-struct Words(*const u64);
+pub(super) struct Words(*const u64);
 
 impl Words {
     /// # Safety
     ///
     /// The command has that many words (C2).
     #[inline(always)]
-    unsafe fn at(self, index: usize) -> u64 {
+    pub(super) unsafe fn at(self, index: usize) -> u64 {
         // SAFETY: the caller's contract.
         unsafe { self.0.add(index).read() }
     }
@@ -35,7 +35,7 @@ impl Words {
     ///
     /// A handle of that type stands there (C2).
     #[inline(always)]
-    unsafe fn handle<H: Handle>(self, index: usize) -> H {
+    pub(super) unsafe fn handle<H: Handle>(self, index: usize) -> H {
         // SAFETY: the caller's contract.
         H::from_raw(unsafe { self.at(index) })
     }
@@ -49,13 +49,34 @@ impl Words {
         unsafe { std::slice::from_raw_parts(self.0.add(index).cast::<T>(), count) }
     }
 
+    /// The low half of a word.
+    ///
     /// # Safety
     ///
-    /// A structure of that type starts there (C2), and outlives the call.
-    #[inline(always)]
-    unsafe fn structure<'a, T>(self, index: usize) -> &'a T {
+    /// As [`at`](Self::at).
+    pub(super) unsafe fn low(self, index: usize) -> u32 {
         // SAFETY: the caller's contract.
-        unsafe { &*self.0.add(index).cast::<T>() }
+        halves(unsafe { self.at(index) }).0
+    }
+
+    /// The high half of a word.
+    ///
+    /// # Safety
+    ///
+    /// As [`at`](Self::at).
+    pub(super) unsafe fn high(self, index: usize) -> u32 {
+        // SAFETY: the caller's contract.
+        halves(unsafe { self.at(index) }).1
+    }
+
+    /// A pointer to the data of the command.
+    ///
+    /// # Safety
+    ///
+    /// A pointer stands there (C2).
+    pub(super) unsafe fn pointer<T>(self, index: usize) -> *const T {
+        // SAFETY: the caller's contract.
+        unsafe { self.0.add(index).cast::<*const T>().read() }
     }
 }
 
@@ -191,14 +212,7 @@ unsafe fn command(
                 let (y, z) = halves(words.at(1));
                 d.cmd_dispatch(buffer, inline, y, z);
             }
-            op::PIPELINE_BARRIER2 => d.cmd_pipeline_barrier2(buffer, words.structure(1)),
-            op::BEGIN_RENDERING => d.cmd_begin_rendering(buffer, words.structure(1)),
-            op::END_RENDERING => d.cmd_end_rendering(buffer),
-            op::BEGIN_RENDER_PASS => {
-                d.cmd_begin_render_pass(buffer, words.structure(1), vk::SubpassContents::INLINE);
-            }
-            op::END_RENDER_PASS => d.cmd_end_render_pass(buffer),
-            _ => transfer(device, buffer, op, inline, words),
+            _ => other(device, buffer, op, inline, words),
         }
     }
     1
@@ -250,78 +264,33 @@ unsafe fn bind_descriptor_sets(
     }
 }
 
-/// Copies and blits.
+/// A command without a short form, wherever its words stand.
 ///
 /// # Safety
 ///
 /// As [`replay`].
 #[cold]
-unsafe fn transfer(device: &Device, buffer: vk::CommandBuffer, op: u16, inline: u32, words: Words) {
-    let (d, count) = (device.table(), inline as usize);
-    // SAFETY: as in `command`.
-    unsafe {
-        let layouts = || {
-            let (source, target) = halves(words.at(3));
-            (
-                vk::ImageLayout::from_raw(source as i32),
-                vk::ImageLayout::from_raw(target as i32),
-            )
-        };
-        match op {
-            op::COPY_BUFFER => d.cmd_copy_buffer(
-                buffer,
-                words.handle(1),
-                words.handle(2),
-                words.array(3, count),
-            ),
-            op::COPY_IMAGE => {
-                let (source, target) = layouts();
-                d.cmd_copy_image(
-                    buffer,
-                    words.handle(1),
-                    source,
-                    words.handle(2),
-                    target,
-                    words.array(4, count),
-                );
-            }
-            op::COPY_IMAGE_TO_BUFFER => {
-                let (source, _) = layouts();
-                d.cmd_copy_image_to_buffer(
-                    buffer,
-                    words.handle(1),
-                    source,
-                    words.handle(2),
-                    words.array(4, count),
-                );
-            }
-            op::COPY_BUFFER_TO_IMAGE => {
-                let (target, _) = layouts();
-                d.cmd_copy_buffer_to_image(
-                    buffer,
-                    words.handle(1),
-                    words.handle(2),
-                    target,
-                    words.array(4, count),
-                );
-            }
-            op::BLIT_IMAGE => {
-                let (source, target) = layouts();
-                let filter = vk::Filter::from_raw(words.at(4) as i32);
-                let (from, to) = (words.handle(1), words.handle(2));
-                d.cmd_blit_image(
-                    buffer,
-                    from,
-                    source,
-                    to,
-                    target,
-                    words.array(5, count),
-                    filter,
-                );
-            }
-            _ => unreachable!(
-                "an op that nothing encodes: the block was written by something else than this crate"
-            ),
-        }
+unsafe fn other(device: &Device, buffer: vk::CommandBuffer, op: u16, inline: u32, words: Words) {
+    let (op, inline, words) = if op == op::JUMBO {
+        // SAFETY: a pointer to the words stands there; they live until the frame has retired.
+        let words = Words(unsafe { words.pointer(1) });
+        // SAFETY: a header stands there.
+        let head = unsafe { words.at(0) };
+        (head as u16, (head >> 32) as u32, words)
+    } else {
+        (op, inline, words)
+    };
+    if op < op::FIRST {
+        nobody_encodes();
     }
+    // SAFETY: the caller's contract.
+    unsafe { super::generated::replay(device, buffer, op - op::FIRST, inline, words) }
+}
+
+/// For an op that is met in a block and nowhere else.
+#[cold]
+pub(super) fn nobody_encodes() -> ! {
+    unreachable!(
+        "an op that nothing encodes: the block was written by something else than this crate"
+    )
 }

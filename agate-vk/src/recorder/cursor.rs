@@ -15,8 +15,11 @@
     reason = "writes commands through the raw pointer of a block"
 )]
 
-use super::stream::{fail, grow};
+use super::jumbo::{Large, MAX_WORDS};
+use super::stream::{device, fail, grow, jumbos};
+use crate::commands::{header, op};
 use crate::error::RecordError;
+use crate::raw::Device;
 
 /// See the module.
 #[derive(Clone, Copy)]
@@ -106,6 +109,49 @@ impl Cursor {
         // compared with the room in an empty block.
         self.cur = unsafe { at.add(words) };
         Some(at)
+    }
+
+    /// As [`reserve_words`](Self::reserve_words); where they are larger than a block, in memory of their own, for
+    /// [`keep`](Self::keep).
+    pub(crate) fn reserve_any(
+        &mut self,
+        words: usize,
+        command: &'static str,
+    ) -> Result<(*mut u64, Option<Large>), RecordError> {
+        let room = (self.end as usize - self.base as usize) / 8 - super::HEADER_WORDS;
+        if words <= room.min(usize::from(u16::MAX)) {
+            if (self.end as usize - self.cur as usize) / 8 < words {
+                self.renew();
+            }
+            let at = self.cur;
+            // SAFETY: `words` words are left in the block: `grow` returned an empty one, which has `room`.
+            self.cur = unsafe { at.add(words) };
+            return Ok((at, None));
+        }
+        let large = Large::new(words).ok_or(RecordError::TooLarge {
+            command,
+            bytes: words.saturating_mul(8),
+            max_bytes: MAX_WORDS * 8,
+        })?;
+        Ok((large.words(), Some(large)))
+    }
+
+    /// Has the block lead to a command that was written in memory of its own, which lives as long as the frame from now on.
+    pub(crate) fn keep(&mut self, large: Large) {
+        let words = large.words();
+        jumbos(self.base).keep(large);
+        let at = self.reserve::<2>();
+        // SAFETY: two words are reserved.
+        unsafe { at.write(header(op::JUMBO, 2, 0)) };
+        // SAFETY: as above.
+        let place = unsafe { at.add(1) };
+        // SAFETY: as above.
+        unsafe { place.cast::<*mut u64>().write(words) };
+    }
+
+    /// The device that the recording is for.
+    pub(crate) fn device(&self) -> &Device {
+        device(self.base)
     }
 
     /// Goes on in a fresh block.

@@ -8,12 +8,15 @@
 mod chain;
 pub(crate) mod cursor;
 mod header;
+mod jumbo;
 mod stream;
 
 pub(crate) use chain::Chain;
 pub(crate) use cursor::Said;
 pub(crate) use header::{BlockHeader, HEADER_WORDS};
+pub(crate) use jumbo::Jumbos;
 pub use stream::{Entered, StreamRecorder};
+pub(crate) use stream::{device, fail};
 
 use ash::vk;
 use std::mem::MaybeUninit;
@@ -23,6 +26,12 @@ use std::mem::MaybeUninit;
 /// In the stream lane ([`StreamRecorder`]) a call writes a message into memory that the job owns; the owner of the command
 /// pool makes the real call later, in slot order. The calls return nothing, as ash's do: the first error sticks and comes
 /// out of [`StreamRecorder::finish`] and of the frame's ticket.
+///
+/// The commands are those of Vulkan 1.0 to 1.3 and of all `KHR` and `EXT` extensions that ash knows, without those for video;
+/// [`Command::all`](crate::Command::all) is the list. Arrays and structures are copied, with all that their pointers and
+/// `pNext` chains lead to. A structure that nobody knows is an error that names its type
+/// ([`Device::register_pnext`](crate::Device::register_pnext) makes it known), and so is a command that the device lacks.
+/// What no rule says of an array, the caller says: the size of a template's data, for one.
 ///
 /// A slot starts with all state undefined, as after `vkBeginCommandBuffer`: bind and set what your draws need.
 ///
@@ -36,7 +45,7 @@ use std::mem::MaybeUninit;
 /// # Progress
 ///
 /// Wait-free, except that now and then a full block is published: a lock-free exchange of memory, and at most one wake of
-/// a sleeping owner.
+/// a sleeping owner. A command that is larger than a block allocates memory of its own.
 pub trait Recorder {
     /// `vkCmdBindPipeline`.
     ///
@@ -196,83 +205,6 @@ pub trait Recorder {
     #[doc(alias = "vkCmdDispatch")]
     unsafe fn cmd_dispatch(&mut self, groups_x: u32, groups_y: u32, groups_z: u32);
 
-    /// `vkCmdPipelineBarrier2`. Structures in `pNext` are refused by name.
-    ///
-    /// # Safety
-    ///
-    /// See [the trait](Recorder#safety).
-    #[doc(alias = "vkCmdPipelineBarrier2")]
-    unsafe fn cmd_pipeline_barrier2(&mut self, dependency: &vk::DependencyInfo<'_>);
-
-    /// `vkCmdCopyBuffer`.
-    ///
-    /// # Safety
-    ///
-    /// See [the trait](Recorder#safety).
-    #[doc(alias = "vkCmdCopyBuffer")]
-    unsafe fn cmd_copy_buffer(
-        &mut self,
-        source: vk::Buffer,
-        target: vk::Buffer,
-        regions: &[vk::BufferCopy],
-    );
-
-    /// `vkCmdCopyImage`.
-    ///
-    /// # Safety
-    ///
-    /// See [the trait](Recorder#safety).
-    #[doc(alias = "vkCmdCopyImage")]
-    unsafe fn cmd_copy_image(
-        &mut self,
-        source: vk::Image,
-        source_layout: vk::ImageLayout,
-        target: vk::Image,
-        target_layout: vk::ImageLayout,
-        regions: &[vk::ImageCopy],
-    );
-
-    /// `vkCmdCopyImageToBuffer`.
-    ///
-    /// # Safety
-    ///
-    /// See [the trait](Recorder#safety).
-    #[doc(alias = "vkCmdCopyImageToBuffer")]
-    unsafe fn cmd_copy_image_to_buffer(
-        &mut self,
-        source: vk::Image,
-        source_layout: vk::ImageLayout,
-        target: vk::Buffer,
-        regions: &[vk::BufferImageCopy],
-    );
-
-    /// `vkCmdCopyBufferToImage`.
-    ///
-    /// # Safety
-    ///
-    /// See [the trait](Recorder#safety).
-    #[doc(alias = "vkCmdCopyBufferToImage")]
-    unsafe fn cmd_copy_buffer_to_image(
-        &mut self,
-        source: vk::Buffer,
-        target: vk::Image,
-        target_layout: vk::ImageLayout,
-        regions: &[vk::BufferImageCopy],
-    );
-
-    /// `vkCmdBlitImage`.
-    ///
-    /// # Safety
-    ///
-    /// See [the trait](Recorder#safety).
-    #[doc(alias = "vkCmdBlitImage")]
-    unsafe fn cmd_blit_image(
-        &mut self,
-        source: vk::Image,
-        source_layout: vk::ImageLayout,
-        target: vk::Image,
-        target_layout: vk::ImageLayout,
-        regions: &[vk::ImageBlit],
-        filter: vk::Filter,
-    );
+    crate::commands::generated::recorder::declare!();
+    crate::commands::irregular::declare!();
 }

@@ -8,10 +8,11 @@
 )]
 
 use super::cursor::{Cursor, HasCursor, Said};
-use super::{BlockHeader, HEADER_WORDS};
+use super::{BlockHeader, HEADER_WORDS, Jumbos};
 use crate::error::{RecordError, SlotLoss};
 use crate::frame::{SlotPlace, SlotToken};
 use crate::pool::PoolMessage;
+use crate::raw::Device;
 use agate::Block;
 use std::marker::PhantomData;
 use std::ptr;
@@ -247,10 +248,23 @@ fn give_up(base: *mut u64) {
 /// Notes the first error of a recording.
 #[cold]
 #[inline(never)]
-pub(super) fn fail(base: *mut u64, error: RecordError) {
+pub(crate) fn fail(base: *mut u64, error: RecordError) {
     // SAFETY: K1: `base` is that of a live cursor and holds its `Slow`; the reference ends with this call.
     let slow = unsafe { &mut *base.cast::<Slow>() };
     slow.error.get_or_insert(error);
+}
+
+/// The device that the recording is for.
+pub(crate) fn device<'a>(base: *mut u64) -> &'a Device {
+    // SAFETY: K1: `base` is that of a live cursor and holds its `Slow`; its token keeps the device, and the callers use the
+    // reference while they hold the cursor.
+    unsafe { (*base.cast::<Slow>()).token.device() }
+}
+
+/// Where the frame keeps commands that are larger than a block.
+pub(super) fn jumbos<'a>(base: *mut u64) -> &'a Jumbos {
+    // SAFETY: as above; the token keeps the frame's place.
+    unsafe { (*base.cast::<Slow>()).token.jumbos() }
 }
 
 /// Sends a block whose commands end at `cur`. Its `Slow` must have been moved out.

@@ -1,0 +1,111 @@
+//! Memory for commands that are larger than a block. It is kept by the frame, and freed when the frame's place is used
+//! again.
+//!
+//! # Invariants
+//!
+//! - J1: a `Jumbo` was made by `Large::new`, by `Box::into_raw`. Its `Large` owns it; from `keep` on the list does.
+//! - J2: `clear` is called when no block of the frames before is replayed any more: the words of a jumbo are read by the
+//!   replay of blocks of the frame that it was kept for alone, or, where a recording was given up, by nobody.
+//! - J3: nothing is written to the words of a jumbo that is in a list: a recording that was given up may go on.
+
+#![allow(unsafe_code, reason = "keeps memory that blocks lead to")]
+
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+/// The largest command: 64 MiB.
+pub(crate) const MAX_WORDS: usize = (64 << 20) / 8;
+
+struct Jumbo {
+    next: *mut Jumbo,
+    /// Made by `Box::into_raw`. No reference to them is made again: commands hold pointers into them.
+    words: *mut [u64],
+}
+
+impl Drop for Jumbo {
+    fn drop(&mut self) {
+        // SAFETY: J1: they are this value's own.
+        drop(unsafe { Box::from_raw(self.words) });
+    }
+}
+
+/// Memory for one command that is being written.
+pub(crate) struct Large(*mut Jumbo);
+
+impl Large {
+    /// Zeroed memory; `None` if it is too large.
+    pub(crate) fn new(words: usize) -> Option<Self> {
+        if words > MAX_WORDS {
+            return None;
+        }
+        let mut memory = Vec::new();
+        memory.try_reserve_exact(words).ok()?;
+        memory.resize(words, 0);
+        Some(Self(Box::into_raw(Box::new(Jumbo {
+            next: ptr::null_mut(),
+            words: Box::into_raw(memory.into_boxed_slice()),
+        }))))
+    }
+
+    /// Where its words are.
+    pub(crate) fn words(&self) -> *mut u64 {
+        // SAFETY: J1: it is this value's own.
+        let words = unsafe { (*self.0).words };
+        words.cast()
+    }
+}
+
+impl Drop for Large {
+    fn drop(&mut self) {
+        // SAFETY: J1: it is this value's own.
+        drop(unsafe { Box::from_raw(self.0) });
+    }
+}
+
+/// The large commands of a frame in flight: a list that many recorders add to at one time.
+#[derive(Default)]
+pub(crate) struct Jumbos(AtomicPtr<Jumbo>);
+
+// SAFETY: the list owns what is in it (J1), which is plain memory.
+unsafe impl Send for Jumbos {}
+// SAFETY: as above; the list changes by one atomic word alone.
+unsafe impl Sync for Jumbos {}
+
+impl Jumbos {
+    /// Keeps the memory of a command that is written.
+    pub(crate) fn keep(&self, large: Large) {
+        let jumbo = large.0;
+        std::mem::forget(large);
+        let mut head = self.0.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: J1: it is not in the list yet.
+            unsafe { (*jumbo).next = head };
+            match self
+                .0
+                .compare_exchange_weak(head, jumbo, Ordering::Release, Ordering::Relaxed)
+            {
+                Ok(_) => return,
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    /// Frees them all (J2).
+    pub(crate) fn clear(&self) {
+        if self.0.load(Ordering::Relaxed).is_null() {
+            return;
+        }
+        let mut next = self.0.swap(ptr::null_mut(), Ordering::Acquire);
+        while !next.is_null() {
+            // SAFETY: J1: it was taken from the list, once.
+            let jumbo = unsafe { Box::from_raw(next) };
+            next = jumbo.next;
+        }
+    }
+}
+
+impl Drop for Jumbos {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
