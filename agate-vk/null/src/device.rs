@@ -276,6 +276,11 @@ impl NullDevice {
         self.inner.plan.hold(function)
     }
 
+    /// How many plants no call has met yet; those for every call stay.
+    pub fn planted(&self) -> usize {
+        self.inner.plan.len()
+    }
+
     /// Takes back what [`fail`](Self::fail) and [`hold`](Self::hold) planted and no call has met.
     pub fn clear_plan(&self) {
         self.inner.plan.clear();
