@@ -38,12 +38,13 @@ unsafe extern "system" fn create(
         return result;
     }
     // SAFETY: a valid structure.
-    let flags = unsafe { (*info).flags };
+    let (flags, family) = unsafe { ((*info).flags, (*info).queue_family_index) };
     let made = lock(&device.objects).pools.make(Pool {
         ring: Ring::new(device.iterations),
         user: User::default(),
         pending: AtomicU32::new(0),
         dead: AtomicBool::new(false),
+        family,
         resets_single: flags.contains(vk::CommandPoolCreateFlags::RESET_COMMAND_BUFFER),
         buffers: Mutex::new(HashSet::new()),
     });
