@@ -44,6 +44,7 @@ mod frame;
 #[cfg(test)]
 mod panics;
 mod pool;
+mod queue;
 mod raw;
 mod recorder;
 mod retire;
@@ -61,6 +62,7 @@ pub use error::{
     SlotError, SlotLoss, TicketError,
 };
 pub use frame::{Frame, MAX_PASSES, Pass, Slot, SlotPlace};
+pub use queue::{QueueGuard, QueueLock, QueueMode};
 pub use raw::Device;
 pub use recorder::{Entered, Recorder, StreamRecorder};
 pub use service::{Counters, MissingSlot, Service, ServiceOptions, ShutdownReport};

@@ -9,6 +9,7 @@
 #![allow(unsafe_code, reason = "calls Vulkan")]
 
 use crate::error::LoadError;
+use crate::queue::Queue;
 use ash::vk;
 use std::ffi::{CStr, c_void};
 
@@ -244,20 +245,19 @@ impl Device {
     /// The valid usage of `vkQueueSubmit2`, on the queue's owner.
     pub(crate) unsafe fn submit(
         &self,
-        queue: vk::Queue,
+        queue: Queue,
         submits: &[vk::SubmitInfo2<'_>],
+        fence: vk::Fence,
     ) -> Result<(), Failed> {
         // SAFETY: the caller's contract.
-        named("vkQueueSubmit2", unsafe {
-            self.table.queue_submit2(queue, submits, vk::Fence::null())
-        })
+        let result = queue.with(|queue| unsafe { self.table.queue_submit2(queue, submits, fence) });
+        named("vkQueueSubmit2", result)
     }
 
-    pub(crate) fn queue_wait_idle(&self, queue: vk::Queue) -> Result<(), Failed> {
+    pub(crate) fn queue_wait_idle(&self, queue: Queue) -> Result<(), Failed> {
         // SAFETY: R1, R2.
-        named("vkQueueWaitIdle", unsafe {
-            self.table.queue_wait_idle(queue)
-        })
+        let result = queue.with(|queue| unsafe { self.table.queue_wait_idle(queue) });
+        named("vkQueueWaitIdle", result)
     }
 }
 
@@ -403,7 +403,7 @@ impl Device {
     /// Whether the swapchain should be made anew, or why presenting failed.
     pub(crate) fn present(
         &self,
-        queue: vk::Queue,
+        queue: Queue,
         swapchain: vk::SwapchainKHR,
         index: u32,
         wait: vk::Semaphore,
@@ -414,7 +414,9 @@ impl Device {
             .swapchains(&swapchains)
             .image_indices(&indices);
         // SAFETY: R1, R2; the image was acquired, and the semaphore is signalled by the submission before.
-        match unsafe { (self.swapchain.queue_present_khr)(queue, &info) } {
+        let result =
+            queue.with(|queue| unsafe { (self.swapchain.queue_present_khr)(queue, &info) });
+        match result {
             vk::Result::SUCCESS => Ok(false),
             vk::Result::SUBOPTIMAL_KHR | vk::Result::ERROR_OUT_OF_DATE_KHR => Ok(true),
             failed => Err(failed),

@@ -8,6 +8,7 @@
 use crate::error::{AcquireError, BeginError, FrameError, ServiceError};
 use crate::frame::{Frame, FrameShared, Layout};
 use crate::pool::{PoolMessage, PoolOwner};
+use crate::queue::{Queue, QueueMode};
 use crate::raw::{Device, Failed};
 use crate::recorder::HEADER_WORDS;
 use crate::retire::{Retire, Watch};
@@ -37,8 +38,10 @@ pub enum MissingSlot {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServiceOptions {
-    /// The queue that the service owns from now on: nobody else uses it until the service has shut down.
+    /// The queue that the service submits to.
     pub queue: vk::Queue,
+    /// Who else uses the queue. By default nobody until the service has shut down.
+    pub queue_mode: QueueMode,
     /// The family of the queue; the pools are made for it.
     pub queue_family: u32,
     /// How many frames may be recorded or executed at one time: 1 to 8. By default 2.
@@ -64,6 +67,7 @@ impl ServiceOptions {
     pub fn new(queue: vk::Queue, queue_family: u32) -> Self {
         Self {
             queue,
+            queue_mode: QueueMode::Owned,
             queue_family,
             frames_in_flight: 2,
             missing_slot: MissingSlot::Fail,
@@ -271,7 +275,7 @@ impl Service {
     ///
     /// - `device`, its instance and the queue outlive the service; timeline semaphores and `synchronization2` are enabled.
     /// - `options.queue` is a queue of `options.queue_family` of this device, and nobody else uses it until the service
-    ///   has shut down.
+    ///   has shut down, or where the queue is [`Guarded`](QueueMode::Guarded) only under the host's lock.
     pub unsafe fn new(device: Device, options: ServiceOptions) -> Result<Self, ServiceError> {
         options.check()?;
         let device = Arc::new(device);
@@ -454,6 +458,40 @@ impl Service {
         Ok(swapchain)
     }
 
+    /// Runs `act` with the queue on the queue's owner, behind what was submitted so far; where the queue is
+    /// [`Guarded`](QueueMode::Guarded), under the host's lock. The completion resolves with what it returns. Where the
+    /// device is lost or `act` panics, the completion fails with
+    /// [`CompletionError::Abandoned`](agate::CompletionError::Abandoned).
+    ///
+    /// ```no_run
+    /// # use agate_vk::{Service, vk};
+    /// # fn example(service: &Service) {
+    /// // SAFETY: waiting for the queue needs nothing.
+    /// let mut idle = unsafe { service.with_queue(|device, queue| device.queue_wait_idle(queue)) };
+    /// let answer = idle.wait_timeout(std::time::Duration::from_secs(1));
+    /// # }
+    /// ```
+    ///
+    /// # Progress
+    ///
+    /// Lock-free; wakes the queue's owner if it sleeps. Allocates. What `act` takes, all submissions wait.
+    ///
+    /// # Safety
+    ///
+    /// `act` uses the queue as Vulkan allows, and no longer than it runs.
+    pub unsafe fn with_queue<R: Send + 'static>(
+        &self,
+        act: impl FnOnce(&ash::Device, vk::Queue) -> R + Send + 'static,
+    ) -> Completion<R> {
+        let (resolver, completion) = agate::completion();
+        let act = Box::new(move |device: &ash::Device, queue| resolver.resolve(act(device, queue)));
+        // Where the owner has ended, the resolver is dropped with the message and the completion tells.
+        if let Ok(port) = self.queue.attach() {
+            let _ = port.send(QueueMessage::With(act));
+        }
+        completion
+    }
+
     #[cfg(test)]
     pub(crate) fn status(&self) -> &Status {
         &self.status
@@ -600,7 +638,7 @@ fn start_queue_owner(
     let pool = pool.attach().map_err(|_| ENDED)?;
     let (device, status, frames) = (Arc::clone(device), Arc::clone(status), Arc::clone(frames));
     let (queue, name) = (
-        options.queue,
+        Queue::new(options.queue, options.queue_mode),
         OwnerOptions::named(format!("{}-queue", options.name)),
     );
     Ok(Local.owner_with(name, move || {

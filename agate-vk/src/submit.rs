@@ -13,6 +13,7 @@
 use crate::error::{AcquireError, FrameError};
 use crate::frame::{FrameShared, lock, resolve};
 use crate::pool::PoolMessage;
+use crate::queue::Queue;
 use crate::raw::Device;
 use crate::retire::Watch;
 use crate::service::Status;
@@ -20,6 +21,7 @@ use crate::swapchain::{Acquired, Chain, ImageUse, Source};
 use crate::ticket::{FrameReport, FrameResult};
 use agate::{Handle, Handler, Inbox, Port, Resolver};
 use ash::vk;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -212,6 +214,8 @@ pub(crate) enum QueueMessage {
         deadline: Instant,
         resolver: Resolver<Result<Acquired, AcquireError>>,
     },
+    /// The host's work with the queue.
+    With(Box<dyn FnOnce(&ash::Device, vk::Queue) + Send>),
     /// An acquired image that will not be presented.
     Abandon {
         id: u32,
@@ -263,7 +267,7 @@ struct Ready {
 pub(crate) struct QueueOwner {
     pub(crate) device: Arc<Device>,
     pub(crate) status: Arc<Status>,
-    pub(crate) queue: vk::Queue,
+    pub(crate) queue: Queue,
     pub(crate) frames: Arc<[Arc<FrameShared>]>,
     pub(crate) retire: Port<Watch>,
     pub(crate) pool: Port<PoolMessage>,
@@ -278,7 +282,7 @@ impl QueueOwner {
     pub(crate) fn new(
         device: Arc<Device>,
         status: Arc<Status>,
-        queue: vk::Queue,
+        queue: Queue,
         frames: Arc<[Arc<FrameShared>]>,
         retire: Port<Watch>,
         pool: Port<PoolMessage>,
@@ -415,8 +419,11 @@ impl QueueOwner {
         }
         // SAFETY: Q1; the buffers are executable: the pool's owner ended them and touches them no more until they retire;
         // the semaphores are the service's own, or the host vouches for them (`SubmitOptions`).
-        unsafe { self.device.submit(self.queue, &infos[..ready.len()]) }
-            .map_err(|failed| self.status.note(failed))
+        unsafe {
+            self.device
+                .submit(self.queue, &infos[..ready.len()], vk::Fence::null())
+        }
+        .map_err(|failed| self.status.note(failed))
     }
 
     /// What follows a submission: the wait for its end, and its presentation.
@@ -507,7 +514,7 @@ impl QueueOwner {
             .wait_semaphore_infos(&wait)
             .signal_semaphore_infos(&signal);
         // SAFETY: Q1; the semaphore is of a swapchain that lives, has a pending signal from the acquire and no other wait.
-        match unsafe { self.device.submit(self.queue, &[info]) } {
+        match unsafe { self.device.submit(self.queue, &[info], vk::Fence::null()) } {
             Ok(()) => true,
             Err(failed) => {
                 self.status.note(failed);
@@ -552,6 +559,17 @@ impl QueueOwner {
         }
     }
 
+    /// Runs the host's work behind what was submitted before. One that panics is told to whoever waits for its answer.
+    fn with_queue(&mut self, act: Box<dyn FnOnce(&ash::Device, vk::Queue) + Send>) {
+        self.flush();
+        if self.status.is_lost() {
+            return;
+        }
+        let device = self.device.table();
+        let run = AssertUnwindSafe(|| self.queue.with(|queue| act(device, queue)));
+        let _ = catch_unwind(run);
+    }
+
     /// Closes a swapchain; it goes when the last of its images has come back.
     fn close_swapchain(&mut self, id: u32, done: Resolver<()>) {
         self.flush();
@@ -582,6 +600,7 @@ impl Handler for QueueOwner {
                 resolver,
             } => self.acquire(id, deadline, resolver),
             QueueMessage::Abandon { id, image } => self.abandon(id, image),
+            QueueMessage::With(act) => self.with_queue(act),
             QueueMessage::CreateSwapchain { source, id } => {
                 self.swapchains.push(Chain::new(id, *source));
             }
