@@ -12,6 +12,7 @@
 
 #![allow(unsafe_code, reason = "reads blocks and replays them")]
 
+use crate::after::Promise;
 use crate::commands::replay::replay;
 use crate::cooling::Cooling;
 use crate::error::{FrameError, SlotLoss};
@@ -20,7 +21,7 @@ use crate::raw::{Device, Failed};
 use crate::recorder::{BlockHeader, Chain, HEADER_WORDS};
 use crate::service::{MissingSlot, ServiceOptions, Status};
 use crate::submit::{Ended, QueueLink, QueueMessage};
-use crate::ticket::{FrameReport, FrameResult};
+use crate::ticket::{FrameReport, TicketEnd};
 use agate::{Block, Handler, Resolver};
 use ash::vk;
 use std::sync::Arc;
@@ -46,10 +47,14 @@ pub(crate) enum PoolMessage {
         parts: u32,
         /// The queue's owner is not to hear of it.
         record_only: bool,
-        ticket: Resolver<FrameResult>,
+        ticket: TicketEnd,
     },
-    /// The frame will not be submitted.
-    Abort { frame: u32, serial: u64 },
+    /// The frame will not be submitted; when it has been given up, `promise` ends.
+    Abort {
+        frame: u32,
+        serial: u64,
+        promise: Option<Promise>,
+    },
     /// The GPU has executed the frame, or (not `executed`) nobody can tell whether it has.
     Retired {
         frame: u32,
@@ -89,7 +94,7 @@ struct Part {
 struct Submission {
     parts: usize,
     record_only: bool,
-    ticket: Resolver<FrameResult>,
+    ticket: TicketEnd,
 }
 
 /// One frame in flight.
@@ -472,7 +477,14 @@ impl Handler for PoolOwner {
                 serial,
                 executed,
             } => self.retired(frame, serial, executed),
-            PoolMessage::Abort { frame, serial } => self.abort(frame, serial),
+            PoolMessage::Abort {
+                frame,
+                serial,
+                promise,
+            } => {
+                self.abort(frame, serial);
+                drop(promise);
+            }
             PoolMessage::AbortAll => self.abort_all(),
             PoolMessage::OwnerGone => self.owner_gone(),
         }

@@ -5,6 +5,7 @@
     reason = "declares unsafe functions: the host vouches for its device and surface"
 )]
 
+use crate::after::{Points, Uses};
 use crate::error::{AcquireError, BeginError, FrameError, ServiceError};
 use crate::frame::{Frame, FrameShared, Layout};
 use crate::pool::{PoolMessage, PoolOwner};
@@ -58,6 +59,10 @@ pub struct ServiceOptions {
     /// How long after a frame was submitted a slot may still be recorded; what is not finished then is lost, as
     /// [`SlotLoss::Expired`](crate::SlotLoss::Expired). By default 10 s.
     pub slot_deadline: Duration,
+    /// How long a frame is held back at the most until what it waits for has been submitted
+    /// ([`SubmitOptions::after`](crate::SubmitOptions::after),
+    /// [`SubmitOptions::wait_timeline`](crate::SubmitOptions::wait_timeline)); then it fails. By default 10 s.
+    pub hold_deadline: Duration,
     /// The start of the names of the owner threads. By default `agate`.
     pub name: String,
 }
@@ -75,6 +80,7 @@ impl ServiceOptions {
             block_bytes: 60 << 10,
             max_block_bytes: 64 << 20,
             slot_deadline: Duration::from_secs(10),
+            hold_deadline: Duration::from_secs(10),
             name: "agate".to_owned(),
         }
     }
@@ -105,6 +111,7 @@ const _: () = assert!((4 << 10) / 8 > 4 * HEADER_WORDS);
 /// What the owners know of the state of the device.
 pub(crate) struct Status {
     pub(crate) timeline: vk::Semaphore,
+    pub(crate) uses: Uses,
     lost: AtomicBool,
     gives_up: AtomicBool,
     submitted: AtomicU64,
@@ -122,6 +129,7 @@ impl Status {
     fn new(timeline: vk::Semaphore) -> Self {
         Self {
             timeline,
+            uses: Uses::default(),
             lost: AtomicBool::new(false),
             gives_up: AtomicBool::new(false),
             submitted: AtomicU64::new(0),
@@ -185,8 +193,12 @@ impl Status {
 
     /// Waits a moment for all that was submitted, less than a shutdown gives an owner to end; false if the GPU is not done.
     pub(crate) fn wait_for_submitted(&self, device: &Device) -> bool {
+        self.wait_for(device, self.submitted.load(Ordering::Acquire))
+    }
+
+    /// As `wait_for_submitted`, for what signals `value`.
+    pub(crate) fn wait_for(&self, device: &Device, value: u64) -> bool {
         const WAIT_NS: u64 = 200_000_000;
-        let value = self.submitted.load(Ordering::Acquire);
         device
             .wait_timeline(self.timeline, value, WAIT_NS)
             .unwrap_or_else(|failed| {
@@ -203,6 +215,7 @@ pub(crate) struct Shared {
     pub(crate) blocks: BlockPool,
     pub(crate) max_blocks: usize,
     pub(crate) tickets: CompletionPool<FrameResult>,
+    pub(crate) points: Points,
 }
 
 /// What a [`Service`] holds at a moment.
@@ -319,6 +332,7 @@ impl Service {
             blocks,
             max_blocks,
             tickets: CompletionPool::new(),
+            points: Points::new(Arc::clone(device), Arc::clone(status)),
         });
         let frames: Arc<[Arc<FrameShared>]> = (0..options.frames_in_flight)
             .map(|index| {
@@ -534,6 +548,9 @@ impl Service {
         if let Ok(port) = owners.pool.attach() {
             let _ = port.send(PoolMessage::AbortAll);
         }
+        if let Ok(port) = owners.queue.attach() {
+            let _ = port.send(QueueMessage::Close);
+        }
         for credit in self.credits.iter_mut().flatten() {
             // Not before all submissions have retired do the owners end; the deadline bounds it.
             let _ = credit.wait_timeout(left());
@@ -554,8 +571,11 @@ impl Service {
             .iter()
             .any(|end| matches!(end, Err(agate::ShutdownError::Panicked { .. })));
         if leaked == 0 {
-            self.shared.device.destroy_semaphore(self.status.timeline);
+            self.status
+                .uses
+                .close(&self.shared.device, self.status.timeline);
         } else {
+            self.status.uses.leak();
             leaked += 1;
         }
         ShutdownReport {
@@ -637,6 +657,7 @@ fn start_queue_owner(
     let retire: Port<Watch> = retire.attach().map_err(|_| ENDED)?;
     let pool = pool.attach().map_err(|_| ENDED)?;
     let (device, status, frames) = (Arc::clone(device), Arc::clone(status), Arc::clone(frames));
+    let own = (own, options.hold_deadline);
     let (queue, name) = (
         Queue::new(options.queue, options.queue_mode),
         OwnerOptions::named(format!("{}-queue", options.name)),

@@ -5,7 +5,7 @@
 #[path = "support/null.rs"]
 mod support;
 
-use agate_vk::{QueueGuard, QueueMode, vk};
+use agate_vk::{QueueGuard, QueueMode, ash, vk};
 use null_device::{NullDevice, NullOptions, Rule};
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -146,13 +146,13 @@ fn the_hosts_work_runs_on_the_owner() {
     let mut service = service(&null, |_| ());
     let mut ticket = submit(&mut service);
     ticket.wait_timeout(LONG).expect("executed");
-    // SAFETY: an empty submission.
-    let mut answer = unsafe {
-        service.with_queue(|device, queue| {
-            let result = device.queue_submit2(queue, &[], vk::Fence::null());
-            (result, queue, std::thread::current().id())
-        })
+    let act = |device: &ash::Device, queue| {
+        // SAFETY: an empty submission, on the queue's owner.
+        let result = unsafe { device.queue_submit2(queue, &[], vk::Fence::null()) };
+        (result, queue, std::thread::current().id())
     };
+    // SAFETY: it keeps nothing.
+    let mut answer = unsafe { service.with_queue(act) };
     let (result, queue, thread) = answer.wait_timeout(LONG).expect("an answer");
     assert_eq!((result, queue), (Ok(()), null.queue()));
     assert_ne!(thread, std::thread::current().id());
