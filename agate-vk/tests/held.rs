@@ -199,7 +199,8 @@ fn what_fails_fails_who_waits_for_it() {
     assert_eq!(last.wait_timeout(LONG).err(), never);
     // The values are signalled after all: who waits for them now goes on.
     let options = SubmitOptions::default().signal_timeline(&timeline, 3, ALL);
-    drop(drawn(&mut first).submit(options));
+    let mut signals = drawn(&mut first).submit(options);
+    signals.wait_timeout(LONG).expect("executed");
     let options = SubmitOptions::default().wait_timeline(&timeline, 2, ALL);
     let mut next = drawn(&mut second).submit(options);
     next.wait_timeout(LONG).expect("executed");
