@@ -40,6 +40,7 @@
 mod after;
 mod commands;
 mod cooling;
+mod counters;
 mod error;
 mod frame;
 mod once;
@@ -62,6 +63,7 @@ mod waiters;
 pub use ash;
 pub use ash::vk;
 
+pub use counters::Counters;
 pub use error::{
     AcquireError, BeginError, FrameError, LoadError, OnceError, PassError, RecordError,
     ServiceError, SlotError, SlotLoss, TicketError,
@@ -71,7 +73,7 @@ pub use queue::{QueueGuard, QueueLock, QueueMode};
 pub use raw::Device;
 pub use recorder::{Entered, Recorder, StreamRecorder};
 pub use request::{MAX_SEMAPHORES, SubmitOptions};
-pub use service::{Counters, MissingSlot, Service, ServiceOptions, ShutdownReport};
+pub use service::{MissingSlot, Service, ServiceOptions, ShutdownReport};
 pub use swapchain::{Acquired, Swapchain, SwapchainOptions};
 pub use ticket::{FrameReport, Ticket};
 pub use timeline::Timeline;

@@ -6,6 +6,7 @@
 )]
 
 use crate::after::{Points, Uses};
+use crate::counters::Tally;
 use crate::error::{AcquireError, BeginError, FrameError, ServiceError};
 use crate::frame::{Frame, FrameShared, Layout};
 use crate::pool::{PoolMessage, PoolOwner};
@@ -18,7 +19,7 @@ use crate::swapchain::{Source, Swapchain, SwapchainOptions};
 use crate::ticket::FrameResult;
 use agate::{
     BlockOptions, BlockPool, BlockStats, Completion, CompletionPool, Handle, Inbox, Local, Owner,
-    OwnerOptions, Pending, Port, Scope, WaitError,
+    OwnerOptions, OwnerStats, Pending, Port, Scope, WaitError,
 };
 use ash::vk;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -112,6 +113,7 @@ const _: () = assert!((4 << 10) / 8 > 4 * HEADER_WORDS);
 pub(crate) struct Status {
     pub(crate) timeline: vk::Semaphore,
     pub(crate) uses: Uses,
+    pub(crate) tally: Tally,
     lost: AtomicBool,
     gives_up: AtomicBool,
     submitted: AtomicU64,
@@ -130,6 +132,7 @@ impl Status {
         Self {
             timeline,
             uses: Uses::default(),
+            tally: Tally::default(),
             lost: AtomicBool::new(false),
             gives_up: AtomicBool::new(false),
             submitted: AtomicU64::new(0),
@@ -216,22 +219,6 @@ pub(crate) struct Shared {
     pub(crate) max_blocks: usize,
     pub(crate) tickets: CompletionPool<FrameResult>,
     pub(crate) points: Points,
-}
-
-/// What a [`Service`] holds at a moment.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Counters {
-    /// Command pools.
-    pub pools: u32,
-    /// Command buffers, all of them primaries.
-    pub command_buffers: u32,
-    /// Frames begun so far.
-    pub frames: u64,
-    /// Block memory.
-    pub blocks: BlockStats,
-    /// The size of a block in bytes.
-    pub block_bytes: usize,
 }
 
 /// How a shutdown went.
@@ -511,16 +498,30 @@ impl Service {
         &self.status
     }
 
-    /// What the service holds now.
-    pub fn counters(&self) -> Counters {
-        let frames = self.frames.len() as u32;
-        Counters {
-            pools: frames,
-            command_buffers: frames,
-            frames: self.begun,
-            blocks: self.shared.blocks.stats(),
-            block_bytes: self.block_bytes,
-        }
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.status.tally
+    }
+
+    /// How many may be in flight, and how many have begun.
+    pub(crate) fn frames(&self) -> (u32, u64) {
+        (self.frames.len() as u32, self.begun)
+    }
+
+    pub(crate) fn blocks(&self) -> (BlockStats, usize) {
+        (self.shared.blocks.stats(), self.block_bytes)
+    }
+
+    /// Of the owners of pools, queue and retirement.
+    pub(crate) fn owner_stats(&self) -> [OwnerStats; 3] {
+        self.owners
+            .as_ref()
+            .map_or_else(Default::default, |owners| {
+                [
+                    owners.pool.stats(),
+                    owners.queue.stats(),
+                    owners.retire.stats(),
+                ]
+            })
     }
 
     /// Ends the service: frames that are not submitted are aborted, those that are may end until `deadline`, then the

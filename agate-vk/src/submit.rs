@@ -207,6 +207,7 @@ impl QueueOwner {
             Readiness::Never => self.give_up(ended, request, FrameError::NeverSignalled),
             Readiness::Held if self.closing => self.give_up(ended, request, FrameError::Aborted),
             Readiness::Held => {
+                self.status.tally.held();
                 let now = Instant::now();
                 let until = now.checked_add(self.hold_deadline).unwrap_or(now + LOOK);
                 self.held.push(Held {
@@ -372,6 +373,7 @@ impl QueueOwner {
         let fence = ready
             .last()
             .map_or(vk::Fence::null(), |last| last.request.fence);
+        self.status.tally.call(ready.len());
         // SAFETY: Q1; the buffers are executable: the pool's owner ended them and touches them no more until they retire;
         // the semaphores are the service's own, or the host vouches for them (`SubmitOptions`).
         unsafe { self.device.submit(self.queue, &infos[..ready.len()], fence) }
@@ -397,7 +399,10 @@ impl QueueOwner {
         request.submitted();
         ended.ticket.submitted(value, failed);
         self.status.note_submitted(value);
-        ended.report.submitted = Instant::now();
+        let report = &mut ended.report;
+        report.submitted = Instant::now();
+        let delay = report.submitted.saturating_duration_since(report.ended);
+        self.status.tally.submitted(report.replay, delay);
         let Ended {
             frame,
             serial,
