@@ -43,6 +43,7 @@ mod cooling;
 mod counters;
 mod error;
 mod frame;
+mod names;
 mod once;
 #[cfg(test)]
 mod panics;

@@ -17,6 +17,7 @@ use crate::commands::replay::replay;
 use crate::cooling::Cooling;
 use crate::error::{FrameError, SlotLoss};
 use crate::frame::{Layout, SlotPlace, resolve};
+use crate::names::Text;
 use crate::raw::{Device, Failed};
 use crate::recorder::{BlockHeader, Chain, HEADER_WORDS};
 use crate::service::{MissingSlot, ServiceOptions, Status};
@@ -335,6 +336,7 @@ impl PoolOwner {
         }
         // A frame that failed may be inside a rendering pass: its buffer is not ended, only reset.
         if frame.stage == Stage::Recording && frame.error.is_none() {
+            device.end_label(frame.primary);
             if let Err(failed) = device.end(frame.primary) {
                 let error = status.note(failed);
                 frame.error.get_or_insert(error);
@@ -555,6 +557,10 @@ impl InFlight {
             self.stage = Stage::Idle;
         }
         device.begin(self.primary)?;
+        device.begin_label(
+            self.primary,
+            &Text::new(format_args!("frame {}", self.serial)),
+        );
         self.stage = Stage::Recording;
         Ok(())
     }

@@ -9,6 +9,7 @@
 #![allow(unsafe_code, reason = "calls Vulkan")]
 
 use crate::error::LoadError;
+use crate::names::{Functions, Text};
 use crate::queue::Queue;
 use ash::vk;
 use std::ffi::{CStr, c_void};
@@ -36,6 +37,9 @@ pub struct Device {
     callbacks: Option<vk::AllocationCallbacks<'static>>,
     has_rendering: bool,
     has_swapchain: bool,
+    labels: Option<Functions>,
+    /// What the names of the service's objects begin with.
+    service_name: String,
 }
 
 // SAFETY: the raw pointer in the allocation callbacks is the host's `pUserData`; Vulkan requires of the callbacks that they
@@ -102,6 +106,8 @@ impl Device {
         let has_rendering = !by_either_name(c"vkCmdBeginRendering").is_null();
         let has_swapchain = !by_either_name(c"vkCreateSwapchainKHR").is_null();
         let swapchain = ash::khr::swapchain::DeviceFn::load(&mut by_either_name);
+        let labels = (!by_either_name(c"vkSetDebugUtilsObjectNameEXT").is_null())
+            .then(|| Functions::load(&mut by_either_name));
         // SAFETY: the caller's contract.
         let table = unsafe { ash::Device::load_with(by_either_name, device) };
         Ok(Self {
@@ -110,6 +116,8 @@ impl Device {
             callbacks: None,
             has_rendering,
             has_swapchain,
+            labels,
+            service_name: String::new(),
         })
     }
 
@@ -140,6 +148,19 @@ impl Device {
     /// Whether the swapchain functions are there.
     pub fn has_swapchain(&self) -> bool {
         self.has_swapchain
+    }
+
+    /// The functions that name objects and label commands, where they are there.
+    pub(crate) fn labels(&self) -> Option<&Functions> {
+        self.labels.as_ref()
+    }
+
+    pub(crate) fn service_name(&self) -> &str {
+        &self.service_name
+    }
+
+    pub(crate) fn set_service_name(&mut self, name: &str) {
+        name.clone_into(&mut self.service_name);
     }
 
     /// The table that replay calls `vkCmd*` through.
@@ -185,9 +206,11 @@ impl Device {
             .flags(vk::CommandPoolCreateFlags::TRANSIENT)
             .queue_family_index(family);
         // SAFETY: R1; the host named a queue family of this device.
-        named("vkCreateCommandPool", unsafe {
+        let pool = named("vkCreateCommandPool", unsafe {
             self.table.create_command_pool(&info, self.callbacks())
-        })
+        })?;
+        self.name(pool, "command pool");
+        Ok(pool)
     }
 
     pub(crate) fn allocate_primary(
@@ -202,10 +225,12 @@ impl Device {
         let allocate = self.table.fp_v1_0().allocate_command_buffers;
         // SAFETY: R1, R2; one buffer is asked for, and there is room for one.
         let result = unsafe { allocate(self.handle(), &info, &mut buffer) };
-        named(
+        let buffer = named(
             "vkAllocateCommandBuffers",
             result.result_with_success(buffer),
-        )
+        )?;
+        self.name(buffer, "primary");
+        Ok(buffer)
     }
 
     pub(crate) fn reset_pool(&self, pool: vk::CommandPool) -> Result<(), Failed> {
@@ -248,10 +273,13 @@ impl Device {
         queue: Queue,
         submits: &[vk::SubmitInfo2<'_>],
         fence: vk::Fence,
+        label: &Text,
     ) -> Result<(), Failed> {
-        // SAFETY: the caller's contract.
-        let result = queue.with(|queue| unsafe { self.table.queue_submit2(queue, submits, fence) });
-        named("vkQueueSubmit2", result)
+        let submit = |queue| {
+            // SAFETY: the caller's contract.
+            unsafe { self.table.queue_submit2(queue, submits, fence) }
+        };
+        named("vkQueueSubmit2", self.labelled(queue, label, submit))
     }
 
     pub(crate) fn queue_wait_idle(&self, queue: Queue) -> Result<(), Failed> {
@@ -267,14 +295,19 @@ impl Device {
         let kind =
             vk::SemaphoreTypeCreateInfo::default().semaphore_type(vk::SemaphoreType::TIMELINE);
         // Not by `push_next`, whose pointer does not outlast the function by Rust's rules of aliasing.
-        self.create_semaphore(&vk::SemaphoreCreateInfo {
+        let info = vk::SemaphoreCreateInfo {
             p_next: std::ptr::from_ref(&kind).cast(),
             ..Default::default()
-        })
+        };
+        let timeline = self.create_semaphore(&info)?;
+        self.name(timeline, "timeline");
+        Ok(timeline)
     }
 
     pub(crate) fn create_binary(&self) -> Result<vk::Semaphore, Failed> {
-        self.create_semaphore(&vk::SemaphoreCreateInfo::default())
+        let semaphore = self.create_semaphore(&vk::SemaphoreCreateInfo::default())?;
+        self.name(semaphore, "image semaphore");
+        Ok(semaphore)
     }
 
     fn create_semaphore(
@@ -342,10 +375,12 @@ impl Device {
                 &mut swapchain,
             )
         };
-        named(
+        let swapchain = named(
             "vkCreateSwapchainKHR",
             result.result_with_success(swapchain),
-        )
+        )?;
+        self.name(swapchain, "swapchain");
+        Ok(swapchain)
     }
 
     /// No image of it is in use and none is acquired by work that is pending.

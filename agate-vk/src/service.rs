@@ -64,7 +64,8 @@ pub struct ServiceOptions {
     /// ([`SubmitOptions::after`](crate::SubmitOptions::after),
     /// [`SubmitOptions::wait_timeline`](crate::SubmitOptions::wait_timeline)); then it fails. By default 10 s.
     pub hold_deadline: Duration,
-    /// The start of the names of the owner threads. By default `agate`.
+    /// The start of the names of the owner threads, and of the service's Vulkan objects where `VK_EXT_debug_utils` is
+    /// enabled. By default `agate`.
     pub name: String,
 }
 
@@ -276,8 +277,9 @@ impl Service {
     /// - `device`, its instance and the queue outlive the service; timeline semaphores and `synchronization2` are enabled.
     /// - `options.queue` is a queue of `options.queue_family` of this device, and nobody else uses it until the service
     ///   has shut down, or where the queue is [`Guarded`](QueueMode::Guarded) only under the host's lock.
-    pub unsafe fn new(device: Device, options: ServiceOptions) -> Result<Self, ServiceError> {
+    pub unsafe fn new(mut device: Device, options: ServiceOptions) -> Result<Self, ServiceError> {
         options.check()?;
+        device.set_service_name(&options.name);
         let device = Arc::new(device);
         let max_blocks = options.max_block_bytes / options.block_bytes;
         let blocks = BlockPool::new(BlockOptions {

@@ -13,6 +13,7 @@
 
 use crate::error::{AcquireError, FrameError};
 use crate::frame::{FrameShared, lock, resolve};
+use crate::names::Text;
 use crate::pool::PoolMessage;
 use crate::queue::Queue;
 use crate::raw::Device;
@@ -374,10 +375,18 @@ impl QueueOwner {
             .last()
             .map_or(vk::Fence::null(), |last| last.request.fence);
         self.status.tally.call(ready.len());
+        let serial = |submission: Option<&Ready>| submission.map_or(0, |found| found.ended.serial);
+        let label = match (serial(ready.first()), serial(ready.last())) {
+            (first, last) if first == last => Text::new(format_args!("frame {first}")),
+            (first, last) => Text::new(format_args!("frames {first} to {last}")),
+        };
         // SAFETY: Q1; the buffers are executable: the pool's owner ended them and touches them no more until they retire;
         // the semaphores are the service's own, or the host vouches for them (`SubmitOptions`).
-        unsafe { self.device.submit(self.queue, &infos[..ready.len()], fence) }
-            .map_err(|failed| self.status.note(failed))
+        unsafe {
+            self.device
+                .submit(self.queue, &infos[..ready.len()], fence, &label)
+        }
+        .map_err(|failed| self.status.note(failed))
     }
 
     /// What follows a submission: the wait for its end, and its presentation.
@@ -473,8 +482,10 @@ impl QueueOwner {
         let info = vk::SubmitInfo2::default()
             .wait_semaphore_infos(&wait)
             .signal_semaphore_infos(&signal);
+        let label = Text::new(format_args!("image given up"));
+        let fence = vk::Fence::null();
         // SAFETY: Q1; the semaphore is of a swapchain that lives, has a pending signal from the acquire and no other wait.
-        match unsafe { self.device.submit(self.queue, &[info], vk::Fence::null()) } {
+        match unsafe { self.device.submit(self.queue, &[info], fence, &label) } {
             Ok(()) => true,
             Err(failed) => {
                 self.status.note(failed);

@@ -14,7 +14,7 @@ use crate::object::{Buffer, Call, List, Object, Pool, Semaphore};
 use crate::options::{Cost, NullOptions};
 use crate::queue::Timeline;
 use crate::swapchain::{Surface, Swapchain};
-use crate::{pool, queue, semaphore, simulate, swapchain};
+use crate::{labels, pool, queue, semaphore, simulate, swapchain};
 use ash::vk::{self, Handle};
 use std::ffi::{CStr, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,6 +76,7 @@ pub(crate) struct Inner {
     lost: AtomicBool,
     violations: Mutex<Vec<Violation>>,
     log: Mutex<Vec<&'static str>>,
+    pub(crate) labels: Mutex<Vec<String>>,
 }
 
 impl Inner {
@@ -97,6 +98,10 @@ impl Inner {
             .or_else(|| semaphore::find(name))
             .or_else(|| queue::find(name))
             .or_else(|| swapchain::find(name))
+            .or_else(|| {
+                let found = self.options.labels.then(|| labels::find(name));
+                found.flatten()
+            })
             .unwrap_or(std::ptr::null())
     }
 
@@ -204,6 +209,7 @@ impl NullDevice {
             lost: AtomicBool::new(false),
             violations: Mutex::default(),
             log: Mutex::default(),
+            labels: Mutex::default(),
         });
         Self { inner }
     }
@@ -251,6 +257,12 @@ impl NullDevice {
     /// The functions that were called so far, in order; none unless the device is checked.
     pub fn log(&self) -> Vec<&'static str> {
         lock(&self.inner.log).clone()
+    }
+
+    /// What objects were named (`name …`), and the labels of commands (`commands: …`) and queues (`queue: …`), each label
+    /// with its end (`commands: end`), in order.
+    pub fn labels(&self) -> Vec<String> {
+        lock(&self.inner.labels).clone()
     }
 
     /// What was recorded into a command buffer since it was begun; empty unless the device captures.

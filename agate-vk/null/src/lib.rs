@@ -8,6 +8,7 @@ mod commands;
 mod device;
 mod fault;
 mod instance;
+mod labels;
 mod object;
 mod options;
 mod pool;

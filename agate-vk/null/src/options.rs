@@ -22,6 +22,7 @@ pub struct NullOptions {
     pub(crate) owner_only: bool,
     pub(crate) manual: bool,
     pub(crate) no_early_waits: bool,
+    pub(crate) labels: bool,
     pub(crate) families: u32,
     pub(crate) queues: u32,
 }
@@ -35,6 +36,7 @@ impl Default for NullOptions {
             owner_only: false,
             manual: false,
             no_early_waits: false,
+            labels: false,
             families: 1,
             queues: 1,
         }
@@ -78,6 +80,13 @@ impl NullOptions {
     pub fn queues(mut self, families: u32, queues: u32) -> Self {
         self.families = families.max(1);
         self.queues = queues.max(1);
+        self
+    }
+
+    /// The device has the functions of `VK_EXT_debug_utils`, and keeps what they say, for
+    /// [`NullDevice::labels`](crate::NullDevice::labels).
+    pub fn labels(mut self) -> Self {
+        self.labels = true;
         self
     }
 

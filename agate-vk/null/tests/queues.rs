@@ -1,6 +1,10 @@
 //! Several queues: each executes in its own order, one may wait for another, and each has its family.
 
 #![allow(unsafe_code, reason = "every Vulkan call is unsafe")]
+#![allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "the calls of one test belong together"
+)]
 
 use ash::vk;
 use null_device::{NullDevice, NullOptions, Rule};

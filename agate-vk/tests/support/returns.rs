@@ -22,6 +22,7 @@ const fn returns(call: &'static str, results: &'static [R]) -> Returns {
 /// The functions with a result that a service calls.
 pub(crate) const TABLE: &[Returns] = &[
     returns("vkCreateSemaphore", &[HOST, DEVICE, UNKNOWN]),
+    returns("vkSetDebugUtilsObjectNameEXT", &[HOST, DEVICE, UNKNOWN]),
     returns("vkCreateCommandPool", &[HOST, DEVICE, UNKNOWN]),
     returns("vkAllocateCommandBuffers", &[HOST, DEVICE, UNKNOWN]),
     returns("vkResetCommandPool", &[DEVICE, UNKNOWN]),
