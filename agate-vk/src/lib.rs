@@ -43,6 +43,7 @@ mod cooling;
 mod counters;
 mod error;
 mod frame;
+mod idle;
 mod names;
 mod once;
 #[cfg(test)]

@@ -17,13 +17,14 @@ use crate::commands::replay::replay;
 use crate::cooling::Cooling;
 use crate::error::{FrameError, SlotLoss};
 use crate::frame::{Layout, SlotPlace, resolve};
+use crate::idle::Idle;
 use crate::names::Text;
 use crate::raw::{Device, Failed};
 use crate::recorder::{BlockHeader, Chain, HEADER_WORDS};
 use crate::service::{MissingSlot, ServiceOptions, Status};
 use crate::submit::{Ended, QueueLink, QueueMessage};
 use crate::ticket::{FrameReport, TicketEnd};
-use agate::{Block, Handler, Resolver};
+use agate::{Block, BlockPool, Handler, Resolver};
 use ash::vk;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -131,6 +132,7 @@ pub(crate) struct PoolOwner {
     queue: QueueLink,
     layouts: Arc<[Layout]>,
     frames: Vec<InFlight>,
+    idle: Idle,
     /// The service shuts down: what begins now is aborted.
     closing: bool,
     /// Another owner has ended: nothing is submitted any more.
@@ -143,6 +145,7 @@ impl PoolOwner {
         device: Arc<Device>,
         status: Arc<Status>,
         (queue, layouts): (QueueLink, Arc<[Layout]>),
+        blocks: BlockPool,
         options: &ServiceOptions,
     ) -> (Self, Option<Failed>) {
         let mut owner = Self {
@@ -153,6 +156,7 @@ impl PoolOwner {
             queue,
             layouts,
             frames: Vec::new(),
+            idle: Idle::new(blocks, options.trim_after),
             closing: false,
             gone: false,
         };
@@ -195,6 +199,7 @@ impl PoolOwner {
     fn begin(&mut self, index: u32, serial: u64, credit: Resolver<()>, began: Instant) {
         let (device, status) = (Arc::clone(&self.device), Arc::clone(&self.status));
         let streams = self.missing == MissingSlot::Fail;
+        self.idle.busy();
         let Some(frame) = self.frames.get_mut(index as usize) else {
             return;
         };
@@ -406,6 +411,22 @@ impl PoolOwner {
         if let Some(credit) = frame.credit.take() {
             credit.resolve(());
         }
+        if !self.frames.iter().any(|frame| frame.begun) {
+            self.idle.rest();
+        }
+    }
+
+    /// Gives memory back if nothing has been recorded for a while.
+    fn trim(&mut self) {
+        if !self.idle.trim() {
+            return;
+        }
+        for frame in &self.frames {
+            // P1, P2: nothing of it is pending.
+            if frame.stage == Stage::Idle && !self.status.is_lost() {
+                self.device.trim_pool(frame.pool);
+            }
+        }
     }
 
     /// Ends a frame that waits for parts. One that is to be submitted still goes to the queue's owner, empty, so that its
@@ -500,7 +521,8 @@ impl Handler for PoolOwner {
     }
 
     fn wake_at(&self) -> Option<Instant> {
-        self.frames.iter().filter_map(|frame| frame.expires).min()
+        let expires = self.frames.iter().filter_map(|frame| frame.expires).min();
+        expires.into_iter().chain(self.idle.trim_at()).min()
     }
 
     fn wake(&mut self) {
@@ -509,6 +531,7 @@ impl Handler for PoolOwner {
             .wakes
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.expire();
+        self.trim();
     }
 }
 

@@ -37,6 +37,7 @@ pub struct Device {
     callbacks: Option<vk::AllocationCallbacks<'static>>,
     has_rendering: bool,
     has_swapchain: bool,
+    has_trim: bool,
     labels: Option<Functions>,
     /// What the names of the service's objects begin with.
     service_name: String,
@@ -105,6 +106,7 @@ impl Device {
         }
         let has_rendering = !by_either_name(c"vkCmdBeginRendering").is_null();
         let has_swapchain = !by_either_name(c"vkCreateSwapchainKHR").is_null();
+        let has_trim = !by_either_name(c"vkTrimCommandPool").is_null();
         let swapchain = ash::khr::swapchain::DeviceFn::load(&mut by_either_name);
         let labels = (!by_either_name(c"vkSetDebugUtilsObjectNameEXT").is_null())
             .then(|| Functions::load(&mut by_either_name));
@@ -116,6 +118,7 @@ impl Device {
             callbacks: None,
             has_rendering,
             has_swapchain,
+            has_trim,
             labels,
             service_name: String::new(),
         })
@@ -239,6 +242,15 @@ impl Device {
         named("vkResetCommandPool", unsafe {
             self.table.reset_command_pool(pool, flags)
         })
+    }
+
+    /// Gives memory of the pool back that nothing in it uses, where the device can.
+    pub(crate) fn trim_pool(&self, pool: vk::CommandPool) {
+        if self.has_trim {
+            let flags = vk::CommandPoolTrimFlags::empty();
+            // SAFETY: R1, R2.
+            unsafe { self.table.trim_command_pool(pool, flags) }
+        }
     }
 
     pub(crate) fn destroy_pool(&self, pool: vk::CommandPool) {

@@ -64,6 +64,9 @@ pub struct ServiceOptions {
     /// ([`SubmitOptions::after`](crate::SubmitOptions::after),
     /// [`SubmitOptions::wait_timeline`](crate::SubmitOptions::wait_timeline)); then it fails. By default 10 s.
     pub hold_deadline: Duration,
+    /// How long nothing must have been recorded until the memory of a burst is given back: free blocks, and by
+    /// `vkTrimCommandPool` that of the command pools. By default 5 s.
+    pub trim_after: Duration,
     /// The start of the names of the owner threads, and of the service's Vulkan objects where `VK_EXT_debug_utils` is
     /// enabled. By default `agate`.
     pub name: String,
@@ -83,6 +86,7 @@ impl ServiceOptions {
             max_block_bytes: 64 << 20,
             slot_deadline: Duration::from_secs(10),
             hold_deadline: Duration::from_secs(10),
+            trim_after: Duration::from_secs(5),
             name: "agate".to_owned(),
         }
     }
@@ -312,6 +316,7 @@ impl Service {
             device,
             status,
             (link.another(), Arc::clone(&layouts)),
+            blocks.clone(),
             options,
         )?;
         let pool = pool_owner.handle();
@@ -617,13 +622,14 @@ fn start_pool_owner(
     device: &Arc<Device>,
     status: &Arc<Status>,
     (queue, layouts): (QueueLink, Arc<[Layout]>),
+    blocks: BlockPool,
     options: &ServiceOptions,
 ) -> Result<Owner<PoolOwner>, ServiceError> {
     let (device, status, options) = (Arc::clone(device), Arc::clone(status), options.clone());
     let (tell, told) = mpsc::channel();
     let name = OwnerOptions::named(format!("{}-pools", options.name));
     let owner = Local.owner_with(name, move || {
-        let (made, failed) = PoolOwner::new(device, status, (queue, layouts), &options);
+        let (made, failed) = PoolOwner::new(device, status, (queue, layouts), blocks, &options);
         let _ = tell.send(failed);
         made
     })?;

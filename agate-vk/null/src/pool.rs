@@ -103,6 +103,19 @@ unsafe extern "system" fn reset(
     vk::Result::SUCCESS
 }
 
+unsafe extern "system" fn trim(
+    device: vk::Device,
+    pool: vk::CommandPool,
+    _: vk::CommandPoolTrimFlags,
+) {
+    const CALL: &str = "vkTrimCommandPool";
+    // SAFETY: L1.
+    let (device, pool) = unsafe { (Inner::of(device), Pool::of(pool)) };
+    let _inside = pool.user.enter(device, CALL);
+    device.called(CALL);
+    device.alive(pool, CALL);
+}
+
 unsafe extern "system" fn allocate(
     device_handle: vk::Device,
     info: *const vk::CommandBufferAllocateInfo<'_>,
@@ -239,6 +252,7 @@ pub(crate) fn find(name: &[u8]) -> Option<*const c_void> {
     Some(match name {
         b"vkCreateCommandPool" => create as vk::PFN_vkCreateCommandPool as *const c_void,
         b"vkDestroyCommandPool" => destroy as vk::PFN_vkDestroyCommandPool as *const c_void,
+        b"vkTrimCommandPool" => trim as vk::PFN_vkTrimCommandPool as *const c_void,
         b"vkResetCommandPool" => reset as vk::PFN_vkResetCommandPool as *const c_void,
         b"vkAllocateCommandBuffers" => {
             allocate as vk::PFN_vkAllocateCommandBuffers as *const c_void
