@@ -59,6 +59,9 @@ fn not_while_a_frame_is_open() {
         options.slot_deadline = Duration::from_millis(200);
     });
     burst(&mut service);
+    until("the owner rests", || {
+        null.log().contains(&"vkResetCommandPool")
+    });
     // The owner wakes for the slot that does not come, long after it would have trimmed.
     let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
     let slot = frame.outside(1).expect("room").slot(0).expect("free");
