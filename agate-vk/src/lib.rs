@@ -59,6 +59,7 @@ mod submit;
 mod swapchain;
 mod ticket;
 mod timeline;
+mod trace;
 mod waiters;
 
 /// The Vulkan types in this crate's signatures.
@@ -79,3 +80,4 @@ pub use service::{MissingSlot, Service, ServiceOptions, ShutdownReport};
 pub use swapchain::{Acquired, Swapchain, SwapchainOptions};
 pub use ticket::{FrameReport, Ticket};
 pub use timeline::Timeline;
+pub use trace::{Trace, TraceEvent, TraceKind};

@@ -24,6 +24,7 @@ use crate::recorder::{BlockHeader, Chain, HEADER_WORDS};
 use crate::service::{MissingSlot, ServiceOptions, Status};
 use crate::submit::{Ended, QueueLink, QueueMessage};
 use crate::ticket::{FrameReport, TicketEnd};
+use crate::trace::TraceKind;
 use agate::{Block, BlockPool, Handler, Resolver};
 use ash::vk;
 use std::sync::Arc;
@@ -233,6 +234,7 @@ impl PoolOwner {
     fn block(&mut self, block: Block) {
         let header = BlockHeader::read(&block);
         let place = header.place;
+        let _span = self.status.span(TraceKind::Replay, place.serial);
         let streams = self.missing == MissingSlot::Fail;
         let device = Arc::clone(&self.device);
         // A block of an older frame, or of one that was aborted, goes back to its pool here.

@@ -5,6 +5,7 @@ use crate::pool::PoolMessage;
 use crate::raw::Device;
 use crate::service::Status;
 use crate::ticket::{FrameReport, TicketEnd};
+use crate::trace::TraceKind;
 use agate::{Handler, Port};
 use ash::vk;
 use std::sync::Arc;
@@ -42,7 +43,9 @@ impl Handler for Retire {
     fn handle(&mut self, watch: Watch) {
         #[cfg(test)]
         crate::panics::panic_if_planted(&self.status, crate::panics::Who::Retire);
+        let span = self.status.span(TraceKind::Retire, watch.serial);
         let outcome = self.wait(watch.value);
+        drop(span);
         // The pool first: a host that learns from the ticket that the frame is over finds its credit soon after.
         let retired = outcome.is_ok();
         let _ = self.pool.send(PoolMessage::Retired {

@@ -17,6 +17,7 @@ use crate::retire::{Retire, Watch};
 use crate::submit::{QueueLink, QueueMessage, QueueOwner};
 use crate::swapchain::{Source, Swapchain, SwapchainOptions};
 use crate::ticket::FrameResult;
+use crate::trace::{Span, Trace, TraceKind};
 use agate::{
     BlockOptions, BlockPool, BlockStats, Completion, CompletionPool, Handle, Inbox, Local, Owner,
     OwnerOptions, OwnerStats, Pending, Port, Scope, WaitError,
@@ -67,6 +68,8 @@ pub struct ServiceOptions {
     /// How long nothing must have been recorded until the memory of a burst is given back: free blocks, and by
     /// `vkTrimCommandPool` that of the command pools. By default 5 s.
     pub trim_after: Duration,
+    /// Whom to tell what the owners do. By default nobody.
+    pub trace: Option<Trace>,
     /// The start of the names of the owner threads, and of the service's Vulkan objects where `VK_EXT_debug_utils` is
     /// enabled. By default `agate`.
     pub name: String,
@@ -87,6 +90,7 @@ impl ServiceOptions {
             slot_deadline: Duration::from_secs(10),
             hold_deadline: Duration::from_secs(10),
             trim_after: Duration::from_secs(5),
+            trace: None,
             name: "agate".to_owned(),
         }
     }
@@ -119,6 +123,7 @@ pub(crate) struct Status {
     pub(crate) timeline: vk::Semaphore,
     pub(crate) uses: Uses,
     pub(crate) tally: Tally,
+    trace: Option<Trace>,
     lost: AtomicBool,
     gives_up: AtomicBool,
     submitted: AtomicU64,
@@ -133,11 +138,12 @@ pub(crate) struct Status {
 }
 
 impl Status {
-    fn new(timeline: vk::Semaphore) -> Self {
+    fn new(timeline: vk::Semaphore, trace: Option<Trace>) -> Self {
         Self {
             timeline,
             uses: Uses::default(),
             tally: Tally::default(),
+            trace,
             lost: AtomicBool::new(false),
             gives_up: AtomicBool::new(false),
             submitted: AtomicU64::new(0),
@@ -184,6 +190,11 @@ impl Status {
             _ if result == vk::Result::ERROR_SURFACE_LOST_KHR => AcquireError::SurfaceLost,
             _ => AcquireError::Vulkan { call, result },
         }
+    }
+
+    /// Tells the host that something begins, and when it ends.
+    pub(crate) fn span(&self, kind: TraceKind, frame: u64) -> Span {
+        Trace::span(self.trace.as_ref(), kind, frame)
     }
 
     pub(crate) fn note_submitted(&self, value: u64) {
@@ -291,7 +302,7 @@ impl Service {
             max_blocks,
         })?;
         let timeline = device.create_timeline().map_err(vulkan)?;
-        let status = Arc::new(Status::new(timeline));
+        let status = Arc::new(Status::new(timeline, options.trace.clone()));
         match Self::start(&device, &status, &options, blocks, max_blocks) {
             Ok(service) => Ok(service),
             Err(error) => {

@@ -23,6 +23,7 @@ use crate::service::Status;
 use crate::swapchain::{Acquired, Chain, ImageUse, Source};
 use crate::ticket::{FrameReport, TicketEnd};
 use crate::timeline::Readiness;
+use crate::trace::TraceKind;
 use agate::{Handle, Handler, Inbox, Port, Resolver};
 use ash::vk;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -375,6 +376,8 @@ impl QueueOwner {
             .last()
             .map_or(vk::Fence::null(), |last| last.request.fence);
         self.status.tally.call(ready.len());
+        let first = ready.first().map_or(0, |first| first.ended.serial);
+        let _span = self.status.span(TraceKind::Submit, first);
         let serial = |submission: Option<&Ready>| submission.map_or(0, |found| found.ended.serial);
         let label = match (serial(ready.first()), serial(ready.last())) {
             (first, last) if first == last => Text::new(format_args!("frame {first}")),
@@ -437,6 +440,7 @@ impl QueueOwner {
             self.chain(id, |chain| {
                 chain.used_until(image.acquired, value);
                 if !failed {
+                    let _span = status.span(TraceKind::Present, serial);
                     chain.present(&device, &status, queue, image);
                 }
             });
@@ -509,6 +513,7 @@ impl QueueOwner {
             Arc::clone(&self.status),
             self.queue,
         );
+        let _span = self.status.span(TraceKind::Acquire, 0);
         let outcome = match self.chain(id, |chain| chain.acquire(&device, &status, queue)) {
             None => Err(AcquireError::Closed),
             Some(outcome) => outcome,
@@ -536,6 +541,7 @@ impl QueueOwner {
         if self.status.is_lost() {
             return;
         }
+        let _span = self.status.span(TraceKind::HostWork, 0);
         let device = self.device.table();
         let run = AssertUnwindSafe(|| self.queue.with(|queue| act(device, queue)));
         let _ = catch_unwind(run);
