@@ -6,7 +6,7 @@
 
 use crate::frame::Frame;
 use crate::raw::Device;
-use crate::service::Status;
+use crate::status::Status;
 use crate::ticket::Ticket;
 use crate::timeline::Readiness;
 use crate::waiters::Waiters;

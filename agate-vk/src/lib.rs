@@ -55,6 +55,7 @@ mod recorder;
 mod request;
 mod retire;
 mod service;
+mod status;
 mod submit;
 mod swapchain;
 mod ticket;

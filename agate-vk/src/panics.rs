@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "makes services")]
 
 use crate::frame::lock;
-use crate::service::Status;
+use crate::status::Status;
 use crate::{
     AcquireError, BeginError, Device, FrameError, Recorder, Service, ServiceOptions, SubmitOptions,
     SwapchainOptions, Ticket, TicketError, vk,

@@ -3,7 +3,7 @@
 use crate::error::FrameError;
 use crate::pool::PoolMessage;
 use crate::raw::Device;
-use crate::service::Status;
+use crate::status::Status;
 use crate::ticket::{FrameReport, TicketEnd};
 use crate::trace::TraceKind;
 use agate::{Handler, Port};

@@ -5,25 +5,26 @@
     reason = "declares unsafe functions: the host vouches for its device and surface"
 )]
 
-use crate::after::{Points, Uses};
+use crate::after::Points;
 use crate::counters::Tally;
-use crate::error::{AcquireError, BeginError, FrameError, ServiceError};
+use crate::error::{AcquireError, BeginError, ServiceError};
 use crate::frame::{Frame, FrameShared, Layout};
 use crate::pool::{PoolMessage, PoolOwner};
 use crate::queue::{Queue, QueueMode};
 use crate::raw::{Device, Failed};
 use crate::recorder::HEADER_WORDS;
 use crate::retire::{Retire, Watch};
+use crate::status::Status;
 use crate::submit::{QueueLink, QueueMessage, QueueOwner};
 use crate::swapchain::{Source, Swapchain, SwapchainOptions};
 use crate::ticket::FrameResult;
-use crate::trace::{Span, Trace, TraceKind};
+use crate::trace::Trace;
 use agate::{
     BlockOptions, BlockPool, BlockStats, Completion, CompletionPool, Handle, Inbox, Local, Owner,
     OwnerOptions, OwnerStats, Pending, Port, Scope, WaitError,
 };
 use ash::vk;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -117,115 +118,6 @@ impl ServiceOptions {
 }
 
 const _: () = assert!((4 << 10) / 8 > 4 * HEADER_WORDS);
-
-/// What the owners know of the state of the device.
-pub(crate) struct Status {
-    pub(crate) timeline: vk::Semaphore,
-    pub(crate) uses: Uses,
-    pub(crate) tally: Tally,
-    trace: Option<Trace>,
-    lost: AtomicBool,
-    gives_up: AtomicBool,
-    submitted: AtomicU64,
-    leaked: AtomicU32,
-    gone: AtomicBool,
-    /// The owner that is to panic at its next message.
-    #[cfg(test)]
-    panics: std::sync::Mutex<Option<crate::panics::Who>>,
-    /// How often the pools' owner woke because a time had come.
-    #[cfg(test)]
-    pub(crate) wakes: AtomicU32,
-}
-
-impl Status {
-    fn new(timeline: vk::Semaphore, trace: Option<Trace>) -> Self {
-        Self {
-            timeline,
-            uses: Uses::default(),
-            tally: Tally::default(),
-            trace,
-            lost: AtomicBool::new(false),
-            gives_up: AtomicBool::new(false),
-            submitted: AtomicU64::new(0),
-            leaked: AtomicU32::new(0),
-            gone: AtomicBool::new(false),
-            #[cfg(test)]
-            panics: std::sync::Mutex::default(),
-            #[cfg(test)]
-            wakes: AtomicU32::new(0),
-        }
-    }
-
-    #[cfg(test)]
-    pub(crate) fn panics(&self) -> &std::sync::Mutex<Option<crate::panics::Who>> {
-        &self.panics
-    }
-
-    /// Whether the device is lost: a latch.
-    pub(crate) fn is_lost(&self) -> bool {
-        self.lost.load(Ordering::Acquire)
-    }
-
-    /// Whether waiting for the GPU is to end without an answer: the deadline of a shutdown has passed.
-    pub(crate) fn gives_up(&self) -> bool {
-        self.gives_up.load(Ordering::Acquire)
-    }
-
-    /// What a failed call means for the frame that it struck.
-    pub(crate) fn note(&self, failed: Failed) -> FrameError {
-        if failed.result == vk::Result::ERROR_DEVICE_LOST {
-            self.lost.store(true, Ordering::Release);
-            return FrameError::DeviceLost;
-        }
-        FrameError::Vulkan {
-            call: failed.call,
-            result: failed.result,
-        }
-    }
-
-    /// What a failed call means for an acquire.
-    pub(crate) fn note_acquire(&self, call: &'static str, result: vk::Result) -> AcquireError {
-        match self.note(Failed { call, result }) {
-            FrameError::DeviceLost => AcquireError::DeviceLost,
-            _ if result == vk::Result::ERROR_SURFACE_LOST_KHR => AcquireError::SurfaceLost,
-            _ => AcquireError::Vulkan { call, result },
-        }
-    }
-
-    /// Tells the host that something begins, and when it ends.
-    pub(crate) fn span(&self, kind: TraceKind, frame: u64) -> Span {
-        Trace::span(self.trace.as_ref(), kind, frame)
-    }
-
-    pub(crate) fn note_submitted(&self, value: u64) {
-        self.submitted.store(value, Ordering::Release);
-    }
-
-    /// An owner has ended; before a shutdown, by a panic.
-    pub(crate) fn note_gone(&self) {
-        self.gone.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn note_leak(&self) {
-        self.leaked.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Waits a moment for all that was submitted, less than a shutdown gives an owner to end; false if the GPU is not done.
-    pub(crate) fn wait_for_submitted(&self, device: &Device) -> bool {
-        self.wait_for(device, self.submitted.load(Ordering::Acquire))
-    }
-
-    /// As `wait_for_submitted`, for what signals `value`.
-    pub(crate) fn wait_for(&self, device: &Device, value: u64) -> bool {
-        const WAIT_NS: u64 = 200_000_000;
-        device
-            .wait_timeline(self.timeline, value, WAIT_NS)
-            .unwrap_or_else(|failed| {
-                self.note(failed);
-                false
-            })
-    }
-}
 
 /// What jobs and owners share.
 pub(crate) struct Shared {
@@ -424,7 +316,7 @@ impl Service {
         if self.status.is_lost() {
             return Err(BeginError::DeviceLost);
         }
-        if self.status.gone.load(Ordering::Acquire) {
+        if self.status.is_gone() {
             return Err(BeginError::Closed);
         }
         let index = (self.begun % self.frames.len() as u64) as usize;
@@ -574,7 +466,7 @@ impl Service {
             // Not before all submissions have retired do the owners end; the deadline bounds it.
             let _ = credit.wait_timeout(left());
         }
-        self.status.gives_up.store(true, Ordering::Release);
+        self.status.give_up();
         // Who submits first, then who waits for what was submitted, last who destroys the pools: each still finds those
         // that it speaks to.
         let grace = Duration::from_millis(500);
@@ -583,7 +475,7 @@ impl Service {
             owners.retire.shutdown(Pending::Drain, left() + grace),
             owners.pool.shutdown(Pending::Drain, left() + grace),
         ];
-        let mut leaked = self.status.leaked.load(Ordering::Acquire);
+        let mut leaked = self.status.leaked();
         // An owner that has not ended, or that panicked, may still hold objects of the device.
         leaked += ends.iter().filter(|end| end.is_err()).count() as u32;
         let panicked = ends

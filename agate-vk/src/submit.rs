@@ -19,7 +19,7 @@ use crate::queue::Queue;
 use crate::raw::Device;
 use crate::request::{MAX_SEMAPHORES, Request};
 use crate::retire::Watch;
-use crate::service::Status;
+use crate::status::Status;
 use crate::swapchain::{Acquired, Chain, ImageUse, Source};
 use crate::ticket::{FrameReport, TicketEnd};
 use crate::timeline::Readiness;

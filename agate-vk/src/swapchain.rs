@@ -5,7 +5,7 @@
 use crate::error::AcquireError;
 use crate::queue::Queue;
 use crate::raw::{Device, Failed};
-use crate::service::Status;
+use crate::status::Status;
 use crate::submit::QueueMessage;
 use agate::{Completion, Handle, Inbox, Resolver};
 use ash::vk;
