@@ -8,7 +8,7 @@
 use crate::after::Points;
 use crate::counters::Tally;
 use crate::error::{AcquireError, BeginError, ServiceError};
-use crate::frame::{Frame, FrameShared, Layout};
+use crate::frame::{Frame, FrameShared, Layout, lock};
 use crate::pool::{PoolMessage, PoolOwner};
 use crate::queue::{Queue, QueueMode};
 use crate::raw::{Device, Failed};
@@ -465,6 +465,11 @@ impl Service {
         for credit in self.credits.iter_mut().flatten() {
             // Not before all submissions have retired do the owners end; the deadline bounds it.
             let _ = credit.wait_timeout(left());
+        }
+        for frame in self.frames.iter() {
+            // Where the end overtook a submission, on another lane, nobody takes what the frame was to be submitted with;
+            // an image in it goes back to its swapchain now, while the queue's owner is there.
+            drop(lock(&frame.request).take());
         }
         self.status.give_up();
         // Who submits first, then who waits for what was submitted, last who destroys the pools: each still finds those
