@@ -277,6 +277,59 @@ impl fmt::Display for RecordError {
 
 impl std::error::Error for RecordError {}
 
+/// Why commands that were to be submitted at once were not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnceError {
+    /// No frame could be begun.
+    Begin(BeginError),
+    /// The slot could not be taken: the pool's owner has ended.
+    Slot(SlotError),
+    /// Recording failed.
+    Record(RecordError),
+}
+
+impl fmt::Display for OnceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Begin(error) => error.fmt(f),
+            Self::Slot(error) => error.fmt(f),
+            Self::Record(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for OnceError {}
+
+impl From<BeginError> for OnceError {
+    fn from(error: BeginError) -> Self {
+        Self::Begin(error)
+    }
+}
+
+impl From<PassError> for OnceError {
+    fn from(error: PassError) -> Self {
+        match error {
+            PassError::Record(error) => Self::Record(error),
+            PassError::Slot(error) => Self::Slot(error),
+            // One slot of one pass: there is room in any frame.
+            _ => Self::Slot(SlotError::Stale),
+        }
+    }
+}
+
+impl From<SlotError> for OnceError {
+    fn from(error: SlotError) -> Self {
+        Self::Slot(error)
+    }
+}
+
+impl From<RecordError> for OnceError {
+    fn from(error: RecordError) -> Self {
+        Self::Record(error)
+    }
+}
+
 /// How a slot came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -326,6 +379,12 @@ pub enum FrameError {
     TooManySemaphores,
     /// Semaphores or an image to present came with [`SubmitOptions::record_only`](crate::SubmitOptions::record_only).
     RecordOnly,
+    /// What the frame was to wait for will never be signalled: the submission or the frame that was to do it has failed, or
+    /// is of another device.
+    NeverSignalled,
+    /// What the frame was to wait for was not submitted within
+    /// [`ServiceOptions::hold_deadline`](crate::ServiceOptions::hold_deadline).
+    HeldTooLong,
 }
 
 impl fmt::Display for FrameError {
@@ -359,6 +418,12 @@ impl fmt::Display for FrameError {
                 "the acquired image belongs to another service or to a swapchain that is gone",
             ),
             Self::TooManySemaphores => f.write_str("too many semaphores in one submission"),
+            Self::NeverSignalled => f.write_str(
+                "what the frame was to wait for will never be signalled: its submission has failed",
+            ),
+            Self::HeldTooLong => f.write_str(
+                "what the frame was to wait for was not submitted in time (hold_deadline): submit its signal, or call Timeline::note_submitted",
+            ),
             Self::RecordOnly => f.write_str(
                 "a frame that is only recorded neither waits, signals nor presents: submit it, or leave these out",
             ),

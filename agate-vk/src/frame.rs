@@ -5,13 +5,14 @@
     reason = "declares the unsafe methods that record commands"
 )]
 
-use crate::error::{BeginError, PassError, RecordError, SlotError, SlotLoss};
+use crate::after::Promise;
+use crate::error::{BeginError, FrameError, PassError, RecordError, SlotError, SlotLoss};
 use crate::pool::PoolMessage;
 use crate::raw::Device;
 use crate::recorder::{Jumbos, Recorder, StreamRecorder};
+use crate::request::{Request, SubmitOptions};
 use crate::service::Shared;
-use crate::submit::{Request, SubmitOptions};
-use crate::ticket::{FrameResult, Ticket};
+use crate::ticket::{FrameResult, Ticket, TicketEnd};
 use agate::BlockPool;
 use agate::Port;
 use agate::Resolver;
@@ -358,7 +359,8 @@ pub struct Frame {
     parts: u32,
     /// Per pass: the part of its first slot.
     starts: [u32; MAX_PASSES as usize],
-    submitted: bool,
+    /// Until it is submitted.
+    promise: Option<Promise>,
 }
 
 impl Frame {
@@ -382,6 +384,7 @@ impl Frame {
             began: Instant::now(),
         };
         port.send(message).map_err(|_| BeginError::Closed)?;
+        let promise = Some(shared.service.points.promise());
         Ok(Self {
             shared,
             port,
@@ -389,8 +392,13 @@ impl Frame {
             passes: 0,
             parts: 0,
             starts: [0; MAX_PASSES as usize],
-            submitted: false,
+            promise,
         })
+    }
+
+    /// What becomes of the frame.
+    pub(crate) fn promise(&self) -> Option<&Promise> {
+        self.promise.as_ref()
     }
 
     /// The number of this frame, counted from 1 as long as the service lives.
@@ -478,20 +486,23 @@ impl Frame {
         self.layout().set(&self.starts[..self.passes as usize]);
         self.lose_untaken();
         let (resolver, completion) = self.shared.service.tickets.pair();
-        let ticket = Ticket::new(completion);
-        match Request::new(options) {
-            Ok(request) => {
+        let point = self.promise.as_ref().and_then(Promise::point).cloned();
+        let ticket = Ticket::new(completion, point);
+        match (Request::new(options), self.promise.take()) {
+            (Ok(request), Some(promise)) => {
                 let record_only = request.is_none();
                 *lock(&self.shared.request) = request;
-                self.submitted = true;
-                self.send_submit(resolver, record_only);
+                self.send_submit(TicketEnd::new(resolver, promise), record_only);
             }
-            Err(error) => resolve(resolver, Err(error)),
+            (request, promise) => {
+                resolver.resolve(Err(request.err().unwrap_or(FrameError::Aborted)));
+                self.promise = promise;
+            }
         }
         ticket
     }
 
-    fn send_submit(&self, ticket: Resolver<FrameResult>, record_only: bool) {
+    fn send_submit(&self, ticket: TicketEnd, record_only: bool) {
         let message = PoolMessage::Submit {
             frame: self.shared.index,
             serial: self.serial,
@@ -592,10 +603,11 @@ impl Frame {
 
 impl Drop for Frame {
     fn drop(&mut self) {
-        if !self.submitted {
+        if let Some(promise) = self.promise.take() {
             let _ = self.port.send(PoolMessage::Abort {
                 frame: self.shared.index,
                 serial: self.serial,
+                promise: Some(promise),
             });
         }
     }
@@ -611,7 +623,7 @@ impl std::fmt::Debug for Frame {
 }
 
 /// Resolves a ticket; a host that has dropped it does not want to know.
-pub(crate) fn resolve(ticket: Resolver<FrameResult>, result: FrameResult) {
+pub(crate) fn resolve(ticket: TicketEnd, result: FrameResult) {
     ticket.resolve(result);
 }
 

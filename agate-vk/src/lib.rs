@@ -37,20 +37,31 @@
 //! # }
 //! ```
 
+mod after;
 mod commands;
 mod cooling;
+mod counters;
 mod error;
 mod frame;
+mod idle;
+mod names;
+mod once;
 #[cfg(test)]
 mod panics;
 mod pool;
+mod queue;
 mod raw;
 mod recorder;
+mod request;
 mod retire;
 mod service;
+mod status;
 mod submit;
 mod swapchain;
 mod ticket;
+mod timeline;
+mod trace;
+mod waiters;
 
 /// The Vulkan types in this crate's signatures.
 pub use ash;
@@ -58,14 +69,18 @@ pub use ash::vk;
 
 pub use commands::layout::PNextArray;
 pub use commands::table::{Command, Scope};
+pub use counters::Counters;
 pub use error::{
-    AcquireError, BeginError, FrameError, LoadError, PassError, RecordError, ServiceError,
-    SlotError, SlotLoss, TicketError,
+    AcquireError, BeginError, FrameError, LoadError, OnceError, PassError, RecordError,
+    ServiceError, SlotError, SlotLoss, TicketError,
 };
 pub use frame::{Frame, MAX_PASSES, Pass, Slot, SlotPlace};
+pub use queue::{QueueGuard, QueueLock, QueueMode};
 pub use raw::Device;
 pub use recorder::{Entered, Recorder, StreamRecorder};
-pub use service::{Counters, MissingSlot, Service, ServiceOptions, ShutdownReport};
-pub use submit::{MAX_SEMAPHORES, SubmitOptions};
+pub use request::{MAX_SEMAPHORES, SubmitOptions};
+pub use service::{MissingSlot, Service, ServiceOptions, ShutdownReport};
 pub use swapchain::{Acquired, Swapchain, SwapchainOptions};
 pub use ticket::{FrameReport, Ticket};
+pub use timeline::Timeline;
+pub use trace::{Trace, TraceEvent, TraceKind};

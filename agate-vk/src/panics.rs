@@ -3,12 +3,13 @@
 #![allow(unsafe_code, reason = "makes services")]
 
 use crate::frame::lock;
-use crate::service::Status;
+use crate::status::Status;
 use crate::{
     AcquireError, BeginError, Device, FrameError, Recorder, Service, ServiceOptions, SubmitOptions,
     SwapchainOptions, Ticket, TicketError, vk,
 };
 use null_device::{NullDevice, NullOptions};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -44,7 +45,13 @@ fn service(null: &NullDevice, slot_deadline: Duration) -> Service {
 }
 
 fn submit(service: &mut Service) -> Result<Ticket, BeginError> {
+    submit_with(service, &Arc::default())
+}
+
+/// Something of the frame is kept alive until it is over.
+fn submit_with(service: &mut Service, kept: &Arc<()>) -> Result<Ticket, BeginError> {
     let mut frame = service.begin_frame_timeout(LONG)?;
+    frame.keep_alive(Arc::clone(kept));
     let pass = frame.outside(1).expect("room");
     if let Ok(slot) = pass.slot(0) {
         if let Ok(mut recorder) = slot.stream() {
@@ -67,6 +74,7 @@ fn ends(mut ticket: Ticket) -> bool {
 
 fn strikes(who: Who) {
     let began = Instant::now();
+    let kept = Arc::default();
     let null = NullDevice::new(NullOptions::default().owner_only());
     let mut service = service(&null, LONG);
     let options = SwapchainOptions {
@@ -84,15 +92,15 @@ fn strikes(who: Who) {
     };
     // SAFETY: the surface is the device's, which outlives the service.
     let chain = unsafe { service.create_swapchain(options) }.expect("the owner is there");
-    assert!(ends(submit(&mut service).expect("a credit")));
+    assert!(ends(submit_with(&mut service, &kept).expect("a credit")));
     *lock(service.status().panics()) = Some(who);
     // The frame that meets the panic.
-    let struck = submit(&mut service).expect("a credit");
+    let struck = submit_with(&mut service, &kept).expect("a credit");
     assert!(!ends(struck), "{who:?}");
     // Sooner or later no frame begins any more, and none hangs meanwhile.
     let mut after = 0;
     let refused = loop {
-        match submit(&mut service) {
+        match submit_with(&mut service, &kept) {
             Ok(ticket) => assert!(!ends(ticket), "{who:?}"),
             Err(error) => break error,
         }
@@ -108,6 +116,8 @@ fn strikes(who: Who) {
     }
     let report = service.shutdown(LONG);
     assert!(report.panicked && report.leaked > 0, "{who:?}: {report:?}");
+    // The device has executed all that it got, so nothing need be kept.
+    assert_eq!(Arc::strong_count(&kept), 1, "{who:?}");
     drop(chain);
     assert_eq!(null.violations(), []);
     assert!(began.elapsed() < LONG, "{:?}", began.elapsed());

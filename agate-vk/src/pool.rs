@@ -12,16 +12,21 @@
 
 #![allow(unsafe_code, reason = "reads blocks and replays them")]
 
+use crate::after::Promise;
 use crate::commands::replay::replay;
 use crate::cooling::Cooling;
 use crate::error::{FrameError, SlotLoss};
 use crate::frame::{Layout, SlotPlace, resolve};
+use crate::idle::Idle;
+use crate::names::Text;
 use crate::raw::{Device, Failed};
 use crate::recorder::{BlockHeader, Chain, HEADER_WORDS};
-use crate::service::{MissingSlot, ServiceOptions, Status};
+use crate::service::{MissingSlot, ServiceOptions};
+use crate::status::Status;
 use crate::submit::{Ended, QueueLink, QueueMessage};
-use crate::ticket::{FrameReport, FrameResult};
-use agate::{Block, Handler, Resolver};
+use crate::ticket::{FrameReport, TicketEnd};
+use crate::trace::TraceKind;
+use agate::{Block, BlockPool, Handler, Resolver};
 use ash::vk;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -46,10 +51,14 @@ pub(crate) enum PoolMessage {
         parts: u32,
         /// The queue's owner is not to hear of it.
         record_only: bool,
-        ticket: Resolver<FrameResult>,
+        ticket: TicketEnd,
     },
-    /// The frame will not be submitted.
-    Abort { frame: u32, serial: u64 },
+    /// The frame will not be submitted; when it has been given up, `promise` ends.
+    Abort {
+        frame: u32,
+        serial: u64,
+        promise: Option<Promise>,
+    },
     /// The GPU has executed the frame, or (not `executed`) nobody can tell whether it has.
     Retired {
         frame: u32,
@@ -89,7 +98,7 @@ struct Part {
 struct Submission {
     parts: usize,
     record_only: bool,
-    ticket: Resolver<FrameResult>,
+    ticket: TicketEnd,
 }
 
 /// One frame in flight.
@@ -125,6 +134,7 @@ pub(crate) struct PoolOwner {
     queue: QueueLink,
     layouts: Arc<[Layout]>,
     frames: Vec<InFlight>,
+    idle: Idle,
     /// The service shuts down: what begins now is aborted.
     closing: bool,
     /// Another owner has ended: nothing is submitted any more.
@@ -137,6 +147,7 @@ impl PoolOwner {
         device: Arc<Device>,
         status: Arc<Status>,
         (queue, layouts): (QueueLink, Arc<[Layout]>),
+        blocks: BlockPool,
         options: &ServiceOptions,
     ) -> (Self, Option<Failed>) {
         let mut owner = Self {
@@ -147,6 +158,7 @@ impl PoolOwner {
             queue,
             layouts,
             frames: Vec::new(),
+            idle: Idle::new(blocks, options.trim_after),
             closing: false,
             gone: false,
         };
@@ -189,6 +201,7 @@ impl PoolOwner {
     fn begin(&mut self, index: u32, serial: u64, credit: Resolver<()>, began: Instant) {
         let (device, status) = (Arc::clone(&self.device), Arc::clone(&self.status));
         let streams = self.missing == MissingSlot::Fail;
+        self.idle.busy();
         let Some(frame) = self.frames.get_mut(index as usize) else {
             return;
         };
@@ -222,6 +235,7 @@ impl PoolOwner {
     fn block(&mut self, block: Block) {
         let header = BlockHeader::read(&block);
         let place = header.place;
+        let _span = self.status.span(TraceKind::Replay, place.serial);
         let streams = self.missing == MissingSlot::Fail;
         let device = Arc::clone(&self.device);
         // A block of an older frame, or of one that was aborted, goes back to its pool here.
@@ -330,6 +344,7 @@ impl PoolOwner {
         }
         // A frame that failed may be inside a rendering pass: its buffer is not ended, only reset.
         if frame.stage == Stage::Recording && frame.error.is_none() {
+            device.end_label(frame.primary);
             if let Err(failed) = device.end(frame.primary) {
                 let error = status.note(failed);
                 frame.error.get_or_insert(error);
@@ -398,6 +413,22 @@ impl PoolOwner {
         frame.over = serial;
         if let Some(credit) = frame.credit.take() {
             credit.resolve(());
+        }
+        if !self.frames.iter().any(|frame| frame.begun) {
+            self.idle.rest();
+        }
+    }
+
+    /// Gives memory back if nothing has been recorded for a while.
+    fn trim(&mut self) {
+        if !self.idle.trim() {
+            return;
+        }
+        for frame in &self.frames {
+            // P1, P2: nothing of it is pending.
+            if frame.stage == Stage::Idle && !self.status.is_lost() {
+                self.device.trim_pool(frame.pool);
+            }
         }
     }
 
@@ -472,7 +503,14 @@ impl Handler for PoolOwner {
                 serial,
                 executed,
             } => self.retired(frame, serial, executed),
-            PoolMessage::Abort { frame, serial } => self.abort(frame, serial),
+            PoolMessage::Abort {
+                frame,
+                serial,
+                promise,
+            } => {
+                self.abort(frame, serial);
+                drop(promise);
+            }
             PoolMessage::AbortAll => self.abort_all(),
             PoolMessage::OwnerGone => self.owner_gone(),
         }
@@ -486,7 +524,8 @@ impl Handler for PoolOwner {
     }
 
     fn wake_at(&self) -> Option<Instant> {
-        self.frames.iter().filter_map(|frame| frame.expires).min()
+        let expires = self.frames.iter().filter_map(|frame| frame.expires).min();
+        expires.into_iter().chain(self.idle.trim_at()).min()
     }
 
     fn wake(&mut self) {
@@ -495,6 +534,7 @@ impl Handler for PoolOwner {
             .wakes
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.expire();
+        self.trim();
     }
 }
 
@@ -543,6 +583,10 @@ impl InFlight {
             self.stage = Stage::Idle;
         }
         device.begin(self.primary)?;
+        device.begin_label(
+            self.primary,
+            &Text::new(format_args!("frame {}", self.serial)),
+        );
         self.stage = Stage::Recording;
         Ok(())
     }

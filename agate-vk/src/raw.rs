@@ -11,6 +11,8 @@
 use crate::commands::layout::{PNextArray, Registered};
 use crate::commands::table::Command;
 use crate::error::LoadError;
+use crate::names::{Functions, Text};
+use crate::queue::Queue;
 use ash::vk;
 use std::ffi::{CStr, c_void};
 use std::sync::Arc;
@@ -41,6 +43,10 @@ pub struct Device {
     registered: Vec<Registered>,
     has_rendering: bool,
     has_swapchain: bool,
+    has_trim: bool,
+    labels: Option<Functions>,
+    /// What the names of the service's objects begin with.
+    service_name: String,
 }
 
 // SAFETY: the raw pointer in the allocation callbacks is the host's `pUserData`; Vulkan requires of the callbacks that they
@@ -98,6 +104,7 @@ impl Device {
         }
         let has_rendering = !look_up(c"vkCmdBeginRendering").is_null();
         let has_swapchain = !look_up(c"vkCreateSwapchainKHR").is_null();
+        let has_trim = !look_up(c"vkTrimCommandPool").is_null();
         drop(look_up);
         let commands = Command::all().iter().map(|command| {
             let names = command.names.iter();
@@ -112,6 +119,8 @@ impl Device {
         let commands = commands.collect();
         let mut by_either_name = by_either_name(&mut load);
         let swapchain = ash::khr::swapchain::DeviceFn::load(&mut by_either_name);
+        let labels = (!by_either_name(c"vkSetDebugUtilsObjectNameEXT").is_null())
+            .then(|| Functions::load(&mut by_either_name));
         // SAFETY: the caller's contract.
         let table = unsafe { ash::Device::load_with(&mut by_either_name, device) };
         Ok(Self {
@@ -122,6 +131,9 @@ impl Device {
             registered: Vec::new(),
             has_rendering,
             has_swapchain,
+            has_trim,
+            labels,
+            service_name: String::new(),
         })
     }
 
@@ -222,6 +234,19 @@ impl Device {
         self.has_swapchain
     }
 
+    /// The functions that name objects and label commands, where they are there.
+    pub(crate) fn labels(&self) -> Option<&Functions> {
+        self.labels.as_ref()
+    }
+
+    pub(crate) fn service_name(&self) -> &str {
+        &self.service_name
+    }
+
+    pub(crate) fn set_service_name(&mut self, name: &str) {
+        name.clone_into(&mut self.service_name);
+    }
+
     /// The table that replay calls `vkCmd*` through.
     #[inline(always)]
     pub(crate) fn table(&self) -> &ash::Device {
@@ -280,9 +305,11 @@ impl Device {
             .flags(vk::CommandPoolCreateFlags::TRANSIENT)
             .queue_family_index(family);
         // SAFETY: R1; the host named a queue family of this device.
-        named("vkCreateCommandPool", unsafe {
+        let pool = named("vkCreateCommandPool", unsafe {
             self.table.create_command_pool(&info, self.callbacks())
-        })
+        })?;
+        self.name(pool, "command pool");
+        Ok(pool)
     }
 
     pub(crate) fn allocate_primary(
@@ -297,10 +324,12 @@ impl Device {
         let allocate = self.table.fp_v1_0().allocate_command_buffers;
         // SAFETY: R1, R2; one buffer is asked for, and there is room for one.
         let result = unsafe { allocate(self.handle(), &info, &mut buffer) };
-        named(
+        let buffer = named(
             "vkAllocateCommandBuffers",
             result.result_with_success(buffer),
-        )
+        )?;
+        self.name(buffer, "primary");
+        Ok(buffer)
     }
 
     pub(crate) fn reset_pool(&self, pool: vk::CommandPool) -> Result<(), Failed> {
@@ -309,6 +338,15 @@ impl Device {
         named("vkResetCommandPool", unsafe {
             self.table.reset_command_pool(pool, flags)
         })
+    }
+
+    /// Gives memory of the pool back that nothing in it uses, where the device can.
+    pub(crate) fn trim_pool(&self, pool: vk::CommandPool) {
+        if self.has_trim {
+            let flags = vk::CommandPoolTrimFlags::empty();
+            // SAFETY: R1, R2.
+            unsafe { self.table.trim_command_pool(pool, flags) }
+        }
     }
 
     pub(crate) fn destroy_pool(&self, pool: vk::CommandPool) {
@@ -340,20 +378,22 @@ impl Device {
     /// The valid usage of `vkQueueSubmit2`, on the queue's owner.
     pub(crate) unsafe fn submit(
         &self,
-        queue: vk::Queue,
+        queue: Queue,
         submits: &[vk::SubmitInfo2<'_>],
+        fence: vk::Fence,
+        label: &Text,
     ) -> Result<(), Failed> {
-        // SAFETY: the caller's contract.
-        named("vkQueueSubmit2", unsafe {
-            self.table.queue_submit2(queue, submits, vk::Fence::null())
-        })
+        let submit = |queue| {
+            // SAFETY: the caller's contract.
+            unsafe { self.table.queue_submit2(queue, submits, fence) }
+        };
+        named("vkQueueSubmit2", self.labelled(queue, label, submit))
     }
 
-    pub(crate) fn queue_wait_idle(&self, queue: vk::Queue) -> Result<(), Failed> {
+    pub(crate) fn queue_wait_idle(&self, queue: Queue) -> Result<(), Failed> {
         // SAFETY: R1, R2.
-        named("vkQueueWaitIdle", unsafe {
-            self.table.queue_wait_idle(queue)
-        })
+        let result = queue.with(|queue| unsafe { self.table.queue_wait_idle(queue) });
+        named("vkQueueWaitIdle", result)
     }
 }
 
@@ -363,14 +403,19 @@ impl Device {
         let kind =
             vk::SemaphoreTypeCreateInfo::default().semaphore_type(vk::SemaphoreType::TIMELINE);
         // Not by `push_next`, whose pointer does not outlast the function by Rust's rules of aliasing.
-        self.create_semaphore(&vk::SemaphoreCreateInfo {
+        let info = vk::SemaphoreCreateInfo {
             p_next: std::ptr::from_ref(&kind).cast(),
             ..Default::default()
-        })
+        };
+        let timeline = self.create_semaphore(&info)?;
+        self.name(timeline, "timeline");
+        Ok(timeline)
     }
 
     pub(crate) fn create_binary(&self) -> Result<vk::Semaphore, Failed> {
-        self.create_semaphore(&vk::SemaphoreCreateInfo::default())
+        let semaphore = self.create_semaphore(&vk::SemaphoreCreateInfo::default())?;
+        self.name(semaphore, "image semaphore");
+        Ok(semaphore)
     }
 
     fn create_semaphore(
@@ -438,10 +483,12 @@ impl Device {
                 &mut swapchain,
             )
         };
-        named(
+        let swapchain = named(
             "vkCreateSwapchainKHR",
             result.result_with_success(swapchain),
-        )
+        )?;
+        self.name(swapchain, "swapchain");
+        Ok(swapchain)
     }
 
     /// No image of it is in use and none is acquired by work that is pending.
@@ -499,7 +546,7 @@ impl Device {
     /// Whether the swapchain should be made anew, or why presenting failed.
     pub(crate) fn present(
         &self,
-        queue: vk::Queue,
+        queue: Queue,
         swapchain: vk::SwapchainKHR,
         index: u32,
         wait: vk::Semaphore,
@@ -510,7 +557,9 @@ impl Device {
             .swapchains(&swapchains)
             .image_indices(&indices);
         // SAFETY: R1, R2; the image was acquired, and the semaphore is signalled by the submission before.
-        match unsafe { (self.swapchain.queue_present_khr)(queue, &info) } {
+        let result =
+            queue.with(|queue| unsafe { (self.swapchain.queue_present_khr)(queue, &info) });
+        match result {
             vk::Result::SUCCESS => Ok(false),
             vk::Result::SUBOPTIMAL_KHR | vk::Result::ERROR_OUT_OF_DATE_KHR => Ok(true),
             failed => Err(failed),

@@ -1,12 +1,12 @@
 //! The retire owner: waits for the timeline and tells who needs to know that a frame has been executed.
 
 use crate::error::FrameError;
-use crate::frame::resolve;
 use crate::pool::PoolMessage;
 use crate::raw::Device;
-use crate::service::Status;
-use crate::ticket::{FrameReport, FrameResult};
-use agate::{Handler, Port, Resolver};
+use crate::status::Status;
+use crate::ticket::{FrameReport, TicketEnd};
+use crate::trace::TraceKind;
+use agate::{Handler, Port};
 use ash::vk;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ pub(crate) struct Watch {
     pub(crate) report: FrameReport,
     /// What the ticket says in place of the report, where the frame failed.
     pub(crate) error: Option<FrameError>,
-    pub(crate) ticket: Resolver<FrameResult>,
+    pub(crate) ticket: TicketEnd,
 }
 
 /// Waits for submissions in the order of their values. Its own thread, so that it may block in `vkWaitSemaphores`.
@@ -43,7 +43,9 @@ impl Handler for Retire {
     fn handle(&mut self, watch: Watch) {
         #[cfg(test)]
         crate::panics::panic_if_planted(&self.status, crate::panics::Who::Retire);
+        let span = self.status.span(TraceKind::Retire, watch.serial);
         let outcome = self.wait(watch.value);
+        drop(span);
         // The pool first: a host that learns from the ticket that the frame is over finds its credit soon after.
         let retired = outcome.is_ok();
         let _ = self.pool.send(PoolMessage::Retired {
@@ -55,10 +57,12 @@ impl Handler for Retire {
             retired: Instant::now(),
             ..watch.report
         };
-        resolve(
-            watch.ticket,
-            outcome.and(watch.error.map_or(Ok(report), Err)),
-        );
+        match outcome {
+            Err(error) if error != FrameError::DeviceLost => watch.ticket.give_up(error),
+            outcome => watch
+                .ticket
+                .resolve(outcome.and(watch.error.map_or(Ok(report), Err))),
+        }
     }
 }
 

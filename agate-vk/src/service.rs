@@ -5,21 +5,26 @@
     reason = "declares unsafe functions: the host vouches for its device and surface"
 )]
 
-use crate::error::{AcquireError, BeginError, FrameError, ServiceError};
-use crate::frame::{Frame, FrameShared, Layout};
+use crate::after::Points;
+use crate::counters::Tally;
+use crate::error::{AcquireError, BeginError, ServiceError};
+use crate::frame::{Frame, FrameShared, Layout, lock};
 use crate::pool::{PoolMessage, PoolOwner};
+use crate::queue::{Queue, QueueMode};
 use crate::raw::{Device, Failed};
 use crate::recorder::HEADER_WORDS;
 use crate::retire::{Retire, Watch};
+use crate::status::Status;
 use crate::submit::{QueueLink, QueueMessage, QueueOwner};
 use crate::swapchain::{Source, Swapchain, SwapchainOptions};
 use crate::ticket::FrameResult;
+use crate::trace::Trace;
 use agate::{
     BlockOptions, BlockPool, BlockStats, Completion, CompletionPool, Handle, Inbox, Local, Owner,
-    OwnerOptions, Pending, Port, Scope, WaitError,
+    OwnerOptions, OwnerStats, Pending, Port, Scope, WaitError,
 };
 use ash::vk;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -37,8 +42,10 @@ pub enum MissingSlot {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServiceOptions {
-    /// The queue that the service owns from now on: nobody else uses it until the service has shut down.
+    /// The queue that the service submits to.
     pub queue: vk::Queue,
+    /// Who else uses the queue. By default nobody until the service has shut down.
+    pub queue_mode: QueueMode,
     /// The family of the queue; the pools are made for it.
     pub queue_family: u32,
     /// How many frames may be recorded or executed at one time: 1 to 8. By default 2.
@@ -55,7 +62,17 @@ pub struct ServiceOptions {
     /// How long after a frame was submitted a slot may still be recorded; what is not finished then is lost, as
     /// [`SlotLoss::Expired`](crate::SlotLoss::Expired). By default 10 s.
     pub slot_deadline: Duration,
-    /// The start of the names of the owner threads. By default `agate`.
+    /// How long a frame is held back at the most until what it waits for has been submitted
+    /// ([`SubmitOptions::after`](crate::SubmitOptions::after),
+    /// [`SubmitOptions::wait_timeline`](crate::SubmitOptions::wait_timeline)); then it fails. By default 10 s.
+    pub hold_deadline: Duration,
+    /// How long nothing must have been recorded until the memory of a burst is given back: free blocks, and by
+    /// `vkTrimCommandPool` that of the command pools. By default 5 s.
+    pub trim_after: Duration,
+    /// Whom to tell what the owners do. By default nobody.
+    pub trace: Option<Trace>,
+    /// The start of the names of the owner threads, and of the service's Vulkan objects where `VK_EXT_debug_utils` is
+    /// enabled. By default `agate`.
     pub name: String,
 }
 
@@ -64,6 +81,7 @@ impl ServiceOptions {
     pub fn new(queue: vk::Queue, queue_family: u32) -> Self {
         Self {
             queue,
+            queue_mode: QueueMode::Owned,
             queue_family,
             frames_in_flight: 2,
             missing_slot: MissingSlot::Fail,
@@ -71,6 +89,9 @@ impl ServiceOptions {
             block_bytes: 60 << 10,
             max_block_bytes: 64 << 20,
             slot_deadline: Duration::from_secs(10),
+            hold_deadline: Duration::from_secs(10),
+            trim_after: Duration::from_secs(5),
+            trace: None,
             name: "agate".to_owned(),
         }
     }
@@ -98,100 +119,6 @@ impl ServiceOptions {
 
 const _: () = assert!((4 << 10) / 8 > 4 * HEADER_WORDS);
 
-/// What the owners know of the state of the device.
-pub(crate) struct Status {
-    pub(crate) timeline: vk::Semaphore,
-    lost: AtomicBool,
-    gives_up: AtomicBool,
-    submitted: AtomicU64,
-    leaked: AtomicU32,
-    gone: AtomicBool,
-    /// The owner that is to panic at its next message.
-    #[cfg(test)]
-    panics: std::sync::Mutex<Option<crate::panics::Who>>,
-    /// How often the pools' owner woke because a time had come.
-    #[cfg(test)]
-    pub(crate) wakes: AtomicU32,
-}
-
-impl Status {
-    fn new(timeline: vk::Semaphore) -> Self {
-        Self {
-            timeline,
-            lost: AtomicBool::new(false),
-            gives_up: AtomicBool::new(false),
-            submitted: AtomicU64::new(0),
-            leaked: AtomicU32::new(0),
-            gone: AtomicBool::new(false),
-            #[cfg(test)]
-            panics: std::sync::Mutex::default(),
-            #[cfg(test)]
-            wakes: AtomicU32::new(0),
-        }
-    }
-
-    #[cfg(test)]
-    pub(crate) fn panics(&self) -> &std::sync::Mutex<Option<crate::panics::Who>> {
-        &self.panics
-    }
-
-    /// Whether the device is lost: a latch.
-    pub(crate) fn is_lost(&self) -> bool {
-        self.lost.load(Ordering::Acquire)
-    }
-
-    /// Whether waiting for the GPU is to end without an answer: the deadline of a shutdown has passed.
-    pub(crate) fn gives_up(&self) -> bool {
-        self.gives_up.load(Ordering::Acquire)
-    }
-
-    /// What a failed call means for the frame that it struck.
-    pub(crate) fn note(&self, failed: Failed) -> FrameError {
-        if failed.result == vk::Result::ERROR_DEVICE_LOST {
-            self.lost.store(true, Ordering::Release);
-            return FrameError::DeviceLost;
-        }
-        FrameError::Vulkan {
-            call: failed.call,
-            result: failed.result,
-        }
-    }
-
-    /// What a failed call means for an acquire.
-    pub(crate) fn note_acquire(&self, call: &'static str, result: vk::Result) -> AcquireError {
-        match self.note(Failed { call, result }) {
-            FrameError::DeviceLost => AcquireError::DeviceLost,
-            _ if result == vk::Result::ERROR_SURFACE_LOST_KHR => AcquireError::SurfaceLost,
-            _ => AcquireError::Vulkan { call, result },
-        }
-    }
-
-    pub(crate) fn note_submitted(&self, value: u64) {
-        self.submitted.store(value, Ordering::Release);
-    }
-
-    /// An owner has ended; before a shutdown, by a panic.
-    pub(crate) fn note_gone(&self) {
-        self.gone.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn note_leak(&self) {
-        self.leaked.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Waits a moment for all that was submitted, less than a shutdown gives an owner to end; false if the GPU is not done.
-    pub(crate) fn wait_for_submitted(&self, device: &Device) -> bool {
-        const WAIT_NS: u64 = 200_000_000;
-        let value = self.submitted.load(Ordering::Acquire);
-        device
-            .wait_timeline(self.timeline, value, WAIT_NS)
-            .unwrap_or_else(|failed| {
-                self.note(failed);
-                false
-            })
-    }
-}
-
 /// What jobs and owners share.
 pub(crate) struct Shared {
     pub(crate) device: Arc<Device>,
@@ -199,22 +126,7 @@ pub(crate) struct Shared {
     pub(crate) blocks: BlockPool,
     pub(crate) max_blocks: usize,
     pub(crate) tickets: CompletionPool<FrameResult>,
-}
-
-/// What a [`Service`] holds at a moment.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Counters {
-    /// Command pools.
-    pub pools: u32,
-    /// Command buffers, all of them primaries.
-    pub command_buffers: u32,
-    /// Frames begun so far.
-    pub frames: u64,
-    /// Block memory.
-    pub blocks: BlockStats,
-    /// The size of a block in bytes.
-    pub block_bytes: usize,
+    pub(crate) points: Points,
 }
 
 /// How a shutdown went.
@@ -271,9 +183,10 @@ impl Service {
     ///
     /// - `device`, its instance and the queue outlive the service; timeline semaphores and `synchronization2` are enabled.
     /// - `options.queue` is a queue of `options.queue_family` of this device, and nobody else uses it until the service
-    ///   has shut down.
-    pub unsafe fn new(device: Device, options: ServiceOptions) -> Result<Self, ServiceError> {
+    ///   has shut down, or where the queue is [`Guarded`](QueueMode::Guarded) only under the host's lock.
+    pub unsafe fn new(mut device: Device, options: ServiceOptions) -> Result<Self, ServiceError> {
         options.check()?;
+        device.set_service_name(&options.name);
         let device = Arc::new(device);
         let max_blocks = options.max_block_bytes / options.block_bytes;
         let blocks = BlockPool::new(BlockOptions {
@@ -281,7 +194,7 @@ impl Service {
             max_blocks,
         })?;
         let timeline = device.create_timeline().map_err(vulkan)?;
-        let status = Arc::new(Status::new(timeline));
+        let status = Arc::new(Status::new(timeline, options.trace.clone()));
         match Self::start(&device, &status, &options, blocks, max_blocks) {
             Ok(service) => Ok(service),
             Err(error) => {
@@ -306,6 +219,7 @@ impl Service {
             device,
             status,
             (link.another(), Arc::clone(&layouts)),
+            blocks.clone(),
             options,
         )?;
         let pool = pool_owner.handle();
@@ -315,6 +229,7 @@ impl Service {
             blocks,
             max_blocks,
             tickets: CompletionPool::new(),
+            points: Points::new(Arc::clone(device), Arc::clone(status)),
         });
         let frames: Arc<[Arc<FrameShared>]> = (0..options.frames_in_flight)
             .map(|index| {
@@ -401,7 +316,7 @@ impl Service {
         if self.status.is_lost() {
             return Err(BeginError::DeviceLost);
         }
-        if self.status.gone.load(Ordering::Acquire) {
+        if self.status.is_gone() {
             return Err(BeginError::Closed);
         }
         let index = (self.begun % self.frames.len() as u64) as usize;
@@ -454,21 +369,69 @@ impl Service {
         Ok(swapchain)
     }
 
+    /// Runs `act` with the queue on the queue's owner, behind what was submitted so far; where the queue is
+    /// [`Guarded`](QueueMode::Guarded), under the host's lock. The completion resolves with what it returns. Where the
+    /// device is lost or `act` panics, the completion fails with
+    /// [`CompletionError::Abandoned`](agate::CompletionError::Abandoned).
+    ///
+    /// ```no_run
+    /// # use agate_vk::{Service, vk};
+    /// # fn example(service: &Service) {
+    /// // SAFETY: waiting for the queue needs nothing.
+    /// let mut idle = unsafe { service.with_queue(|device, queue| device.queue_wait_idle(queue)) };
+    /// let answer = idle.wait_timeout(std::time::Duration::from_secs(1));
+    /// # }
+    /// ```
+    ///
+    /// # Progress
+    ///
+    /// Lock-free; wakes the queue's owner if it sleeps. Allocates. What `act` takes, all submissions wait.
+    ///
+    /// # Safety
+    ///
+    /// `act` uses the queue as Vulkan allows, and no longer than it runs.
+    pub unsafe fn with_queue<R: Send + 'static>(
+        &self,
+        act: impl FnOnce(&ash::Device, vk::Queue) -> R + Send + 'static,
+    ) -> Completion<R> {
+        let (resolver, completion) = agate::completion();
+        let act = Box::new(move |device: &ash::Device, queue| resolver.resolve(act(device, queue)));
+        // Where the owner has ended, the resolver is dropped with the message and the completion tells.
+        if let Ok(port) = self.queue.attach() {
+            let _ = port.send(QueueMessage::With(act));
+        }
+        completion
+    }
+
     #[cfg(test)]
     pub(crate) fn status(&self) -> &Status {
         &self.status
     }
 
-    /// What the service holds now.
-    pub fn counters(&self) -> Counters {
-        let frames = self.frames.len() as u32;
-        Counters {
-            pools: frames,
-            command_buffers: frames,
-            frames: self.begun,
-            blocks: self.shared.blocks.stats(),
-            block_bytes: self.block_bytes,
-        }
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.status.tally
+    }
+
+    /// How many may be in flight, and how many have begun.
+    pub(crate) fn frames(&self) -> (u32, u64) {
+        (self.frames.len() as u32, self.begun)
+    }
+
+    pub(crate) fn blocks(&self) -> (BlockStats, usize) {
+        (self.shared.blocks.stats(), self.block_bytes)
+    }
+
+    /// Of the owners of pools, queue and retirement.
+    pub(crate) fn owner_stats(&self) -> [OwnerStats; 3] {
+        self.owners
+            .as_ref()
+            .map_or_else(Default::default, |owners| {
+                [
+                    owners.pool.stats(),
+                    owners.queue.stats(),
+                    owners.retire.stats(),
+                ]
+            })
     }
 
     /// Ends the service: frames that are not submitted are aborted, those that are may end until `deadline`, then the
@@ -496,11 +459,19 @@ impl Service {
         if let Ok(port) = owners.pool.attach() {
             let _ = port.send(PoolMessage::AbortAll);
         }
+        if let Ok(port) = owners.queue.attach() {
+            let _ = port.send(QueueMessage::Close);
+        }
         for credit in self.credits.iter_mut().flatten() {
             // Not before all submissions have retired do the owners end; the deadline bounds it.
             let _ = credit.wait_timeout(left());
         }
-        self.status.gives_up.store(true, Ordering::Release);
+        for frame in self.frames.iter() {
+            // Where the end overtook a submission, on another lane, nobody takes what the frame was to be submitted with;
+            // an image in it goes back to its swapchain now, while the queue's owner is there.
+            drop(lock(&frame.request).take());
+        }
+        self.status.give_up();
         // Who submits first, then who waits for what was submitted, last who destroys the pools: each still finds those
         // that it speaks to.
         let grace = Duration::from_millis(500);
@@ -509,15 +480,18 @@ impl Service {
             owners.retire.shutdown(Pending::Drain, left() + grace),
             owners.pool.shutdown(Pending::Drain, left() + grace),
         ];
-        let mut leaked = self.status.leaked.load(Ordering::Acquire);
+        let mut leaked = self.status.leaked();
         // An owner that has not ended, or that panicked, may still hold objects of the device.
         leaked += ends.iter().filter(|end| end.is_err()).count() as u32;
         let panicked = ends
             .iter()
             .any(|end| matches!(end, Err(agate::ShutdownError::Panicked { .. })));
         if leaked == 0 {
-            self.shared.device.destroy_semaphore(self.status.timeline);
+            self.status
+                .uses
+                .close(&self.shared.device, self.status.timeline);
         } else {
+            self.status.uses.leak();
             leaked += 1;
         }
         ShutdownReport {
@@ -556,13 +530,14 @@ fn start_pool_owner(
     device: &Arc<Device>,
     status: &Arc<Status>,
     (queue, layouts): (QueueLink, Arc<[Layout]>),
+    blocks: BlockPool,
     options: &ServiceOptions,
 ) -> Result<Owner<PoolOwner>, ServiceError> {
     let (device, status, options) = (Arc::clone(device), Arc::clone(status), options.clone());
     let (tell, told) = mpsc::channel();
     let name = OwnerOptions::named(format!("{}-pools", options.name));
     let owner = Local.owner_with(name, move || {
-        let (made, failed) = PoolOwner::new(device, status, (queue, layouts), &options);
+        let (made, failed) = PoolOwner::new(device, status, (queue, layouts), blocks, &options);
         let _ = tell.send(failed);
         made
     })?;
@@ -599,8 +574,9 @@ fn start_queue_owner(
     let retire: Port<Watch> = retire.attach().map_err(|_| ENDED)?;
     let pool = pool.attach().map_err(|_| ENDED)?;
     let (device, status, frames) = (Arc::clone(device), Arc::clone(status), Arc::clone(frames));
+    let own = (own, options.hold_deadline);
     let (queue, name) = (
-        options.queue,
+        Queue::new(options.queue, options.queue_mode),
         OwnerOptions::named(format!("{}-queue", options.name)),
     );
     Ok(Local.owner_with(name, move || {

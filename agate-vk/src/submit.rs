@@ -1,6 +1,7 @@
 //! The queue owner: the one thread that calls `vkQueue*`, and the swapchains on that queue.
 //!
-//! Waiting submissions go out in one `vkQueueSubmit2`. The owner may be blocked for a whole frame in `vkQueuePresentKHR`
+//! Waiting submissions go out in one `vkQueueSubmit2`. One that waits for what is not submitted yet is held back, and those
+//! behind it go first. The owner may be blocked for a whole frame in `vkQueuePresentKHR`
 //! (software drivers are), so nothing that must answer shares its thread.
 //!
 //! # Invariants
@@ -12,178 +13,25 @@
 
 use crate::error::{AcquireError, FrameError};
 use crate::frame::{FrameShared, lock, resolve};
+use crate::names::Text;
 use crate::pool::PoolMessage;
+use crate::queue::Queue;
 use crate::raw::Device;
+use crate::request::{MAX_SEMAPHORES, Request};
 use crate::retire::Watch;
-use crate::service::Status;
+use crate::status::Status;
 use crate::swapchain::{Acquired, Chain, ImageUse, Source};
-use crate::ticket::{FrameReport, FrameResult};
+use crate::ticket::{FrameReport, TicketEnd};
+use crate::timeline::Readiness;
+use crate::trace::TraceKind;
 use agate::{Handle, Handler, Inbox, Port, Resolver};
 use ash::vk;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
-
-/// The most semaphores that one submission waits for, and the most that it signals, besides those of a swapchain image.
-pub const MAX_SEMAPHORES: usize = 6;
+use std::time::{Duration, Instant};
 
 /// The most submissions in one `vkQueueSubmit2`.
 const MAX_BATCH: usize = 8;
-
-/// What a frame is submitted with: by default nothing to wait for, to signal or to present.
-#[derive(Default)]
-pub struct SubmitOptions<'a> {
-    waits: &'a [vk::SemaphoreSubmitInfo<'a>],
-    signals: &'a [vk::SemaphoreSubmitInfo<'a>],
-    present: Option<Acquired>,
-    acquire_stages: vk::PipelineStageFlags2,
-    record_only: bool,
-}
-
-impl<'a> SubmitOptions<'a> {
-    /// A tool for measuring: the owner records and ends the frame's primary command buffer as ever, then resets its pool
-    /// and gives the credit back. The queue hears nothing of it and the GPU executes nothing.
-    ///
-    /// The ticket resolves when the pool has been reset; in its report `submitted` and `retired` equal `ended`. Together
-    /// with waits, signals or an image to present it resolves with [`FrameError::RecordOnly`].
-    #[must_use]
-    pub fn record_only() -> Self {
-        Self {
-            record_only: true,
-            ..Self::default()
-        }
-    }
-
-    /// Presents `image` when the frame has been executed. The submission waits for the image in `stages`, where the frame
-    /// first uses it (none means all commands); the frame must leave it in `PRESENT_SRC_KHR`.
-    #[must_use]
-    pub fn present(mut self, image: Acquired, stages: vk::PipelineStageFlags2) -> Self {
-        self.present = Some(image);
-        self.acquire_stages = stages;
-        self
-    }
-
-    /// Waits for these semaphores, binary or timeline; [`MAX_SEMAPHORES`] at the most. A value that no submission so far
-    /// signals holds up the queue; structures in `pNext` are not used.
-    ///
-    /// # Safety
-    ///
-    /// The valid usage of `vkQueueSubmit2`; the semaphores are of this device and live until the ticket has resolved.
-    #[must_use]
-    pub unsafe fn waits(mut self, waits: &'a [vk::SemaphoreSubmitInfo<'a>]) -> Self {
-        self.waits = waits;
-        self
-    }
-
-    /// Signals these semaphores, binary or timeline; [`MAX_SEMAPHORES`] at the most. They are signalled even if the frame
-    /// fails, unless a submission does. Structures in `pNext` are not used.
-    ///
-    /// # Safety
-    ///
-    /// As for [`waits`](Self::waits).
-    #[must_use]
-    pub unsafe fn signals(mut self, signals: &'a [vk::SemaphoreSubmitInfo<'a>]) -> Self {
-        self.signals = signals;
-        self
-    }
-}
-
-impl std::fmt::Debug for SubmitOptions<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SubmitOptions")
-            .field("waits", &self.waits.len())
-            .field("signals", &self.signals.len())
-            .field("present", &self.present)
-            .field("record_only", &self.record_only)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A semaphore operation without its `pNext`.
-#[derive(Clone, Copy, Default)]
-struct Operation {
-    semaphore: vk::Semaphore,
-    value: u64,
-    stages: vk::PipelineStageFlags2,
-}
-
-impl Operation {
-    fn info(self) -> vk::SemaphoreSubmitInfo<'static> {
-        vk::SemaphoreSubmitInfo::default()
-            .semaphore(self.semaphore)
-            .value(self.value)
-            .stage_mask(self.stages)
-    }
-}
-
-/// Semaphore operations, in place.
-#[derive(Clone, Copy, Default)]
-struct Operations {
-    all: [Operation; MAX_SEMAPHORES + 2],
-    len: usize,
-}
-
-impl Operations {
-    /// Room is kept for the timeline and for one semaphore of a swapchain image.
-    fn from_host(infos: &[vk::SemaphoreSubmitInfo<'_>]) -> Result<Self, FrameError> {
-        if infos.len() > MAX_SEMAPHORES {
-            return Err(FrameError::TooManySemaphores);
-        }
-        let mut operations = Self::default();
-        for info in infos {
-            operations.push(info.semaphore, info.value, info.stage_mask);
-        }
-        Ok(operations)
-    }
-
-    fn push(&mut self, semaphore: vk::Semaphore, value: u64, stages: vk::PipelineStageFlags2) {
-        if let Some(free) = self.all.get_mut(self.len) {
-            *free = Operation {
-                semaphore,
-                value,
-                stages,
-            };
-            self.len += 1;
-        }
-    }
-
-    fn infos(&self) -> [vk::SemaphoreSubmitInfo<'static>; MAX_SEMAPHORES + 2] {
-        self.all.map(Operation::info)
-    }
-}
-
-/// A submission as the main thread asked for it.
-pub(crate) struct Request {
-    waits: Operations,
-    signals: Operations,
-    present: Option<Acquired>,
-    acquire_stages: vk::PipelineStageFlags2,
-}
-
-impl Request {
-    /// `None` where the queue is not to hear of the frame.
-    pub(crate) fn new(options: SubmitOptions<'_>) -> Result<Option<Self>, FrameError> {
-        if options.record_only {
-            let asks = !options.waits.is_empty()
-                || !options.signals.is_empty()
-                || options.present.is_some();
-            return if asks {
-                Err(FrameError::RecordOnly)
-            } else {
-                Ok(None)
-            };
-        }
-        let mut acquire_stages = options.acquire_stages;
-        if acquire_stages.is_empty() {
-            acquire_stages = vk::PipelineStageFlags2::ALL_COMMANDS;
-        }
-        Ok(Some(Self {
-            waits: Operations::from_host(options.waits)?,
-            signals: Operations::from_host(options.signals)?,
-            present: options.present,
-            acquire_stages,
-        }))
-    }
-}
 
 /// A frame whose primary has been ended.
 pub(crate) struct Ended {
@@ -193,8 +41,11 @@ pub(crate) struct Ended {
     pub(crate) primary: vk::CommandBuffer,
     pub(crate) error: Option<FrameError>,
     pub(crate) report: FrameReport,
-    pub(crate) ticket: Resolver<FrameResult>,
+    pub(crate) ticket: TicketEnd,
 }
+
+/// What the host wants done with the queue.
+pub(crate) type QueueWork = Box<dyn FnOnce(&ash::Device, vk::Queue) + Send>;
 
 /// What the queue owner is told.
 pub(crate) enum QueueMessage {
@@ -212,6 +63,12 @@ pub(crate) enum QueueMessage {
         deadline: Instant,
         resolver: Resolver<Result<Acquired, AcquireError>>,
     },
+    /// What a held submission waits for may have been submitted.
+    LookAgain,
+    /// What is held back now, or would be from now on, is given up: the service shuts down.
+    Close,
+    /// The host's work with the queue.
+    With(QueueWork),
     /// An acquired image that will not be presented.
     Abandon {
         id: u32,
@@ -235,6 +92,11 @@ impl QueueLink {
         }
     }
 
+    /// Whether both lead to the same owner.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.handle, &other.handle)
+    }
+
     pub(crate) fn set(&self, handle: Handle<Inbox<QueueMessage>>) {
         let _ = self.handle.set(handle);
     }
@@ -253,17 +115,28 @@ impl QueueLink {
 /// A submission that is ready to go out.
 struct Ready {
     ended: Ended,
-    waits: Operations,
-    signals: Operations,
+    request: Request,
     value: u64,
     present: Option<(u32, ImageUse)>,
 }
+
+/// A submission that waits for what is not submitted yet.
+struct Held {
+    ended: Ended,
+    request: Request,
+    /// When it is given up.
+    until: Instant,
+}
+
+/// How often an owner looks whether it may go on that nobody tells: the host may signal a semaphore by other means, and
+/// another owner may find that the device is lost.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// See the module.
 pub(crate) struct QueueOwner {
     pub(crate) device: Arc<Device>,
     pub(crate) status: Arc<Status>,
-    pub(crate) queue: vk::Queue,
+    pub(crate) queue: Queue,
     pub(crate) frames: Arc<[Arc<FrameShared>]>,
     pub(crate) retire: Port<Watch>,
     pub(crate) pool: Port<PoolMessage>,
@@ -271,6 +144,11 @@ pub(crate) struct QueueOwner {
     own: QueueLink,
     pub(crate) swapchains: Vec<Chain>,
     ready: Vec<Ready>,
+    held: Vec<Held>,
+    hold_deadline: Duration,
+    /// When to look again at what is held.
+    look_at: Option<Instant>,
+    closing: bool,
     next_value: u64,
 }
 
@@ -278,11 +156,11 @@ impl QueueOwner {
     pub(crate) fn new(
         device: Arc<Device>,
         status: Arc<Status>,
-        queue: vk::Queue,
+        queue: Queue,
         frames: Arc<[Arc<FrameShared>]>,
         retire: Port<Watch>,
         pool: Port<PoolMessage>,
-        own: QueueLink,
+        (own, hold_deadline): (QueueLink, Duration),
     ) -> Self {
         Self {
             device,
@@ -294,6 +172,10 @@ impl QueueOwner {
             own,
             swapchains: Vec::new(),
             ready: Vec::with_capacity(MAX_BATCH),
+            held: Vec::with_capacity(MAX_BATCH),
+            hold_deadline,
+            look_at: None,
+            closing: false,
             next_value: 1,
         }
     }
@@ -308,48 +190,123 @@ impl QueueOwner {
             return self.fail(ended, FrameError::Aborted);
         };
         if self.status.is_lost() {
+            // An image goes back by itself, as the request is dropped.
             return self.fail(ended, FrameError::DeviceLost);
         }
-        let Request {
-            mut waits,
-            mut signals,
-            present,
-            acquire_stages,
-        } = request;
-        let present = match present.map(|image| self.image_use(image)) {
-            Some(None) => return self.fail(ended, FrameError::StaleImage),
-            found => found.flatten(),
-        };
-        if ended.primary == vk::CommandBuffer::null()
-            && waits.len + signals.len == 0
-            && present.is_none()
-        {
+        let failed = ended.primary == vk::CommandBuffer::null();
+        if failed && !request.asks() {
             let error = ended.error.unwrap_or(FrameError::Aborted);
             return self.fail(ended, error);
         }
+        let readiness = if failed {
+            // Nothing of it is executed, so nothing is waited for.
+            Readiness::Ready
+        } else {
+            request.readiness(&self.device, &self.own)
+        };
+        match readiness {
+            Readiness::Ready => self.prepare(ended, request),
+            Readiness::Never => self.give_up(ended, request, FrameError::NeverSignalled),
+            Readiness::Held if self.closing => self.give_up(ended, request, FrameError::Aborted),
+            Readiness::Held => {
+                self.status.tally.held();
+                let now = Instant::now();
+                let until = now.checked_add(self.hold_deadline).unwrap_or(now + LOOK);
+                self.held.push(Held {
+                    ended,
+                    request,
+                    until,
+                });
+                self.look_at.get_or_insert(now + LOOK);
+            }
+        }
+    }
+
+    /// What a submission waits for has been submitted: it goes out with the others of this batch.
+    fn prepare(&mut self, ended: Ended, mut request: Request) {
+        let present = match request.present.take().map(|image| self.image_use(image)) {
+            Some(None) => return self.fail(ended, FrameError::StaleImage),
+            found => found.flatten(),
+        };
+        let failed = ended.primary == vk::CommandBuffer::null();
+        request.settle(ended.ticket.promise(), failed);
         let value = self.next_value;
         self.next_value += 1;
-        signals.push(
+        request.signals.push(
             self.status.timeline,
             value,
             vk::PipelineStageFlags2::ALL_COMMANDS,
         );
         if let Some((_, image)) = present {
-            waits.push(image.acquired, 0, acquire_stages);
-            if ended.primary != vk::CommandBuffer::null() {
-                signals.push(image.rendered, 0, vk::PipelineStageFlags2::ALL_COMMANDS);
+            request
+                .waits
+                .push(image.acquired, 0, request.acquire_stages);
+            if !failed {
+                request
+                    .signals
+                    .push(image.rendered, 0, vk::PipelineStageFlags2::ALL_COMMANDS);
             }
+        }
+        let alone = request.fence != vk::Fence::null();
+        if alone {
+            self.flush();
         }
         self.ready.push(Ready {
             ended,
-            waits,
-            signals,
+            request,
             value,
             present,
         });
-        if self.ready.len() == MAX_BATCH || present.is_some() {
+        if self.ready.len() == MAX_BATCH || present.is_some() || alone {
             self.flush();
         }
+    }
+
+    /// A submission that will never go out.
+    fn give_up(&mut self, ended: Ended, mut request: Request, error: FrameError) {
+        if let Some(image) = request.present.take() {
+            if let Some((id, image)) = self.image_use(image) {
+                self.abandon(id, image);
+            }
+        }
+        // What it was to signal will not be.
+        drop(request);
+        self.fail(ended, error);
+    }
+
+    /// Prepares what was held back and need not be any more; whether there was anything.
+    fn release_held(&mut self) -> bool {
+        if self.held.is_empty() {
+            self.look_at = None;
+            return false;
+        }
+        let now = Instant::now();
+        let mut released = false;
+        let mut at = 0;
+        while let Some(held) = self.held.get(at) {
+            let verdict = if self.status.is_lost() {
+                Err(FrameError::DeviceLost)
+            } else {
+                match held.request.readiness(&self.device, &self.own) {
+                    Readiness::Ready => Ok(()),
+                    Readiness::Never => Err(FrameError::NeverSignalled),
+                    Readiness::Held if self.closing => Err(FrameError::Aborted),
+                    Readiness::Held if now >= held.until => Err(FrameError::HeldTooLong),
+                    Readiness::Held => {
+                        at += 1;
+                        continue;
+                    }
+                }
+            };
+            let Held { ended, request, .. } = self.held.remove(at);
+            released = true;
+            match verdict {
+                Ok(()) => self.prepare(ended, request),
+                Err(error) => self.give_up(ended, request, error),
+            }
+        }
+        self.look_at = (!self.held.is_empty()).then(|| now + LOOK);
+        released
     }
 
     /// What is needed of an acquired image; `None` where it is of another service's swapchain, to whose owner it goes back
@@ -401,41 +358,63 @@ impl QueueOwner {
         let mut signals = [[vk::SemaphoreSubmitInfo::default(); MAX_SEMAPHORES + 2]; MAX_BATCH];
         let mut buffers = [vk::CommandBufferSubmitInfo::default(); MAX_BATCH];
         for (i, submission) in ready.iter().enumerate() {
-            waits[i] = submission.waits.infos();
-            signals[i] = submission.signals.infos();
+            waits[i] = submission.request.waits.infos();
+            signals[i] = submission.request.signals.infos();
             buffers[i] = buffers[i].command_buffer(submission.ended.primary);
         }
         let mut infos = [vk::SubmitInfo2::default(); MAX_BATCH];
         for (i, submission) in ready.iter().enumerate() {
             let count = usize::from(submission.ended.primary != vk::CommandBuffer::null());
             infos[i] = infos[i]
-                .wait_semaphore_infos(&waits[i][..submission.waits.len])
-                .signal_semaphore_infos(&signals[i][..submission.signals.len])
+                .wait_semaphore_infos(&waits[i][..submission.request.waits.len])
+                .signal_semaphore_infos(&signals[i][..submission.request.signals.len])
                 .command_buffer_infos(&buffers[i..i + count]);
+            infos[i].p_next = submission.request.next.0;
         }
+        // One with a fence is alone.
+        let fence = ready
+            .last()
+            .map_or(vk::Fence::null(), |last| last.request.fence);
+        self.status.tally.call(ready.len());
+        let first = ready.first().map_or(0, |first| first.ended.serial);
+        let _span = self.status.span(TraceKind::Submit, first);
+        let serial = |submission: Option<&Ready>| submission.map_or(0, |found| found.ended.serial);
+        let label = match (serial(ready.first()), serial(ready.last())) {
+            (first, last) if first == last => Text::new(format_args!("frame {first}")),
+            (first, last) => Text::new(format_args!("frames {first} to {last}")),
+        };
         // SAFETY: Q1; the buffers are executable: the pool's owner ended them and touches them no more until they retire;
         // the semaphores are the service's own, or the host vouches for them (`SubmitOptions`).
-        unsafe { self.device.submit(self.queue, &infos[..ready.len()]) }
-            .map_err(|failed| self.status.note(failed))
+        unsafe {
+            self.device
+                .submit(self.queue, &infos[..ready.len()], fence, &label)
+        }
+        .map_err(|failed| self.status.note(failed))
     }
 
     /// What follows a submission: the wait for its end, and its presentation.
     fn submitted(&mut self, ready: Ready, result: Result<(), FrameError>) {
         let Ready {
             mut ended,
+            request,
             value,
             present,
-            ..
         } = ready;
         let failed = ended.primary == vk::CommandBuffer::null();
         if let Err(error) = result {
             if let Some((id, image)) = present {
                 self.abandon(id, image);
             }
+            drop(request);
             return self.fail(ended, error);
         }
+        request.submitted();
+        ended.ticket.submitted(value, failed);
         self.status.note_submitted(value);
-        ended.report.submitted = Instant::now();
+        let report = &mut ended.report;
+        report.submitted = Instant::now();
+        let delay = report.submitted.saturating_duration_since(report.ended);
+        self.status.tally.submitted(report.replay, delay);
         let Ended {
             frame,
             serial,
@@ -461,6 +440,7 @@ impl QueueOwner {
             self.chain(id, |chain| {
                 chain.used_until(image.acquired, value);
                 if !failed {
+                    let _span = status.span(TraceKind::Present, serial);
                     chain.present(&device, &status, queue, image);
                 }
             });
@@ -506,8 +486,10 @@ impl QueueOwner {
         let info = vk::SubmitInfo2::default()
             .wait_semaphore_infos(&wait)
             .signal_semaphore_infos(&signal);
+        let label = Text::new(format_args!("image given up"));
+        let fence = vk::Fence::null();
         // SAFETY: Q1; the semaphore is of a swapchain that lives, has a pending signal from the acquire and no other wait.
-        match unsafe { self.device.submit(self.queue, &[info]) } {
+        match unsafe { self.device.submit(self.queue, &[info], fence, &label) } {
             Ok(()) => true,
             Err(failed) => {
                 self.status.note(failed);
@@ -531,6 +513,7 @@ impl QueueOwner {
             Arc::clone(&self.status),
             self.queue,
         );
+        let _span = self.status.span(TraceKind::Acquire, 0);
         let outcome = match self.chain(id, |chain| chain.acquire(&device, &status, queue)) {
             None => Err(AcquireError::Closed),
             Some(outcome) => outcome,
@@ -550,6 +533,18 @@ impl QueueOwner {
                 }
             }
         }
+    }
+
+    /// Runs the host's work behind what was submitted before. One that panics is told to whoever waits for its answer.
+    fn with_queue(&mut self, act: QueueWork) {
+        self.flush();
+        if self.status.is_lost() {
+            return;
+        }
+        let _span = self.status.span(TraceKind::HostWork, 0);
+        let device = self.device.table();
+        let run = AssertUnwindSafe(|| self.queue.with(|queue| act(device, queue)));
+        let _ = catch_unwind(run);
     }
 
     /// Closes a swapchain; it goes when the last of its images has come back.
@@ -582,6 +577,10 @@ impl Handler for QueueOwner {
                 resolver,
             } => self.acquire(id, deadline, resolver),
             QueueMessage::Abandon { id, image } => self.abandon(id, image),
+            // `batch_end` looks.
+            QueueMessage::LookAgain => {}
+            QueueMessage::Close => self.closing = true,
+            QueueMessage::With(act) => self.with_queue(act),
             QueueMessage::CreateSwapchain { source, id } => {
                 self.swapchains.push(Chain::new(id, *source));
             }
@@ -591,12 +590,27 @@ impl Handler for QueueOwner {
 
     fn batch_end(&mut self) {
         self.flush();
+        // What went out may be what another waited for.
+        while self.release_held() {
+            self.flush();
+        }
+    }
+
+    fn wake_at(&self) -> Option<Instant> {
+        self.look_at
+    }
+
+    fn wake(&mut self) {
+        self.batch_end();
     }
 }
 
 impl Drop for QueueOwner {
     fn drop(&mut self) {
         self.flush();
+        for Held { ended, request, .. } in std::mem::take(&mut self.held) {
+            self.give_up(ended, request, FrameError::Aborted);
+        }
         for chain in std::mem::take(&mut self.swapchains) {
             chain.destroy(&self.device, &self.status, self.queue);
         }

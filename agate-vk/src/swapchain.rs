@@ -3,8 +3,9 @@
 #![allow(unsafe_code, reason = "creates swapchains from the host's surface")]
 
 use crate::error::AcquireError;
+use crate::queue::Queue;
 use crate::raw::{Device, Failed};
-use crate::service::Status;
+use crate::status::Status;
 use crate::submit::QueueMessage;
 use agate::{Completion, Handle, Inbox, Resolver};
 use ash::vk;
@@ -277,7 +278,7 @@ impl Chain {
         &mut self,
         device: &Device,
         status: &Status,
-        queue: vk::Queue,
+        queue: Queue,
     ) -> Result<Acquired, AcquireError> {
         if self.closing.is_some() {
             return Err(AcquireError::Closed);
@@ -376,7 +377,7 @@ impl Chain {
         &mut self,
         device: &Device,
         status: &Status,
-        queue: vk::Queue,
+        queue: Queue,
         image: ImageUse,
         presented: bool,
     ) {
@@ -393,7 +394,7 @@ impl Chain {
         &mut self,
         device: &Device,
         status: &Status,
-        queue: vk::Queue,
+        queue: Queue,
         image: ImageUse,
     ) {
         let Some(live) = self.live(image.generation) else {
@@ -457,7 +458,7 @@ impl Chain {
     }
 
     /// S2: destroys old swapchains that nobody uses any more.
-    fn sweep(&mut self, device: &Device, status: &Status, queue: vk::Queue) {
+    fn sweep(&mut self, device: &Device, status: &Status, queue: Queue) {
         if self.old.iter().all(|live| live.held > 0) {
             return;
         }
@@ -492,7 +493,7 @@ impl Chain {
     }
 
     /// Destroys it. Where the host still holds images, it is leaked and counted.
-    pub(crate) fn destroy(mut self, device: &Device, status: &Status, queue: vk::Queue) {
+    pub(crate) fn destroy(mut self, device: &Device, status: &Status, queue: Queue) {
         // Twice, as the first try may have failed for want of memory.
         let idle = idle(device, status, queue) || idle(device, status, queue);
         if !idle || (self.is_held() && !status.is_lost()) {
@@ -514,7 +515,7 @@ impl Chain {
 }
 
 /// Waits until the queue is idle; whether it is known to be, or the device is lost.
-fn idle(device: &Device, status: &Status, queue: vk::Queue) -> bool {
+fn idle(device: &Device, status: &Status, queue: Queue) -> bool {
     if status.is_lost() {
         return true;
     }

@@ -1,14 +1,50 @@
 //! The ticket of a submitted frame: its one answer.
 
+use crate::after::{Point, Promise};
 use crate::error::{FrameError, TicketError};
-use agate::{Completion, CompletionError, WaitError};
+use agate::{Completion, CompletionError, Resolver, WaitError};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// What became of a frame.
 pub(crate) type FrameResult = Result<FrameReport, FrameError>;
+
+/// The other end of a [`Ticket`], on its way through the owners: resolves it, and ends the frame for those that wait for it.
+pub(crate) struct TicketEnd {
+    resolver: Resolver<FrameResult>,
+    promise: Promise,
+}
+
+impl TicketEnd {
+    pub(crate) fn new(resolver: Resolver<FrameResult>, promise: Promise) -> Self {
+        Self { resolver, promise }
+    }
+
+    pub(crate) fn promise(&self) -> &Promise {
+        &self.promise
+    }
+
+    /// See [`Promise::submitted`].
+    pub(crate) fn submitted(&mut self, value: u64, failed: bool) {
+        self.promise.submitted(value, failed);
+    }
+
+    /// The frame is over. A host that has dropped the ticket does not want to know.
+    pub(crate) fn resolve(self, result: FrameResult) {
+        // First: who hears from the ticket that the frame is over finds done what waited for that.
+        self.promise.end();
+        self.resolver.resolve(result);
+    }
+
+    /// Whether the frame is over will not be known.
+    pub(crate) fn give_up(self, error: FrameError) {
+        self.promise.leak();
+        self.resolver.resolve(Err(error));
+    }
+}
 
 /// When and how a frame that the GPU has executed went through its owners.
 #[derive(Clone, Copy, Debug)]
@@ -39,11 +75,19 @@ pub struct FrameReport {
 ///
 /// Poll it, wait with a deadline, or await it as a [`Future`] in any executor. Dropping it is fine: the frame goes on.
 #[must_use = "a ticket says whether the frame was executed"]
-pub struct Ticket(Completion<FrameResult>);
+pub struct Ticket {
+    completion: Completion<FrameResult>,
+    point: Option<Arc<Point>>,
+}
 
 impl Ticket {
-    pub(crate) fn new(completion: Completion<FrameResult>) -> Self {
-        Self(completion)
+    pub(crate) fn new(completion: Completion<FrameResult>, point: Option<Arc<Point>>) -> Self {
+        Self { completion, point }
+    }
+
+    /// The frame, for those that wait for it.
+    pub(crate) fn point(&self) -> Option<&Arc<Point>> {
+        self.point.as_ref()
     }
 
     /// Whether the answer is there.
@@ -52,7 +96,7 @@ impl Ticket {
     ///
     /// Wait-free.
     pub fn is_done(&self) -> bool {
-        self.0.is_done()
+        self.completion.is_done()
     }
 
     /// The answer, if it is there.
@@ -61,7 +105,7 @@ impl Ticket {
     ///
     /// Wait-free.
     pub fn poll(&mut self) -> Option<Result<FrameReport, TicketError>> {
-        self.0.poll().map(flatten)
+        self.completion.poll().map(flatten)
     }
 
     /// Waits for the answer, `timeout` at the longest.
@@ -74,7 +118,7 @@ impl Ticket {
     ///
     /// May park.
     pub fn wait_timeout(&mut self, timeout: Duration) -> Result<FrameReport, TicketError> {
-        match self.0.wait_timeout(timeout) {
+        match self.completion.wait_timeout(timeout) {
             Ok(result) => result.map_err(TicketError::Frame),
             Err(WaitError::TimedOut) => Err(TicketError::TimedOut),
             Err(WaitError::WouldStall) => Err(TicketError::WouldStall),
@@ -96,7 +140,7 @@ impl Future for Ticket {
     type Output = Result<FrameReport, TicketError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map(flatten)
+        Pin::new(&mut self.completion).poll(context).map(flatten)
     }
 }
 

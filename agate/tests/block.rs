@@ -169,3 +169,62 @@ fn blocks_travel_between_threads_and_nobody_shares_one() {
         "every block is on the list once"
     );
 }
+
+#[test]
+fn trimming_frees_what_is_free_and_nothing_else() {
+    let pool = pool(64, 8);
+    let mut held = pool.try_take().expect("room");
+    // SAFETY: the block is ours and holds eight words.
+    unsafe { held.as_ptr().write(42) };
+    held.set_len_words(1);
+    drop(
+        (0..5)
+            .map(|_| pool.try_take().expect("room"))
+            .collect::<Vec<_>>(),
+    );
+    assert_eq!(pool.stats().allocated, 6);
+    assert_eq!(pool.trim(2), 3);
+    assert_eq!(pool.trim(2), 0);
+    let stats = pool.stats();
+    assert_eq!((stats.allocated, stats.in_use, stats.high_water), (3, 1, 6));
+    // SAFETY: the block is ours, and its first word was written.
+    assert_eq!(unsafe { held.as_ptr().read() }, 42);
+    // As many as ever can be taken again, and no more.
+    let all: Vec<_> = (0..7).map(|_| pool.try_take().expect("room")).collect();
+    assert!(pool.try_take().is_err());
+    assert_eq!(pool.stats().allocated, 8);
+    drop((all, held));
+    assert_eq!((pool.trim(0), pool.stats().allocated), (8, 0));
+    assert!(pool.try_take().is_ok());
+}
+
+#[test]
+fn trimming_while_others_take_and_give() {
+    let pool = pool(64, 8);
+    let rounds = if cfg!(miri) { 50 } else { 5000 };
+    thread::scope(|scope| {
+        for number in 0..2 {
+            let pool = &pool;
+            scope.spawn(move || {
+                for round in 0..rounds {
+                    // One is out of reach for a moment; two users of two blocks each leave enough.
+                    let blocks = [(); 2].map(|()| pool.try_take().expect("room"));
+                    for block in &blocks {
+                        // SAFETY: the block is ours and holds eight words.
+                        unsafe { block.as_ptr().write(number + round) };
+                    }
+                    for block in &blocks {
+                        // SAFETY: as above; written just now.
+                        assert_eq!(unsafe { block.as_ptr().read() }, number + round);
+                    }
+                }
+            });
+        }
+        for _ in 0..rounds {
+            pool.trim(0);
+        }
+    });
+    pool.trim(0);
+    let stats = pool.stats();
+    assert_eq!((stats.in_use, stats.allocated), (0, 0));
+}

@@ -34,6 +34,10 @@ pub enum Rule {
     SemaphorePending,
     /// The value of the timeline did not grow.
     TimelineNotGrowing,
+    /// Nothing that was submitted so far signals the timeline's value.
+    WaitsEarly,
+    /// The command buffer is of a pool for another queue family.
+    OtherFamily,
     /// The swapchain's image was not acquired.
     NotAcquired,
     /// A present of the swapchain waited for a pending submission.
@@ -64,6 +68,10 @@ impl fmt::Display for Rule {
                 f.write_str("a submission that uses the semaphore was pending")
             }
             Self::TimelineNotGrowing => f.write_str("the value of the timeline did not grow"),
+            Self::WaitsEarly => {
+                f.write_str("no submission so far signals the value of the timeline")
+            }
+            Self::OtherFamily => f.write_str("the pool is for another queue family"),
             Self::NotAcquired => f.write_str("the image was not acquired"),
             Self::PresentPending => f.write_str("a present was pending"),
             Self::Retired => f.write_str("the swapchain was retired"),

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - D1: a `VkDevice` is the address of an `Inner`, and the `VkQueue` that of its `queue`; both live as long as the
+//! - D1: a `VkDevice` is the address of an `Inner`, and a `VkQueue` that of one of its `queues`; both live as long as the
 //!   [`NullDevice`].
 
 #![allow(unsafe_code, reason = "handles are addresses")]
@@ -14,7 +14,7 @@ use crate::object::{Buffer, Call, List, Object, Pool, Semaphore};
 use crate::options::{Cost, NullOptions};
 use crate::queue::Timeline;
 use crate::swapchain::{Surface, Swapchain};
-use crate::{generated, irregular, pool, queue, semaphore, simulate, swapchain};
+use crate::{generated, irregular, labels, pool, queue, semaphore, simulate, swapchain};
 use ash::vk::{self, Handle};
 use std::ffi::{CStr, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,9 +35,12 @@ pub(crate) struct Objects {
     pub(crate) swapchains: List<Swapchain>,
 }
 
-/// The one queue, of family 0.
+/// A queue.
 pub(crate) struct Queue {
     pub(crate) device: vk::Device,
+    pub(crate) family: u32,
+    /// Its place among all queues.
+    pub(crate) number: usize,
     pub(crate) user: User,
 }
 
@@ -64,7 +67,7 @@ pub(crate) struct Inner {
     form: Form,
     /// How many multiplications a simulated command has.
     pub(crate) iterations: u64,
-    pub(crate) queue: Box<Queue>,
+    pub(crate) queues: Box<[Queue]>,
     pub(crate) objects: Mutex<Objects>,
     pub(crate) timeline: Mutex<Timeline>,
     pub(crate) changed: Condvar,
@@ -73,6 +76,7 @@ pub(crate) struct Inner {
     lost: AtomicBool,
     violations: Mutex<Vec<Violation>>,
     log: Mutex<Vec<&'static str>>,
+    pub(crate) labels: Mutex<Vec<String>>,
 }
 
 impl Inner {
@@ -96,7 +100,18 @@ impl Inner {
             .or_else(|| semaphore::find(name))
             .or_else(|| queue::find(name))
             .or_else(|| swapchain::find(name))
+            .or_else(|| {
+                let found = self.options.labels.then(|| labels::find(name));
+                found.flatten()
+            })
             .unwrap_or(std::ptr::null())
+    }
+
+    pub(crate) fn queue(&self, family: u32, index: u32) -> vk::Queue {
+        let mut of_family = self.queues.iter().filter(|queue| queue.family == family);
+        let found = of_family.nth(index as usize);
+        let address = found.map_or(0, |queue| std::ptr::from_ref(queue).expose_provenance());
+        vk::Queue::from_raw(address as u64)
     }
 
     pub(crate) fn violation(&self, call: &'static str, rule: Rule) {
@@ -159,7 +174,7 @@ pub struct NullDevice {
 }
 
 impl NullDevice {
-    /// Makes a device with one queue. A simulated one measures the machine first, which takes some milliseconds.
+    /// Makes a device. A simulated one measures the machine first, which takes some milliseconds.
     pub fn new(options: NullOptions) -> Self {
         let simulated = options.cost == Cost::Simulated && !options.observes();
         let form = match simulated {
@@ -171,12 +186,19 @@ impl NullDevice {
             options,
             form,
             iterations: if simulated { simulate::calibrate() } else { 0 },
-            queue: Box::new(Queue {
-                device: vk::Device::from_raw(weak.as_ptr().expose_provenance() as u64),
-                user: User::default(),
-            }),
+            queues: (0..options.families * options.queues)
+                .map(|number| Queue {
+                    device: vk::Device::from_raw(weak.as_ptr().expose_provenance() as u64),
+                    family: number / options.queues,
+                    number: number as usize,
+                    user: User::default(),
+                })
+                .collect(),
             objects: Mutex::default(),
-            timeline: Mutex::new(Timeline::new(options.manual)),
+            timeline: Mutex::new(Timeline::new(
+                (options.families * options.queues) as usize,
+                options.manual,
+            )),
             changed: Condvar::new(),
             plan: Plan::default(),
             surface: Mutex::new(Surface {
@@ -189,6 +211,7 @@ impl NullDevice {
             lost: AtomicBool::new(false),
             violations: Mutex::default(),
             log: Mutex::default(),
+            labels: Mutex::default(),
         });
         Self { inner }
     }
@@ -202,10 +225,14 @@ impl NullDevice {
         vk::Device::from_raw(Arc::as_ptr(&self.inner).expose_provenance() as u64)
     }
 
-    /// The queue, of family 0.
+    /// The first queue of family 0.
     pub fn queue(&self) -> vk::Queue {
-        let address = std::ptr::from_ref::<Queue>(&self.inner.queue).expose_provenance();
-        vk::Queue::from_raw(address as u64)
+        self.inner.queue(0, 0)
+    }
+
+    /// A queue of a family; null if there is none.
+    pub fn queue_of(&self, family: u32, index: u32) -> vk::Queue {
+        self.inner.queue(family, index)
     }
 
     /// The address of a device function by its core name (`KHR` for those of swapchains); null if it is not known.
@@ -234,6 +261,12 @@ impl NullDevice {
     /// The functions that were called so far, in order; none unless the device is checked.
     pub fn log(&self) -> Vec<&'static str> {
         lock(&self.inner.log).clone()
+    }
+
+    /// What objects were named (`name …`), and the labels of commands (`commands: …`) and queues (`queue: …`), each label
+    /// with its end (`commands: end`), in order.
+    pub fn labels(&self) -> Vec<String> {
+        lock(&self.inner.labels).clone()
     }
 
     /// What was recorded into a command buffer since it was begun; empty unless the device captures.
@@ -280,6 +313,11 @@ impl NullDevice {
         self.inner.plan.hold(function)
     }
 
+    /// How many plants no call has met yet; those for every call stay.
+    pub fn planted(&self) -> usize {
+        self.inner.plan.len()
+    }
+
     /// Takes back what [`fail`](Self::fail) and [`hold`](Self::hold) planted and no call has met.
     pub fn clear_plan(&self) {
         self.inner.plan.clear();
@@ -287,7 +325,9 @@ impl NullDevice {
 
     /// The pools and the queue belong to nobody, until they are used again.
     pub fn hand_over(&self) {
-        self.inner.queue.user.hand_over();
+        for queue in &self.inner.queues {
+            queue.user.hand_over();
+        }
         let objects = lock(&self.inner.objects);
         for pool in objects.pools.handles() {
             // SAFETY: it is listed as alive.

@@ -92,6 +92,10 @@ impl Plan {
         Hold(gate)
     }
 
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.entries).len()
+    }
+
     pub(crate) fn clear(&self) {
         lock(&self.entries).clear();
     }

@@ -10,6 +10,7 @@ mod fault;
 mod generated;
 mod instance;
 mod irregular;
+mod labels;
 pub mod layout;
 mod object;
 mod options;

@@ -60,6 +60,7 @@ pub(crate) struct Pool {
     pub(crate) pending: AtomicU32,
     pub(crate) dead: AtomicBool,
     pub(crate) resets_single: bool,
+    pub(crate) family: u32,
     pub(crate) buffers: Mutex<HashSet<usize>>,
 }
 

@@ -13,7 +13,7 @@ pub enum Cost {
 }
 
 /// The options of a [`NullDevice`](crate::NullDevice): by default no costs and no checks.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct NullOptions {
     pub(crate) cost: Cost,
@@ -21,6 +21,26 @@ pub struct NullOptions {
     pub(crate) checked: bool,
     pub(crate) owner_only: bool,
     pub(crate) manual: bool,
+    pub(crate) no_early_waits: bool,
+    pub(crate) labels: bool,
+    pub(crate) families: u32,
+    pub(crate) queues: u32,
+}
+
+impl Default for NullOptions {
+    fn default() -> Self {
+        Self {
+            cost: Cost::None,
+            capture: false,
+            checked: false,
+            owner_only: false,
+            manual: false,
+            no_early_waits: false,
+            labels: false,
+            families: 1,
+            queues: 1,
+        }
+    }
 }
 
 impl NullOptions {
@@ -54,6 +74,27 @@ impl NullOptions {
     pub fn manual(mut self) -> Self {
         self.manual = true;
         self
+    }
+
+    /// The device has `families` queue families, each with `queues` queues; by default one of one.
+    pub fn queues(mut self, families: u32, queues: u32) -> Self {
+        self.families = families.max(1);
+        self.queues = queues.max(1);
+        self
+    }
+
+    /// The device has the functions of `VK_EXT_debug_utils`, and keeps what they say, for
+    /// [`NullDevice::labels`](crate::NullDevice::labels).
+    pub fn labels(mut self) -> Self {
+        self.labels = true;
+        self
+    }
+
+    /// As [`checked`](Self::checked); moreover a submission may only wait for values of timelines that earlier submissions
+    /// signal. Vulkan allows more, at the price of a queue that stands still.
+    pub fn no_early_waits(mut self) -> Self {
+        self.no_early_waits = true;
+        self.checked()
     }
 
     pub(crate) fn observes(self) -> bool {

@@ -38,12 +38,13 @@ unsafe extern "system" fn create(
         return result;
     }
     // SAFETY: a valid structure.
-    let flags = unsafe { (*info).flags };
+    let (flags, family) = unsafe { ((*info).flags, (*info).queue_family_index) };
     let made = lock(&device.objects).pools.make(Pool {
         ring: Ring::new(device.iterations),
         user: User::default(),
         pending: AtomicU32::new(0),
         dead: AtomicBool::new(false),
+        family,
         resets_single: flags.contains(vk::CommandPoolCreateFlags::RESET_COMMAND_BUFFER),
         buffers: Mutex::new(HashSet::new()),
     });
@@ -100,6 +101,19 @@ unsafe extern "system" fn reset(
         unsafe { Buffer::of(vk::CommandBuffer::from_raw(*buffer as u64)) }.reset();
     }
     vk::Result::SUCCESS
+}
+
+unsafe extern "system" fn trim(
+    device: vk::Device,
+    pool: vk::CommandPool,
+    _: vk::CommandPoolTrimFlags,
+) {
+    const CALL: &str = "vkTrimCommandPool";
+    // SAFETY: L1.
+    let (device, pool) = unsafe { (Inner::of(device), Pool::of(pool)) };
+    let _inside = pool.user.enter(device, CALL);
+    device.called(CALL);
+    device.alive(pool, CALL);
 }
 
 unsafe extern "system" fn allocate(
@@ -238,6 +252,7 @@ pub(crate) fn find(name: &[u8]) -> Option<*const c_void> {
     Some(match name {
         b"vkCreateCommandPool" => create as vk::PFN_vkCreateCommandPool as *const c_void,
         b"vkDestroyCommandPool" => destroy as vk::PFN_vkDestroyCommandPool as *const c_void,
+        b"vkTrimCommandPool" => trim as vk::PFN_vkTrimCommandPool as *const c_void,
         b"vkResetCommandPool" => reset as vk::PFN_vkResetCommandPool as *const c_void,
         b"vkAllocateCommandBuffers" => {
             allocate as vk::PFN_vkAllocateCommandBuffers as *const c_void

@@ -1,4 +1,4 @@
-//! The queue: submissions are executed in order, at once or when the test releases them.
+//! Queues: the submissions of each are executed in order, at once or when the test releases them.
 //!
 //! # Invariants
 //!
@@ -17,7 +17,7 @@ use crate::object::{Buffer, Object, Semaphore, Stage};
 use crate::pool::code;
 use crate::sink::items;
 use crate::swapchain::Swapchain;
-use ash::vk::{self, Handle};
+use ash::vk;
 use std::collections::VecDeque;
 use std::ffi::c_void;
 use std::sync::atomic::Ordering;
@@ -36,37 +36,50 @@ struct Submission {
 
 /// What was submitted and is not executed.
 pub(crate) struct Timeline {
-    pending: VecDeque<Submission>,
+    /// Per queue.
+    pending: Vec<VecDeque<Submission>>,
     /// How many submissions may be executed yet; `None` for all.
     released: Option<usize>,
 }
 
 impl Timeline {
-    pub(crate) fn new(manual: bool) -> Self {
+    pub(crate) fn new(queues: usize, manual: bool) -> Self {
         Self {
-            pending: VecDeque::new(),
+            pending: (0..queues).map(|_| VecDeque::new()).collect(),
             released: manual.then_some(0),
         }
     }
 
     pub(crate) fn pending(&self) -> usize {
-        self.pending.len()
+        self.pending.iter().map(VecDeque::len).sum()
     }
 
-    /// Executes what can be.
+    fn pending_of(&self, queue: usize) -> usize {
+        self.pending.get(queue).map_or(0, VecDeque::len)
+    }
+
+    /// Executes what can be: a queue may wait for another.
     fn advance(&mut self) {
-        while let Some(first) = self.pending.front() {
-            let is_free = !first.presents.is_empty();
-            if !first.is_ready() || (self.released == Some(0) && !is_free) {
-                return;
-            }
-            if let Some(submission) = self.pending.pop_front() {
-                submission.execute();
-            }
-            if let Some(released) = self.released.as_mut().filter(|_| !is_free) {
-                *released -= 1;
-            }
+        while (0..self.pending.len()).any(|queue| self.advance_one(queue)) {}
+    }
+
+    /// Executes the first submission of a queue; whether there was one that could be.
+    fn advance_one(&mut self, queue: usize) -> bool {
+        let pending = &mut self.pending[queue];
+        let Some(first) = pending.front() else {
+            return false;
+        };
+        let is_free = !first.presents.is_empty();
+        if !first.is_ready() || (self.released == Some(0) && !is_free) {
+            return false;
         }
+        if let Some(submission) = pending.pop_front() {
+            submission.execute();
+        }
+        if let Some(released) = self.released.as_mut().filter(|_| !is_free) {
+            *released -= 1;
+        }
+        true
     }
 }
 
@@ -121,11 +134,17 @@ impl Inner {
         self.changed.notify_all();
     }
 
-    /// Waits until nothing is pending.
-    fn wait_idle(&self, call: &'static str) -> Result<(), vk::Result> {
+    /// Waits until nothing is pending, on one queue or on all.
+    fn wait_idle(&self, call: &'static str, queue: Option<&Queue>) -> Result<(), vk::Result> {
         let end = Instant::now() + STALLED;
+        let pending = |timeline: &Timeline| {
+            queue.map_or_else(
+                || timeline.pending(),
+                |queue| timeline.pending_of(queue.number),
+            )
+        };
         let mut timeline = lock(&self.timeline);
-        while timeline.pending() > 0 {
+        while pending(&timeline) > 0 {
             if self.is_lost() {
                 return Err(vk::Result::ERROR_DEVICE_LOST);
             }
@@ -144,7 +163,12 @@ impl Inner {
     }
 
     /// A present stands behind the submissions that signal what it waits for.
-    pub(crate) fn submit_present(&self, waits: &[vk::Semaphore], presents: &[vk::SwapchainKHR]) {
+    pub(crate) fn submit_present(
+        &self,
+        queue: &Queue,
+        waits: &[vk::Semaphore],
+        presents: &[vk::SwapchainKHR],
+    ) {
         for semaphore in waits {
             // SAFETY: L1.
             let semaphore = unsafe { Semaphore::of(*semaphore) };
@@ -156,7 +180,7 @@ impl Inner {
             swapchain.presents.fetch_add(1, Ordering::AcqRel);
         }
         let mut timeline = lock(&self.timeline);
-        timeline.pending.push_back(Submission {
+        timeline.pending[queue.number].push_back(Submission {
             waits: waits.iter().map(|semaphore| (*semaphore, 0)).collect(),
             signals: Vec::new(),
             buffers: Vec::new(),
@@ -216,11 +240,18 @@ unsafe extern "system" fn submit2(
             let semaphore = unsafe { Semaphore::of(wait.semaphore) };
             device.wait_binary(semaphore, CALL);
             semaphore.uses.fetch_add(1, Ordering::AcqRel);
+            let promised = semaphore.promised.load(Ordering::Acquire);
+            if semaphore.timeline && device.options.no_early_waits && promised < wait.value {
+                device.violation(CALL, Rule::WaitsEarly);
+            }
         }
         for buffer in buffers {
             // SAFETY: L1.
             let buffer = unsafe { Buffer::of(buffer.command_buffer) };
             device.alive(buffer, CALL);
+            if buffer.pool().family != queue.family {
+                device.violation(CALL, Rule::OtherFamily);
+            }
             let mut recorded = lock(&buffer.recorded);
             let again = recorded.one_time && recorded.pending > 0;
             if recorded.stage != Stage::Executable || again {
@@ -240,7 +271,7 @@ unsafe extern "system" fn submit2(
             }
         }
         let operation = |info: &vk::SemaphoreSubmitInfo<'_>| (info.semaphore, info.value);
-        timeline.pending.push_back(Submission {
+        timeline.pending[queue.number].push_back(Submission {
             waits: waits.iter().map(operation).collect(),
             signals: signals.iter().map(operation).collect(),
             buffers: buffers.iter().map(|info| info.command_buffer).collect(),
@@ -258,15 +289,27 @@ unsafe extern "system" fn queue_wait_idle(queue: vk::Queue) -> vk::Result {
     let queue = unsafe { Queue::of(queue) };
     let device = queue.device();
     let _inside = queue.user.enter(device, CALL);
-    code(device.planted(CALL).and_then(|()| device.wait_idle(CALL)))
+    code(
+        device
+            .planted(CALL)
+            .and_then(|()| device.wait_idle(CALL, Some(queue))),
+    )
 }
 
 unsafe extern "system" fn device_wait_idle(device: vk::Device) -> vk::Result {
     const CALL: &str = "vkDeviceWaitIdle";
     // SAFETY: L1.
     let device = unsafe { Inner::of(device) };
-    let _inside = device.queue.user.enter(device, CALL);
-    code(device.planted(CALL).and_then(|()| device.wait_idle(CALL)))
+    let _inside: Vec<_> = device
+        .queues
+        .iter()
+        .map(|queue| queue.user.enter(device, CALL))
+        .collect();
+    code(
+        device
+            .planted(CALL)
+            .and_then(|()| device.wait_idle(CALL, None)),
+    )
 }
 
 unsafe extern "system" fn get_queue(
@@ -277,10 +320,9 @@ unsafe extern "system" fn get_queue(
 ) {
     // SAFETY: L1.
     let device = unsafe { Inner::of(device) };
-    let known = (family, index) == (0, 0);
-    let address = std::ptr::from_ref::<Queue>(&device.queue).expose_provenance();
+    let found = device.queue(family, index);
     // SAFETY: there is room for the handle.
-    unsafe { queue.write(vk::Queue::from_raw(if known { address as u64 } else { 0 })) };
+    unsafe { queue.write(found) };
 }
 
 /// The function of that name.

@@ -173,6 +173,7 @@ unsafe extern "system" fn signal(
     if semaphore.value.load(Ordering::Acquire) >= info.value {
         device.violation(CALL, Rule::TimelineNotGrowing);
     }
+    semaphore.promised.fetch_max(info.value, Ordering::AcqRel);
     semaphore.value.fetch_max(info.value, Ordering::AcqRel);
     device.release(0);
     vk::Result::SUCCESS

@@ -250,7 +250,7 @@ unsafe extern "system" fn present(
             device.violation(CALL, Rule::NotAcquired);
         }
     }
-    device.submit_present(waits, swapchains);
+    device.submit_present(queue, waits, swapchains);
     answer
 }
 

@@ -3,9 +3,10 @@
 //! # Invariants
 //!
 //! - I1: a block's memory is one allocation, made by its pool, that never moves and lives until the pool's last
-//!   reference is gone: a [`RawBlock`] header in its first 64 bytes, then the words.
+//!   reference is gone, or the block is trimmed while it is free: a [`RawBlock`] header in its first 64 bytes, then the words.
 //! - I2: a block that is taken is owned by one `Block` (or by the pointer that [`Block::into_raw`] gave): nobody else
-//!   touches its words or its `len`. A block that is free is on the pool's list, once.
+//!   touches its words or its `len`. A block that is free is on one of the pool's lists, once; one whose memory is being
+//!   freed is on none.
 //! - I3: a taken block holds one count on its pool, in the form of `Counted::into_raw`; it is the header's `pool`.
 //! - I4: memory is reached by raw pointers derived from the pointer that the allocation gave; references are made to
 //!   the header's fields only, never to the words.
@@ -55,7 +56,8 @@ pub struct BlockStats {
 
 /// A pool of blocks of one size. The block that came back last is given out first, while it is still in the cache.
 ///
-/// Memory is allocated when no block is free, and given back to the system when the pool and all its blocks are gone.
+/// Memory is allocated when no block is free, and given back to the system when the pool and all its blocks are gone, or
+/// when the pool is [trimmed](Self::trim).
 ///
 /// # Examples
 ///
@@ -81,6 +83,9 @@ struct Pool<S: Scope> {
     max_blocks: usize,
     entries: Table<Entry<S>, S>,
     free: FreeList<S>,
+    /// Those that were trimmed: free, and without memory.
+    bare: FreeList<S>,
+    bare_count: S::Usize,
     in_use: S::Usize,
     high_water: S::Usize,
     /// What those sleep on who wait for a free block.
@@ -148,6 +153,8 @@ impl<S: Scope> BlockPool<S> {
             max_blocks: max_blocks.min(table::MAX),
             entries: Table::new(),
             free: FreeList::new(),
+            bare: FreeList::new(),
+            bare_count: S::Usize::new(0),
             in_use: S::Usize::new(0),
             high_water: S::Usize::new(0),
             room: S::Bell::for_many(WaitMode::Wake),
@@ -182,10 +189,13 @@ impl<S: Scope> BlockPool<S> {
         let pool = &self.pool;
         let index = match pool.free.pop(&pool.entries) {
             Some(index) => index as usize,
-            None => pool
-                .entries
-                .reserve_below(pool.max_blocks)
-                .ok_or(Short::Blocks)?,
+            None => match pool.pop_bare() {
+                Some(index) => index as usize,
+                None => pool
+                    .entries
+                    .reserve_below(pool.max_blocks)
+                    .ok_or(Short::Blocks)?,
+            },
         };
         let raw = pool.memory(index).ok_or(Short::Memory)?;
         pool.count_taken();
@@ -231,10 +241,43 @@ impl<S: Scope> BlockPool<S> {
     pub fn stats(&self) -> BlockStats {
         let pool = &self.pool;
         BlockStats {
-            allocated: pool.entries.len(),
+            allocated: pool.allocated(),
             in_use: pool.in_use.load(Ordering::Relaxed),
             high_water: pool.high_water.load(Ordering::Relaxed),
         }
+    }
+
+    /// Gives the memory of free blocks back to the system, until `keep` free blocks are left that have some; says of how
+    /// many. For a moment after a burst: the next blocks that are taken beyond those have to be allocated again.
+    ///
+    /// One block at a time is out of reach meanwhile. A pool whose other blocks are all taken is out of blocks for that
+    /// moment.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{BlockOptions, BlockPool};
+    ///
+    /// let pool = BlockPool::new(BlockOptions { block_bytes: 4096, max_blocks: 8 })?;
+    /// drop([pool.try_take()?, pool.try_take()?, pool.try_take()?]);
+    /// assert_eq!(pool.trim(1), 2);
+    /// assert_eq!(pool.stats().allocated, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Progress
+    ///
+    /// Lock-free, but for the system's allocator.
+    pub fn trim(&self, keep: usize) -> usize {
+        let pool = &self.pool;
+        let mut freed = 0;
+        while pool.allocated() > keep + pool.in_use.load(Ordering::Relaxed) {
+            let Some(index) = pool.free.pop(&pool.entries) else {
+                break;
+            };
+            freed += usize::from(pool.strip(index));
+        }
+        freed
     }
 
     /// What each block of this pool holds, in words of 8 bytes.
@@ -273,8 +316,38 @@ impl<S: Scope> Pool<S> {
         }
     }
 
+    /// How many blocks have memory.
+    fn allocated(&self) -> usize {
+        let bare = self.bare_count.load(Ordering::Relaxed);
+        self.entries.len().saturating_sub(bare)
+    }
+
+    #[cold]
+    fn pop_bare(&self) -> Option<u32> {
+        let index = self.bare.pop(&self.entries)?;
+        self.bare_count.fetch_sub(1, Ordering::Relaxed);
+        Some(index)
+    }
+
+    /// Frees the memory of the block at an index that is the caller's, and gives the index back; whether there was any.
+    fn strip(&self, index: u32) -> bool {
+        let entry = self.entries.get(index as usize);
+        let memory = entry.map_or(ptr::null_mut(), |entry| {
+            entry.block.swap(ptr::null_mut(), Ordering::AcqRel)
+        });
+        if !memory.is_null() {
+            // SAFETY: I1: the block is free and its index the caller's, so nobody else knows its memory any more; it was
+            // allocated with this layout.
+            unsafe { std::alloc::dealloc(memory.cast(), self.layout) };
+        }
+        self.bare_count.fetch_add(1, Ordering::Relaxed);
+        self.bare.push(&self.entries, index);
+        self.room.ring();
+        !memory.is_null()
+    }
+
     fn has_room(&self) -> bool {
-        !self.free.is_empty() || self.entries.len() < self.max_blocks
+        !self.free.is_empty() || !self.bare.is_empty() || self.entries.len() < self.max_blocks
     }
 
     /// The memory of the block at an index that is the caller's; allocates it where there is none yet. `None`, and the

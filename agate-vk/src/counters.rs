@@ -1,0 +1,124 @@
+//! What a service counts.
+
+use crate::service::Service;
+use agate::{BlockStats, OwnerStats};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// What a [`Service`] holds at a moment, and what it has done so far.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Command pools.
+    pub pools: u32,
+    /// Command buffers, all of them primaries.
+    pub command_buffers: u32,
+    /// Frames begun so far.
+    pub frames: u64,
+    /// Block memory: in use, allocated, and the most that was in use.
+    pub blocks: BlockStats,
+    /// The size of a block in bytes.
+    pub block_bytes: usize,
+    /// Submissions so far, those that failed not among them.
+    pub submissions: u64,
+    /// Calls of `vkQueueSubmit2` so far: several submissions may go out in one.
+    pub submit_calls: u64,
+    /// The most submissions that went out in one call.
+    pub largest_batch: u64,
+    /// Submissions so far that were held back until what they wait for had been submitted.
+    pub held: u64,
+    /// How long the pools' owner has spent replaying what was submitted.
+    pub replay_time: Duration,
+    /// How long what was submitted had waited for that, from the end of its recording; in all.
+    pub queue_delay: Duration,
+    /// How long the one that waited longest had.
+    pub longest_queue_delay: Duration,
+    /// The owner of the command pools: its messages, and in how many batches they came.
+    pub pool_owner: OwnerStats,
+    /// The owner of the queue, likewise.
+    pub queue_owner: OwnerStats,
+    /// The owner of retirement, likewise.
+    pub retire_owner: OwnerStats,
+}
+
+/// What the queue's owner counts. It alone writes.
+#[derive(Default)]
+pub(crate) struct Tally {
+    submissions: AtomicU64,
+    calls: AtomicU64,
+    largest_batch: AtomicU64,
+    held: AtomicU64,
+    /// In nanoseconds, as the two below.
+    replay: AtomicU64,
+    delay: AtomicU64,
+    longest_delay: AtomicU64,
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Tally {
+    /// A call with so many submissions.
+    pub(crate) fn call(&self, submissions: usize) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.largest_batch
+            .fetch_max(submissions as u64, Ordering::Relaxed);
+    }
+
+    /// A submission that went well.
+    pub(crate) fn submitted(&self, replay: Duration, delay: Duration) {
+        let delay = nanoseconds(delay);
+        self.submissions.fetch_add(1, Ordering::Relaxed);
+        self.replay
+            .fetch_add(nanoseconds(replay), Ordering::Relaxed);
+        self.delay.fetch_add(delay, Ordering::Relaxed);
+        self.longest_delay.fetch_max(delay, Ordering::Relaxed);
+    }
+
+    /// A submission is held back.
+    pub(crate) fn held(&self) {
+        self.held.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Counting.
+impl Service {
+    /// What the service holds now, and what it has done so far.
+    ///
+    /// ```no_run
+    /// # fn example(service: &agate_vk::Service) {
+    /// let counters = service.counters();
+    /// println!("{} submissions in {} calls", counters.submissions, counters.submit_calls);
+    /// # }
+    /// ```
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
+    pub fn counters(&self) -> Counters {
+        let tally = self.tally();
+        let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let time = |counter: &AtomicU64| Duration::from_nanos(number(counter));
+        let (frames_in_flight, frames) = self.frames();
+        let (blocks, block_bytes) = self.blocks();
+        let [pool_owner, queue_owner, retire_owner] = self.owner_stats();
+        Counters {
+            pools: frames_in_flight,
+            command_buffers: frames_in_flight,
+            frames,
+            blocks,
+            block_bytes,
+            submissions: number(&tally.submissions),
+            submit_calls: number(&tally.calls),
+            largest_batch: number(&tally.largest_batch),
+            held: number(&tally.held),
+            replay_time: time(&tally.replay),
+            queue_delay: time(&tally.delay),
+            longest_queue_delay: time(&tally.longest_delay),
+            pool_owner,
+            queue_owner,
+            retire_owner,
+        }
+    }
+}

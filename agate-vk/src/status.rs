@@ -1,0 +1,133 @@
+//! What the owners of a service know together: whether the device is lost, what was submitted, what is counted and told.
+
+use crate::after::Uses;
+use crate::counters::Tally;
+use crate::error::{AcquireError, FrameError};
+use crate::raw::{Device, Failed};
+use crate::trace::{Span, Trace, TraceKind};
+use ash::vk;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+/// What the owners know of the state of the device.
+pub(crate) struct Status {
+    pub(crate) timeline: vk::Semaphore,
+    pub(crate) uses: Uses,
+    pub(crate) tally: Tally,
+    trace: Option<Trace>,
+    lost: AtomicBool,
+    gives_up: AtomicBool,
+    submitted: AtomicU64,
+    leaked: AtomicU32,
+    gone: AtomicBool,
+    /// The owner that is to panic at its next message.
+    #[cfg(test)]
+    panics: std::sync::Mutex<Option<crate::panics::Who>>,
+    /// How often the pools' owner woke because a time had come.
+    #[cfg(test)]
+    pub(crate) wakes: AtomicU32,
+}
+
+impl Status {
+    pub(crate) fn new(timeline: vk::Semaphore, trace: Option<Trace>) -> Self {
+        Self {
+            timeline,
+            uses: Uses::default(),
+            tally: Tally::default(),
+            trace,
+            lost: AtomicBool::new(false),
+            gives_up: AtomicBool::new(false),
+            submitted: AtomicU64::new(0),
+            leaked: AtomicU32::new(0),
+            gone: AtomicBool::new(false),
+            #[cfg(test)]
+            panics: std::sync::Mutex::default(),
+            #[cfg(test)]
+            wakes: AtomicU32::new(0),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn panics(&self) -> &std::sync::Mutex<Option<crate::panics::Who>> {
+        &self.panics
+    }
+
+    /// Whether the device is lost: a latch.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
+    /// Whether waiting for the GPU is to end without an answer: the deadline of a shutdown has passed.
+    pub(crate) fn gives_up(&self) -> bool {
+        self.gives_up.load(Ordering::Acquire)
+    }
+
+    /// What a failed call means for the frame that it struck.
+    pub(crate) fn note(&self, failed: Failed) -> FrameError {
+        if failed.result == vk::Result::ERROR_DEVICE_LOST {
+            self.lost.store(true, Ordering::Release);
+            return FrameError::DeviceLost;
+        }
+        FrameError::Vulkan {
+            call: failed.call,
+            result: failed.result,
+        }
+    }
+
+    /// What a failed call means for an acquire.
+    pub(crate) fn note_acquire(&self, call: &'static str, result: vk::Result) -> AcquireError {
+        match self.note(Failed { call, result }) {
+            FrameError::DeviceLost => AcquireError::DeviceLost,
+            _ if result == vk::Result::ERROR_SURFACE_LOST_KHR => AcquireError::SurfaceLost,
+            _ => AcquireError::Vulkan { call, result },
+        }
+    }
+
+    /// Tells the host that something begins, and when it ends.
+    pub(crate) fn span(&self, kind: TraceKind, frame: u64) -> Span {
+        Trace::span(self.trace.as_ref(), kind, frame)
+    }
+
+    pub(crate) fn note_submitted(&self, value: u64) {
+        self.submitted.store(value, Ordering::Release);
+    }
+
+    /// An owner has ended; before a shutdown, by a panic.
+    pub(crate) fn note_gone(&self) {
+        self.gone.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn note_leak(&self) {
+        self.leaked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Waits a moment for all that was submitted, less than a shutdown gives an owner to end; false if the GPU is not done.
+    pub(crate) fn wait_for_submitted(&self, device: &Device) -> bool {
+        self.wait_for(device, self.submitted.load(Ordering::Acquire))
+    }
+
+    /// As `wait_for_submitted`, for what signals `value`.
+    pub(crate) fn wait_for(&self, device: &Device, value: u64) -> bool {
+        const WAIT_NS: u64 = 200_000_000;
+        device
+            .wait_timeline(self.timeline, value, WAIT_NS)
+            .unwrap_or_else(|failed| {
+                self.note(failed);
+                false
+            })
+    }
+
+    /// Whether an owner has ended.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    /// From now on nobody waits for the GPU for long.
+    pub(crate) fn give_up(&self) {
+        self.gives_up.store(true, Ordering::Release);
+    }
+
+    /// How many objects were left behind.
+    pub(crate) fn leaked(&self) -> u32 {
+        self.leaked.load(Ordering::Acquire)
+    }
+}

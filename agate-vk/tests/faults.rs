@@ -1,0 +1,218 @@
+//! Every Vulkan call of a service returns everything that it can return, at its first, second and third call: nothing
+//! hangs, nothing leaks, who asked is told, and a service can be made anew on the same device.
+
+#![allow(unsafe_code, reason = "makes services")]
+
+#[path = "support/returns.rs"]
+mod returns;
+#[path = "support/null.rs"]
+mod support;
+
+use agate_vk::{AcquireError, FrameError, ServiceError, TicketError, vk};
+use null_device::{Live, NullDevice, NullOptions};
+use returns::TABLE;
+use std::time::{Duration, Instant};
+use support::{LONG, acquire, present, run, swapchain, try_service};
+
+/// What a session was told, in order.
+#[derive(Debug, Default)]
+struct Told {
+    errors: Vec<(&'static str, vk::Result)>,
+    /// The device or the surface is lost.
+    lost: bool,
+    other: Vec<String>,
+}
+
+impl Told {
+    fn frame(&mut self, error: TicketError) {
+        match error {
+            TicketError::Frame(FrameError::Vulkan { call, result }) => {
+                self.errors.push((call, result));
+            }
+            TicketError::Frame(FrameError::DeviceLost) => self.lost = true,
+            other => self.other.push(other.to_string()),
+        }
+    }
+
+    fn acquire(&mut self, error: AcquireError) {
+        match error {
+            AcquireError::Vulkan { call, result } => self.errors.push((call, result)),
+            AcquireError::DeviceLost | AcquireError::SurfaceLost => self.lost = true,
+            other => self.other.push(other.to_string()),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.errors.is_empty() && !self.lost && self.other.is_empty()
+    }
+}
+
+fn checked() -> NullDevice {
+    NullDevice::new(NullOptions::default().owner_only().labels())
+}
+
+/// A service that does all that it can: frames, images of two sizes, one that is given up, and its end.
+fn session(null: &NullDevice) -> Told {
+    let mut told = Told::default();
+    null.hand_over();
+    let mut service = match try_service(null, |options| options.frames_in_flight = 3) {
+        Ok(service) => service,
+        Err(ServiceError::Vulkan { call, result }) => {
+            told.errors.push((call, result));
+            return told;
+        }
+        Err(error) => panic!("{error}"),
+    };
+    let chain = swapchain(&mut service, null, (64, 64));
+    for step in 0..5 {
+        if step < 3 {
+            let (width, height) = (32 + step, 32);
+            chain.resize(vk::Extent2D { width, height });
+        }
+        match acquire(&chain).map(|image| present(&mut service, image)) {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => told.frame(error),
+            Err(error) => told.acquire(error),
+        }
+    }
+    match acquire(&chain) {
+        Ok(image) => drop(image),
+        Err(error) => told.acquire(error),
+    }
+    for _ in 0..3 {
+        match service.try_begin_frame() {
+            Err(agate_vk::BeginError::DeviceLost) => told.lost = true,
+            open => {
+                drop(open);
+                run(&mut service).map_or_else(|error| told.frame(error), drop);
+            }
+        }
+    }
+    let mut gone = chain.destroy();
+    let gone = gone.wait_timeout(LONG);
+    assert!(gone.is_ok(), "the swapchain is not destroyed: {gone:?}");
+    // Who asks after that hears of a device that was lost while nobody asked for anything.
+    told.lost |= service.try_begin_frame().err() == Some(agate_vk::BeginError::DeviceLost);
+    let report = service.shutdown(LONG);
+    assert_eq!((report.leaked, report.panicked), (0, false));
+    told
+}
+
+/// What is done again or made good, so that nobody need be told.
+fn is_made_good(call: &str, result: vk::Result) -> bool {
+    matches!(
+        call,
+        "vkSetDebugUtilsObjectNameEXT"
+            | "vkResetCommandPool"
+            | "vkQueueWaitIdle"
+            | "vkWaitSemaphores"
+    ) || result.as_raw() >= 0 && result != vk::Result::INCOMPLETE
+        || result == vk::Result::ERROR_OUT_OF_DATE_KHR
+}
+
+fn case(call: &'static str, nth: u32, result: vk::Result) {
+    let what = format!("{call} number {nth} returns {result:?}");
+    let null = checked();
+    null.fail(call, nth, result);
+    let began = Instant::now();
+    let told = session(&null);
+    assert!(began.elapsed() < LONG, "{what}: {:?}", began.elapsed());
+    assert_eq!(null.planted(), 0, "{what}: no such call");
+    assert_eq!(null.live(), Live::default(), "{what}");
+    assert_eq!(null.violations(), [], "{what}");
+    assert!(told.other.is_empty(), "{what}: {told:?}");
+    let planted = (call, result);
+    match result {
+        vk::Result::ERROR_DEVICE_LOST | vk::Result::ERROR_SURFACE_LOST_KHR => {
+            assert!(told.lost, "{what}: nobody was told: {told:?}");
+        }
+        _ if is_made_good(call, result) => {}
+        _ => assert!(told.errors.contains(&planted), "{what}: {told:?}"),
+    }
+    assert!(
+        told.errors.iter().all(|error| *error == planted),
+        "{what}: {told:?}"
+    );
+    // The same device, again.
+    let told = session(&null);
+    if result == vk::Result::ERROR_DEVICE_LOST {
+        assert!(!told.is_empty(), "{what}: a lost device works again");
+    } else {
+        assert!(told.is_empty(), "{what}, and then: {told:?}");
+    }
+    assert_eq!(null.live(), Live::default(), "{what}, again");
+    assert_eq!(null.violations(), [], "{what}, again");
+}
+
+fn cases(select: impl Fn(&str) -> bool) {
+    for row in TABLE.iter().filter(|row| select(row.call)) {
+        for result in row.results {
+            for nth in 1..=3 {
+                case(row.call, nth, *result);
+            }
+        }
+    }
+}
+
+fn is_of_a_surface(call: &str) -> bool {
+    call.ends_with("KHR")
+}
+
+#[test]
+fn each_call_of_surfaces_and_swapchains() {
+    cases(is_of_a_surface);
+}
+
+#[test]
+fn each_other_call() {
+    cases(|call| !is_of_a_surface(call));
+}
+
+#[test]
+fn the_table_has_all_calls() {
+    let null = checked();
+    let told = session(&null);
+    assert!(told.is_empty(), "{told:?}");
+    let silent = |call: &str| {
+        ["vkCmd", "vkDestroy", "vkFree"]
+            .iter()
+            .any(|kind| call.starts_with(kind))
+            || call.ends_with("DebugUtilsLabelEXT")
+    };
+    let log = null.log();
+    for call in &log {
+        assert!(
+            silent(call) || TABLE.iter().any(|row| row.call == *call),
+            "{call} is not in the table"
+        );
+    }
+    for row in TABLE {
+        let times = log.iter().filter(|call| **call == row.call).count();
+        assert!(times >= 3, "{} is called {times} times", row.call);
+    }
+}
+
+/// A call fails each time: everything still ends, and what is not in doubt is destroyed.
+#[test]
+fn each_call_fails_for_good() {
+    for row in TABLE {
+        let null = checked();
+        null.fail_always(row.call, vk::Result::ERROR_OUT_OF_HOST_MEMORY);
+        let began = Instant::now();
+        if let Ok(mut service) = try_service(&null, |_| ()) {
+            let chain = swapchain(&mut service, &null, (64, 64));
+            for _ in 0..3 {
+                if let Ok(image) = acquire(&chain) {
+                    let _ = present(&mut service, image);
+                }
+            }
+            drop(chain);
+            // Who cannot wait for the device ends when the time is up.
+            let report = service.shutdown(Duration::from_millis(200));
+            assert!(!report.panicked, "{}", row.call);
+        }
+        assert!(began.elapsed() < LONG, "{}", row.call);
+        assert_eq!(null.violations(), [], "{}", row.call);
+        null.clear_plan();
+    }
+}

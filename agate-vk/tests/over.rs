@@ -1,0 +1,201 @@
+//! What is kept alive until a frame is over, and what is done then: after it was executed, and in all cases where it never
+//! is. While the GPU may still use the frame, nothing is.
+
+#![allow(unsafe_code, reason = "makes services")]
+
+#[path = "support/null.rs"]
+mod support;
+
+use agate_vk::{BeginError, SubmitOptions, vk};
+use null_device::NullDevice;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Weak};
+use std::thread::ThreadId;
+use std::time::Duration;
+use support::{LONG, checked, close, drawn, manual, run, service, until};
+
+/// Something whose end is told, with the thread of it.
+struct Told(mpsc::Sender<ThreadId>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        let _ = self.0.send(std::thread::current().id());
+    }
+}
+
+fn told() -> (Arc<Told>, Receiver<ThreadId>) {
+    let (tell, end) = mpsc::channel();
+    (Arc::new(Told(tell)), end)
+}
+
+/// It has ended, on an owner's thread.
+#[track_caller]
+fn ended(end: &Receiver<ThreadId>) {
+    let thread = end.recv_timeout(LONG).expect("it ends");
+    assert_ne!(thread, std::thread::current().id());
+}
+
+#[test]
+fn after_the_frame_was_executed() {
+    let null = manual();
+    let mut service = service(&null, |_| ());
+    let mut frame = drawn(&mut service);
+    let (value, end) = told();
+    let weak: Weak<Told> = Arc::downgrade(&value);
+    frame.keep_alive(value);
+    let times = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&times);
+    frame.destroy_after(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+    });
+    let mut ticket = frame.submit(SubmitOptions::default());
+    // More, when it is on its way.
+    let count = Arc::clone(&times);
+    ticket.destroy_after(move || {
+        count.fetch_add(10, Ordering::Relaxed);
+    });
+    until("it is pending", || null.pending() == 1);
+    assert!(weak.upgrade().is_some() && times.load(Ordering::Relaxed) == 0);
+    null.release(1);
+    ticket.wait_timeout(LONG).expect("executed");
+    // Before the ticket resolves.
+    assert!(weak.upgrade().is_none());
+    assert_eq!(times.load(Ordering::Relaxed), 11);
+    ended(&end);
+    // After it is over: here and now.
+    let (value, end) = told();
+    ticket.keep_alive(value);
+    assert_eq!(end.try_recv(), Ok(std::thread::current().id()));
+    close(service, &null);
+}
+
+#[test]
+fn where_the_frame_is_discarded_or_fails() {
+    let null = checked();
+    let mut service = service(&null, |_| ());
+    // Discarded.
+    let (value, end) = told();
+    let mut frame = drawn(&mut service);
+    frame.keep_alive(value);
+    drop(frame);
+    ended(&end);
+    // A slot is lost.
+    let (value, end) = told();
+    let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+    frame.keep_alive(value);
+    drop(frame.outside(1));
+    let mut ticket = frame.submit(SubmitOptions::default());
+    assert!(ticket.wait_timeout(LONG).is_err());
+    ended(&end);
+    // It is only recorded.
+    let (value, end) = told();
+    let mut frame = drawn(&mut service);
+    frame.keep_alive(value);
+    drop(frame.submit(SubmitOptions::record_only()));
+    ended(&end);
+    // What is asked of the submission is refused.
+    let (value, end) = told();
+    let mut frame = drawn(&mut service);
+    frame.keep_alive(value);
+    let signals = [vk::SemaphoreSubmitInfo::default()];
+    // SAFETY: it is refused.
+    let options = unsafe { SubmitOptions::record_only().signals(&signals) };
+    assert!(frame.submit(options).wait_timeout(LONG).is_err());
+    ended(&end);
+    // The submission fails.
+    let (value, end) = told();
+    let mut frame = drawn(&mut service);
+    frame.keep_alive(value);
+    null.fail("vkQueueSubmit2", 1, vk::Result::ERROR_OUT_OF_HOST_MEMORY);
+    drop(frame.submit(SubmitOptions::default()));
+    ended(&end);
+    run(&mut service).expect("executed");
+    close(service, &null);
+}
+
+#[test]
+fn one_that_panics_takes_nobody_along() {
+    let null = checked();
+    let mut service = service(&null, |_| ());
+    let (value, end) = told();
+    let mut frame = drawn(&mut service);
+    frame.destroy_after(|| panic!("planted"));
+    frame.keep_alive(value);
+    let mut ticket = frame.submit(SubmitOptions::default());
+    ticket.wait_timeout(LONG).expect("executed");
+    ended(&end);
+    run(&mut service).expect("executed");
+    close(service, &null);
+}
+
+#[test]
+fn where_the_device_is_lost() {
+    let null = manual();
+    let mut service = service(&null, |options| options.frames_in_flight = 3);
+    let keep = |frame: &mut agate_vk::Frame| {
+        let (value, end) = told();
+        frame.keep_alive(value);
+        end
+    };
+    let mut pending = drawn(&mut service);
+    let first = keep(&mut pending);
+    let mut pending = pending.submit(SubmitOptions::default());
+    until("it is pending", || null.pending() == 1);
+    let mut open = drawn(&mut service);
+    let second = keep(&mut open);
+    let mut struck = drawn(&mut service);
+    let third = keep(&mut struck);
+    null.fail("vkQueueSubmit2", 1, vk::Result::ERROR_DEVICE_LOST);
+    drop(struck.submit(SubmitOptions::default()));
+    ended(&third);
+    ended(&first);
+    assert!(pending.wait_timeout(LONG).is_err());
+    drop(open);
+    ended(&second);
+    let error = service.try_begin_frame().err();
+    assert_eq!(error, Some(BeginError::DeviceLost));
+    close(service, &null);
+}
+
+#[test]
+fn where_the_service_ends() {
+    let null = checked();
+    let mut service = service(&null, |_| ());
+    // Recorded, but for one slot.
+    let (value, end) = told();
+    let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+    frame.keep_alive(value);
+    let slot = frame.outside(1).expect("room").slot(0).expect("free");
+    let ticket = frame.submit(SubmitOptions::default());
+    // Not submitted when the service ends: it goes with the frame.
+    let (other, later) = told();
+    let mut open = drawn(&mut service);
+    open.keep_alive(other);
+    close(service, &null);
+    ended(&end);
+    assert!(later.try_recv().is_err());
+    drop(open);
+    assert!(later.try_recv().is_ok());
+    drop((slot, ticket));
+}
+
+fn hang(null: &NullDevice) -> (u32, Receiver<ThreadId>) {
+    let mut service = service(null, |_| ());
+    let (value, end) = told();
+    let mut frame = drawn(&mut service);
+    frame.keep_alive(value);
+    drop(frame.submit(SubmitOptions::default()));
+    until("it is pending", || null.pending() == 1);
+    (service.shutdown(Duration::from_millis(50)).leaked, end)
+}
+
+#[test]
+fn where_the_device_hangs_nothing_is_done() {
+    let null = manual();
+    let (leaked, end) = hang(&null);
+    assert!(end.try_recv().is_err(), "the GPU may use it");
+    // Retirement's owner gave up, the pool and the timeline stay, and so does what was kept alive.
+    assert_eq!(leaked, 3);
+    assert_eq!(null.violations(), []);
+}
