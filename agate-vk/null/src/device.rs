@@ -93,17 +93,17 @@ impl Inner {
     /// The function of that name, or null.
     pub(crate) fn function(&self, name: &CStr) -> *const c_void {
         let name = name.to_bytes();
-        commands::find(name, self.form)
+        // First, where it is asked for: its commands are kept as text then, with the labels of queues.
+        let labels = self.options.labels.then(|| labels::find(name));
+        labels
+            .flatten()
+            .or_else(|| commands::find(name, self.form))
             .or_else(|| generated::find(name, self.form))
             .or_else(|| irregular::find(name, self.form))
             .or_else(|| pool::find(name))
             .or_else(|| semaphore::find(name))
             .or_else(|| queue::find(name))
             .or_else(|| swapchain::find(name))
-            .or_else(|| {
-                let found = self.options.labels.then(|| labels::find(name));
-                found.flatten()
-            })
             .unwrap_or(std::ptr::null())
     }
 
