@@ -13,6 +13,7 @@
 use crate::after::{Point, Promise};
 use crate::error::FrameError;
 use crate::raw::Device;
+use crate::status::Status;
 use crate::submit::QueueLink;
 use crate::swapchain::Acquired;
 use crate::ticket::Ticket;
@@ -236,9 +237,9 @@ struct Hold {
 }
 
 impl Hold {
-    fn readiness(&self, device: &Device, owner: &QueueLink) -> Readiness {
+    fn readiness(&self, device: &Device, status: &Status, owner: &QueueLink) -> Readiness {
         let look = || match &self.awaited {
-            Awaited::Timeline(timeline, value) => timeline.readiness(device, *value),
+            Awaited::Timeline(timeline, value) => timeline.readiness(device, status, *value),
             Awaited::Frame(point) if !point.is_of_device(device) => Readiness::Never,
             Awaited::Frame(point) => point.readiness(),
         };
@@ -378,10 +379,15 @@ impl Request {
     }
 
     /// Whether all that it waits for has been submitted. Where that is not so, `owner` is told when it may be.
-    pub(crate) fn readiness(&self, device: &Device, owner: &QueueLink) -> Readiness {
+    pub(crate) fn readiness(
+        &self,
+        device: &Device,
+        status: &Status,
+        owner: &QueueLink,
+    ) -> Readiness {
         let mut all = Readiness::Ready;
         for hold in self.held.0.iter().flatten() {
-            match hold.readiness(device, owner) {
+            match hold.readiness(device, status, owner) {
                 Readiness::Ready => {}
                 Readiness::Held => all = Readiness::Held,
                 Readiness::Never => return Readiness::Never,

@@ -202,7 +202,7 @@ impl QueueOwner {
             // Nothing of it is executed, so nothing is waited for.
             Readiness::Ready
         } else {
-            request.readiness(&self.device, &self.own)
+            request.readiness(&self.device, &self.status, &self.own)
         };
         match readiness {
             Readiness::Ready => self.prepare(ended, request),
@@ -287,7 +287,10 @@ impl QueueOwner {
             let verdict = if self.status.is_lost() {
                 Err(FrameError::DeviceLost)
             } else {
-                match held.request.readiness(&self.device, &self.own) {
+                match held
+                    .request
+                    .readiness(&self.device, &self.status, &self.own)
+                {
                     Readiness::Ready => Ok(()),
                     Readiness::Never => Err(FrameError::NeverSignalled),
                     Readiness::Held if self.closing => Err(FrameError::Aborted),

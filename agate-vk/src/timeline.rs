@@ -6,6 +6,7 @@
 )]
 
 use crate::raw::Device;
+use crate::status::Status;
 use crate::waiters::Waiters;
 use ash::vk;
 use std::sync::Arc;
@@ -102,18 +103,19 @@ impl Timeline {
         &self.0.waiters
     }
 
-    pub(crate) fn readiness(&self, device: &Device, value: u64) -> Readiness {
+    pub(crate) fn readiness(&self, device: &Device, status: &Status, value: u64) -> Readiness {
         // In this order: a value that was submitted counts, whatever failed below it.
         let failed = self.0.failed.load(Ordering::Acquire) >= value;
         if self.submitted() >= value {
             return Readiness::Ready;
         }
         // The host may have signalled it by other means.
-        if device
-            .timeline_value(self.0.semaphore)
-            .is_ok_and(|now| now >= value)
-        {
-            return Readiness::Ready;
+        match device.timeline_value(self.0.semaphore) {
+            Ok(now) if now >= value => return Readiness::Ready,
+            Ok(_) => {}
+            Err(failed) => {
+                status.note(failed);
+            }
         }
         if failed {
             Readiness::Never

@@ -267,6 +267,25 @@ fn a_device_that_is_lost_meanwhile() {
 }
 
 #[test]
+fn a_device_that_is_found_lost_by_looking() {
+    let null = device();
+    let semaphore = Semaphore::new(&null);
+    let timeline = semaphore.timeline();
+    let mut service = service(&null, |_| ());
+    null.fail(
+        "vkGetSemaphoreCounterValue",
+        3,
+        vk::Result::ERROR_DEVICE_LOST,
+    );
+    let options = SubmitOptions::default().wait_timeline(&timeline, 1, ALL);
+    let mut waits = drawn(&mut service).submit(options);
+    let error = waits.wait_timeout(LONG).err();
+    assert_eq!(error, failed(FrameError::DeviceLost));
+    drop(semaphore);
+    close(service, &null);
+}
+
+#[test]
 fn a_service_that_ends_meanwhile() {
     let null = device();
     let semaphore = Semaphore::new(&null);
