@@ -79,7 +79,7 @@ impl<S: World> Both<S> {
             }
             Step::Receive => self.receive(),
             Step::Drain(most) => {
-                self.drain(most, |receiver, most| receiver.drain().take(most).collect())
+                self.drain(most, |receiver, most| receiver.drain().take(most).collect());
             }
             Step::DrainInto(most) => self.drain(most, |receiver, most| {
                 let mut row = Vec::new();
