@@ -39,6 +39,11 @@ const PROOFS: &[Proof] = &[
         job: |_| Job::Tests(miri()),
     },
     Proof {
+        name: "commands under Miri",
+        needs: Needs::Nightly,
+        job: |_| Job::Tests(commands_under_miri()),
+    },
+    Proof {
         name: "ThreadSanitizer",
         needs: Needs::Nightly,
         job: |nightly| Job::Tests(thread_sanitizer(nightly)),
@@ -176,6 +181,20 @@ fn miri() -> Command {
     tests.env(
         "MIRIFLAGS",
         "-Zmiri-strict-provenance -Zmiri-disable-isolation",
+    );
+    tests.env("CARGO_TARGET_DIR", target().join("miri"));
+    tests
+}
+
+/// Copies of structures and their pointers, from encoding to replay. The handles of the null device are addresses.
+fn commands_under_miri() -> Command {
+    let mut tests = cargo_of(
+        "nightly",
+        "miri test --locked --package agate-vk --test every_command --no-fail-fast",
+    );
+    tests.env(
+        "MIRIFLAGS",
+        "-Zmiri-permissive-provenance -Zmiri-disable-isolation",
     );
     tests.env("CARGO_TARGET_DIR", target().join("miri"));
     tests

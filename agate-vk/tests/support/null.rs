@@ -11,7 +11,7 @@ use null_device::{Live, NullDevice, NullOptions};
 use std::time::{Duration, Instant};
 
 /// Far beyond any real wait, so that a hang ends as a failure.
-pub(crate) const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(if cfg!(miri) { 900 } else { 20 });
 
 /// A device that looks at everything and lets nobody but the first thread use a pool or the queue.
 pub(crate) fn checked() -> NullDevice {
