@@ -182,6 +182,8 @@ fn miri() -> Command {
         "MIRIFLAGS",
         "-Zmiri-strict-provenance -Zmiri-disable-isolation",
     );
+    // Tests panic on purpose, and a backtrace takes seconds there.
+    tests.env("RUST_BACKTRACE", "0");
     tests.env("CARGO_TARGET_DIR", target().join("miri"));
     tests
 }
