@@ -92,6 +92,12 @@ fn an_owner_is_attached_to_asked_and_left_without_allocation_on_either_side() {
             .wait_timeout(LONG)
             .unwrap()
     };
+    // The owner may be about to let the last answer's slot go while the next one is asked for: two slots, made here.
+    let port = handle.attach().unwrap();
+    let two = [(); 2].map(|()| port.ask_with(&pool, Tell::Allocations).unwrap());
+    two.into_iter()
+        .for_each(|mut answer| drop(answer.wait_timeout(LONG).unwrap().to_string()));
+    drop(port);
     // A lane has at most three segments of messages in flight here: a few rounds warm it up.
     (0..ROUNDS / 2).for_each(|_| drop(use_it().to_string()));
     let mut on_owner = [use_it(), 0];
