@@ -119,9 +119,9 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
         match drain.total {
             // SAFETY: I1.
             None => unsafe { drain.round.take_into(into, most) },
-            Some(_) => {
+            Some(total) => {
                 let mut left = most;
-                while left != 0 {
+                while left != 0 && !total.is_empty() {
                     // First, since it may panic.
                     into.reserve(1);
                     match drain.next() {

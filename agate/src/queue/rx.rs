@@ -57,6 +57,8 @@ pub(crate) struct Rx<T, S: Scope> {
     /// Messages that were found since the last breath, and how long that was.
     found: usize,
     breath: usize,
+    /// Whether the lanes were seen to be empty since: only then have senders been too slow, and not this end.
+    dry: bool,
     gate: Gate,
 }
 
@@ -74,6 +76,7 @@ impl<T, S: Scope> Rx<T, S> {
             left: 0,
             found: 0,
             breath: SHORTEST,
+            dry: false,
             gate: Gate::new(),
         }
     }
@@ -132,6 +135,7 @@ impl<T, S: Scope> Rx<T, S> {
             }
             self.turn();
         }
+        self.dry = true;
         None
     }
 
@@ -198,6 +202,9 @@ impl<T, S: Scope> Rx<T, S> {
     /// Who sends and waits for the answer sends few, and finds no pause.
     #[inline]
     pub(crate) fn breathe(&mut self) {
+        if !std::mem::take(&mut self.dry) {
+            return;
+        }
         let found = std::mem::take(&mut self.found);
         if found < STREAM {
             self.breath = SHORTEST;
@@ -476,6 +483,7 @@ impl<T, S: Scope> Rx<T, S> {
                 self.turn();
             }
         }
+        self.dry = true;
         None
     }
 

@@ -271,7 +271,7 @@ impl<S: Scope> BlockPool<S> {
     pub fn trim(&self, keep: usize) -> usize {
         let pool = &self.pool;
         let mut freed = 0;
-        while pool.allocated() > keep + pool.in_use.load(Ordering::Relaxed) {
+        while pool.allocated() > keep.saturating_add(pool.in_use.load(Ordering::Relaxed)) {
             let Some(index) = pool.free.pop(&pool.entries) else {
                 break;
             };
