@@ -13,7 +13,7 @@ use crate::steps::Steps;
 use crate::{check, test};
 
 /// A step that takes longer than this hangs.
-const LIMIT: Duration = Duration::from_secs(30 * 60);
+const LIMIT: Duration = Duration::from_secs(60 * 60);
 
 /// How many preemptions more than a model asks for; tests look for the variable too, and do more where it is set.
 const DEEPER: (&str, &str) = ("AGATE_DEEP", "1");
