@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use agate::{
     AttachError, BlockOptions, BlockPool, Capacity, CompletionError, CompletionPool, Handle,
-    Handler, Limits, Local, OutOfBlocks, Pending, Queue, RecvError, Resolver, Role, Scope, Stream,
-    StreamError, TryRecvError, TrySendError, WaitError, completion,
+    Handler, Limits, Local, Order, OutOfBlocks, Pending, Queue, QueueOptions, RecvError, Resolver,
+    Role, Scope, Stream, StreamError, TryRecvError, TrySendError, WaitAnyError, WaitError,
+    completion, wait_any,
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -409,4 +410,36 @@ fn a_lane_that_a_forgotten_drain_has_emptied_has_room_again() {
         sender.try_send(4).unwrap();
         assert_eq!(receiver.try_recv(), Ok(4));
     }
+}
+
+/// A vector of messages without a size is too long before memory is short.
+#[test]
+fn what_a_vector_cannot_take_up_stays_in_the_queue() {
+    const LONGEST: usize = usize::MAX - 1;
+    for order in [Order::PerSender, Order::Total] {
+        let options = QueueOptions::new(Capacity::bounded(8)).order(order);
+        let queue = Local.queue_with::<()>(options).unwrap();
+        let sender = queue.attach_sender().unwrap();
+        let mut receiver = queue.attach_receiver().unwrap();
+        assert_eq!(sender.try_send_slice(&[(); 3]), Ok(3));
+        let mut row = [(); LONGEST].to_vec();
+        panics(|| receiver.drain_into(&mut row, 3));
+        assert_eq!(row.len() - LONGEST + receiver.drain().count(), 3);
+        assert_eq!(sender.try_send_slice(&[(); 10]), Ok(8), "all have room");
+    }
+}
+
+#[test]
+fn a_forgotten_drain_leaves_no_news_behind() {
+    let queue = queue(Capacity::Bounded(4));
+    let sender = queue.attach_sender().unwrap();
+    let mut receiver = queue.attach_receiver().unwrap();
+    assert_eq!(sender.try_send_batch(&mut (0..4)), Ok(4));
+    let mut drain = receiver.drain();
+    assert_eq!(drain.by_ref().take(4).count(), 4);
+    std::mem::forget(drain);
+    let waited = wait_any(&mut [&mut receiver], Duration::ZERO);
+    assert_eq!(waited, Err(WaitAnyError::TimedOut), "all was taken");
+    assert_eq!(sender.try_send_batch(&mut (4..8)), Ok(4), "all have room");
+    assert_eq!(wait_any(&mut [&mut receiver], LONG), Ok(0));
 }

@@ -15,7 +15,15 @@ use crate::deep::faults::record::{How, Records, Test, tests_in};
 use crate::process::End;
 
 /// Test programs of which each test shows a planted fault, or says why it cannot.
-const SHOWN: [&str; 6] = ["faults", "leaks", "wakes", "allocations", "total", "room"];
+const SHOWN: [&str; 7] = [
+    "faults",
+    "leaks",
+    "wakes",
+    "allocations",
+    "total",
+    "room",
+    "slices",
+];
 /// Where the records are.
 const RECORDS: &str = "agate/tests/planted";
 /// Part of a fault's name, for looking at some alone.
