@@ -11,7 +11,7 @@ use agate::{
     Resolver, Scope,
 };
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 60 });
 const ROUNDS: usize = if cfg!(miri) { 20 } else { 100 };
 
 /// Counts the allocations of each thread.

@@ -15,7 +15,7 @@ use agate::{
 };
 
 /// Much longer than anything here takes.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 60 });
 /// The largest capacity that is tried.
 const MOST: usize = if cfg!(miri) { 3 } else { 5 };
 const ORDERS: [Order; 2] = [Order::PerSender, Order::Total];

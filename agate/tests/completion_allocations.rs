@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use agate::{Cancel, Completion, CompletionPool, CompletionPort};
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 60 });
 const ROUNDS: u64 = if cfg!(miri) { 20 } else { 100 };
 
 /// Counts the allocations of each thread.

@@ -14,7 +14,7 @@ use agate::{
     completion, wait_any,
 };
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 60 });
 
 /// Where forgotten values lie: reachable for ever, dropped never.
 static ATTIC: Mutex<Vec<AtomicPtr<()>>> = Mutex::new(Vec::new());

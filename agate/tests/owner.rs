@@ -11,7 +11,7 @@ use agate::{
     Port, Resolver, Role, Scope, SendError, ShutdownError, WaitError, WaitMode,
 };
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 60 });
 
 /// Which limit was reached.
 fn full(error: Option<AttachError>) -> Option<(Role, usize)> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use agate::{CompletionPool, Driver, Handler, Local, OwnerOptions, Pending, Resolver, Scope};
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 60 });
 const ROUNDS: usize = if cfg!(miri) { 20 } else { 100 };
 
 /// Counts the allocations of all threads: there is one test in this program.

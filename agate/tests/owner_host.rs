@@ -9,7 +9,7 @@ use agate::{
     Scope, WaitError,
 };
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 60 });
 
 /// Counts messages and batches; what it is told to do takes so long; wakes when it is told.
 #[derive(Default)]

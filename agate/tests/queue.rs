@@ -12,7 +12,7 @@ use agate::{
     Scope, SendError, TryRecvError, TrySendError,
 };
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 60 });
 
 /// Counts its drops.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use agate::{
     BlockOptions, BlockPool, Capacity, Handle, Limits, Local, Private, Queue, RecvError, Scope,
 };
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 60 });
 
 /// Wakes a thread, and counts how often.
 struct Count {

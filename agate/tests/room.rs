@@ -14,7 +14,7 @@ use agate::{
 use crate::threads::spawn_asleep;
 
 /// Much longer than anything here takes.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 60 });
 const COUNT: u32 = if cfg!(miri) { 50 } else { 20_000 };
 
 fn bounded<T: Send + 'static>(messages: usize) -> Handle<Queue<T>> {

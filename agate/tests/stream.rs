@@ -8,7 +8,7 @@ use agate::{
     Stream, StreamError, TryRecvError,
 };
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 60 });
 
 fn stream(block_bytes: usize, max_blocks: usize) -> (BlockPool, Handle<Stream>) {
     let pool = BlockPool::new(BlockOptions {

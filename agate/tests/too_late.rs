@@ -7,7 +7,7 @@ use agate::{
 use std::time::Duration;
 
 /// Much longer than anything here takes.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 60 });
 
 fn refusal<T>(attached: Result<T, AttachError>) -> AttachError {
     attached.err().expect("it is refused")

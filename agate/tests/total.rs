@@ -16,7 +16,7 @@ use agate::{
 
 use crate::threads::spawn_asleep;
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 60 });
 
 fn total<T: 'static, S: Scope + Carries<T>>(
     scope: S,

@@ -12,7 +12,7 @@ use agate::{Capacity, Limits, Local, QueueOptions, Scope, WaitMode};
 
 use crate::threads::{behind_all_others, on_one_processor, spawn_asleep};
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 60 });
 
 /// Has a receiver sleep, sends so many while it is held at the first message, and returns the wakes that took.
 fn wakes(wait: WaitMode, messages: u32) -> u64 {

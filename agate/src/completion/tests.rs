@@ -9,7 +9,7 @@ use super::help::{Help, Shared};
 use super::*;
 use crate::error::WaitError;
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 60 });
 
 /// Resolves what it was given, one each time that it is told to help, when it has been idle so many times.
 #[derive(Default)]

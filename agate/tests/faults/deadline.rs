@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 /// How long anything here may take.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 60 });
 
 /// Runs something on a thread of its own that must end in time; what hangs is left behind.
 #[track_caller]

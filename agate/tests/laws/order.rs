@@ -7,7 +7,7 @@ use agate::{Limits, TryRecvError};
 
 use crate::world::{Hub, Lane, Mail, Party, Refused, Run, Turn, World, in_every_scope};
 
-const EACH: u32 = if cfg!(miri) { 20 } else { 400 };
+const EACH: u32 = if cfg!(miri) { 12 } else { 400 };
 
 /// Every sender's mails are there, once and in order.
 #[track_caller]

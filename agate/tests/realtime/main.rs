@@ -22,7 +22,7 @@ use agate::{
     OwnerOptions, Pending, Port, Resolver, Scope, WaitMode,
 };
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 60 });
 /// Messages in a burst: several segments of a lane.
 const BURST: u64 = if cfg!(miri) { 300 } else { 2_000 };
 
