@@ -2,6 +2,7 @@
 
 mod cpus;
 mod faults;
+mod fuzz;
 mod nightly;
 
 use std::process::{Command, ExitCode};
@@ -57,6 +58,16 @@ const PROOFS: &[Proof] = &[
         name: "release, more cases",
         needs: Needs::Nothing,
         job: |_| Job::Tests(more_cases()),
+    },
+    Proof {
+        name: "services, at length",
+        needs: Needs::Nothing,
+        job: |_| Job::Tests(services_at_length()),
+    },
+    Proof {
+        name: "fuzz",
+        needs: Needs::Nightly,
+        job: |_| Job::Check(fuzz::programs),
     },
     Proof {
         name: "few processors",
@@ -238,6 +249,16 @@ fn sanitized(nightly: &Nightly, what: &str, flags: &str) -> Command {
 fn more_cases() -> Command {
     let mut tests = cargo("test --locked --package agate --release --lib --tests --no-fail-fast");
     tests.env("PROPTEST_CASES", CASES);
+    tests.env(DEEPER.0, DEEPER.1);
+    tests
+}
+
+/// The service over the null device, as users' programs are built: what ends at any moment does so a thousand times, and
+/// frames go by the ten thousand.
+fn services_at_length() -> Command {
+    let words =
+        "test --locked --package agate-vk --package null-device --release --tests --no-fail-fast";
+    let mut tests = cargo(words);
     tests.env(DEEPER.0, DEEPER.1);
     tests
 }
