@@ -19,6 +19,9 @@ mod returns;
 #[path = "support/null.rs"]
 mod support;
 
+/// How long a program is, in bytes.
+const LENGTH: usize = 400;
+
 /// How many programs run.
 fn programs() -> u64 {
     if std::env::var_os("AGATE_DEEP").is_some() {
@@ -28,13 +31,23 @@ fn programs() -> u64 {
     }
 }
 
+/// Programs that are to run instead: `AGATE_PROGRAM` is a seed, or a file of the fuzzer's, which runs a thousand times.
+fn asked_for() -> Option<Vec<Vec<u8>>> {
+    let asked = std::env::var("AGATE_PROGRAM").ok()?;
+    if let Ok(seed) = asked.parse() {
+        return Some(vec![program::random(seed, LENGTH)]);
+    }
+    let bytes = std::fs::read(&asked).unwrap_or_else(|error| panic!("{asked}: {error}"));
+    Some(vec![bytes; 1000])
+}
+
 #[test]
 fn end_with_everything_accounted_for() {
-    // One of them, to see what it does: `AGATE_PROGRAM=7`.
-    let one = std::env::var("AGATE_PROGRAM").ok();
-    let one = one.and_then(|seed| seed.parse::<u64>().ok());
-    for seed in one.map_or(0..programs(), |seed| seed..seed + 1) {
+    if let Some(asked) = asked_for() {
+        return asked.iter().for_each(|bytes| program::run(bytes));
+    }
+    for seed in 0..programs() {
         println!("program {seed}");
-        program::run(&program::random(seed, 400));
+        program::run(&program::random(seed, LENGTH));
     }
 }

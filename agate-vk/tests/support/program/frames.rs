@@ -20,11 +20,12 @@ impl Host<'_, '_> {
             }
             begun => begun,
         };
-        let all_slots = running.all_slots;
+        let (which, all_slots) = (running.which, running.all_slots);
         match begun {
             Ok(frame) => {
                 self.frames.push(Open {
                     frame,
+                    which,
                     expected: Arc::default(),
                     all_slots,
                     works: 0,
@@ -121,12 +122,14 @@ impl Host<'_, '_> {
     }
 
     /// What to submit a frame with.
-    pub(super) fn options(&mut self) -> SubmitOptions<'static> {
+    pub(super) fn options(&mut self, which: usize) -> SubmitOptions<'static> {
         let mut options = SubmitOptions::default();
         match self.bytes.below(12) {
             0 => options = SubmitOptions::record_only(),
             1 | 2 => {
                 if let Some(image) = self.bytes.take(&mut self.images) {
+                    // The other service gives it back, but nobody knows when.
+                    self.image_held |= which > 0;
                     options = options.present(image, ALL);
                 }
             }
@@ -156,7 +159,7 @@ impl Host<'_, '_> {
 
     pub(super) fn submit(&mut self) {
         if let Some(at) = self.frame() {
-            let options = self.options();
+            let options = self.options(self.frames[at].which);
             let Open {
                 frame,
                 expected,
@@ -190,12 +193,15 @@ impl Host<'_, '_> {
     }
 
     pub(super) fn submit_once(&mut self) {
-        let options = self.options();
         let draws = self.bytes.below(100) as u64;
         let Some(running) = self.service() else {
             return;
         };
-        let all_slots = running.all_slots;
+        let (which, all_slots) = (running.which, running.all_slots);
+        let options = self.options(which);
+        let Some(running) = &mut self.services[which] else {
+            return;
+        };
         let submitted = running.service.try_submit_once(options, |recorder| {
             draw(recorder, draws);
         });

@@ -27,6 +27,7 @@ const EVERYTHING: usize = 1 << 20;
 /// A service of one of the queues.
 pub(super) struct Running {
     pub(super) service: Service,
+    pub(super) which: usize,
     /// Whether a frame fails that has lost a slot.
     pub(super) all_slots: bool,
     pub(super) chain: Option<Swapchain>,
@@ -39,6 +40,8 @@ pub(super) struct Running {
 /// A frame that is not submitted.
 pub(super) struct Open {
     pub(super) frame: Frame,
+    /// The service.
+    pub(super) which: usize,
     pub(super) expected: Arc<Expected>,
     pub(super) all_slots: bool,
     pub(super) works: u32,
@@ -186,6 +189,7 @@ impl<'a, 'b> Host<'a, 'b> {
                 Ok(service) => {
                     self.services[which] = Some(Running {
                         service,
+                        which,
                         all_slots: kind & 4 == 0,
                         chain: None,
                         going: None,
