@@ -4,6 +4,7 @@ mod cpus;
 mod faults;
 mod fuzz;
 mod nightly;
+mod vulkan;
 
 use std::process::{Command, ExitCode};
 use std::time::Duration;
@@ -68,6 +69,16 @@ const PROOFS: &[Proof] = &[
         name: "fuzz",
         needs: Needs::Nightly,
         job: |_| Job::Check(fuzz::programs),
+    },
+    Proof {
+        name: "newer validation layer",
+        needs: Needs::Nothing,
+        job: |_| Job::Check(vulkan::newer_layer),
+    },
+    Proof {
+        name: "mock driver",
+        needs: Needs::Nothing,
+        job: |_| Job::Check(vulkan::mock_driver),
     },
     Proof {
         name: "few processors",
