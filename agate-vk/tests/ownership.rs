@@ -7,7 +7,7 @@
 //! | 2. So has a command buffer, in every call; freeing it is a use of its pool. | `a_buffer_is_touched_by_its_owner_alone` | the device's own `pools_and_buffers_that_are_pending`, `objects_that_are_gone` |
 //! | 3. A queue has one user at a time; waiting for the device uses all queues. A present uses its swapchain, a submission its fence. | `a_queue_has_one_user`, `a_present_uses_its_swapchain`, `a_fence_is_left_alone_until_the_ticket` | `queue_modes.rs` for a queue that is shared under a lock |
 //! | 4. What is pending is not begun, reset, freed or submitted again. | `what_is_pending_is_left_alone` | the device's own `pools_and_buffers_that_are_pending`, `buffers_in_the_wrong_state` |
-//! | 5. A secondary is pending with its primary, and continues nothing of another buffer's state. | | where secondaries are recorded |
+//! | 5. A secondary is pending with its primary, and continues nothing of another buffer's state. | | `secondaries.rs`, the device's own `secondaries` |
 //! | 6. A pool is of the family of its queue; a resource that changes its family is released and acquired, in order. | `a_pool_is_of_the_family_of_its_queue`, `both_halves_of_a_transfer_arrive_in_order` | the device's own `queues.rs` |
 //! | 7. What a command refers to stays as it is from encoding until the ticket. | `a_descriptor_set_is_not_updated_between_encoding_and_replay`, `what_a_frame_refers_to_lives_until_its_ticket`, `what_is_destroyed_after_a_frame_is_destroyed_in_time` | `over.rs` |
 //! | 8. Submitting a buffer while another of its pool is recorded is allowed. | `a_pool_is_recorded_while_its_other_buffer_is_submitted` | |

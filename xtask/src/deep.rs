@@ -1,4 +1,4 @@
-//! `cargo xtask check --deep`: the proofs of the core that take minutes, beside the quick check.
+//! `cargo xtask check --deep`: the proofs that take minutes, beside the quick check.
 
 mod cpus;
 mod faults;
