@@ -3,7 +3,10 @@
 #![no_main]
 
 #[path = "../../tests/support/command.rs"]
-#[allow(dead_code, reason = "commands are recorded here, and never called directly")]
+#[allow(
+    dead_code,
+    reason = "commands are recorded here, and never called directly"
+)]
 mod command;
 #[path = "../../tests/support/program/mod.rs"]
 #[allow(dead_code, reason = "the test makes its own programs")]
