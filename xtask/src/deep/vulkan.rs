@@ -51,6 +51,19 @@ const DOWNLOAD: Duration = Duration::from_secs(20 * 60);
 /// Nor is a run of all tests.
 const TESTS: Duration = Duration::from_secs(50 * 60);
 
+/// The tests that have the layer listen, red controls among them.
+const LISTENING: [(&str, &str); 2] = [
+    (
+        "agate-vk under the newer layer",
+        "test --locked --package agate-vk --tests --no-fail-fast -- --show-output",
+    ),
+    (
+        "demo under the newer layer",
+        "test --locked --package demo --test it --no-fail-fast -- --show-output \
+         validation:: window:: faults::memory faults::presentation",
+    ),
+];
+
 /// The folder with both, where it has been filled.
 struct Kit(PathBuf);
 
@@ -173,7 +186,7 @@ fn files(folder: &Path, right: &dyn Fn(&str) -> bool) -> Vec<PathBuf> {
     found
 }
 
-/// What draws, with the newer layer listening: thread safety and synchronization, red controls among it.
+/// What draws, with the newer layer listening: thread safety and synchronization.
 ///
 /// # Errors
 ///
@@ -182,16 +195,18 @@ pub(super) fn newer_layer() -> Result<Vec<String>, String> {
     let kit = Kit::provide()?;
     let build = "build --locked --package demo --example fault_layer";
     run("the layer that tests load", &cargo(build))?;
-    let mut tests = cargo(
-        "test --locked --package agate-vk --package demo --tests --no-fail-fast -- --show-output",
-    );
-    host::prefer_lavapipe(&mut tests);
-    // This folder takes the place of those where the loader looks for such layers.
-    tests.env("VK_LAYER_PATH", kit.layers());
-    // For those who do not ask by themselves: the newer layer has both off.
-    tests.env("VK_KHRONOS_VALIDATION_VALIDATE_SYNC", "true");
-    tests.env("VK_KHRONOS_VALIDATION_THREAD_SAFETY", "true");
-    run("newer validation layer", &tests)
+    let mut told = Vec::new();
+    for (name, words) in LISTENING {
+        let mut tests = cargo(words);
+        host::prefer_lavapipe(&mut tests);
+        // This folder takes the place of those where the loader looks for such layers.
+        tests.env("VK_LAYER_PATH", kit.layers());
+        // For those who do not ask by themselves: the newer layer has both off.
+        tests.env("VK_KHRONOS_VALIDATION_VALIDATE_SYNC", "true");
+        tests.env("VK_KHRONOS_VALIDATION_THREAD_SAFETY", "true");
+        told.extend(run(name, &tests)?);
+    }
+    Ok(told)
 }
 
 /// Every command through a real loader, to a driver that takes anything.
