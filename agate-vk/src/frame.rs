@@ -263,7 +263,7 @@ impl Pass {
                 slots: self.slots,
             });
         }
-        self.take(slot)?.ok_or(SlotError::Taken { slot })
+        self.take(slot)
     }
 
     /// Takes the first slot that nobody has taken yet.
@@ -276,63 +276,63 @@ impl Pass {
     ///
     /// Lock-free.
     pub fn next_slot(&self) -> Result<Slot, SlotError> {
-        loop {
-            let slot = self.advance()?;
-            if let Some(slot) = self.take(slot)? {
-                return Ok(slot);
-            }
-        }
-    }
-
-    /// The next index that `next_slot` has not tried.
-    fn advance(&self) -> Result<u32, SlotError> {
+        let port = self.attach()?;
         let cursor = &self.shared.cursors[self.pass as usize];
-        let mut seen = cursor.load(Ordering::Relaxed);
         loop {
-            let next = if seen >> 16 == self.serial {
-                (seen & 0xffff) as u32
-            } else {
-                0
+            // Acquire: who finds all slots taken here also finds them taken at the frame's submission.
+            let seen = cursor.load(Ordering::Acquire);
+            let next = match (seen >> 16).cmp(&self.serial) {
+                std::cmp::Ordering::Greater => return Err(SlotError::Stale),
+                std::cmp::Ordering::Equal => (seen & 0xffff) as u32,
+                std::cmp::Ordering::Less => 0,
             };
-            if seen >> 16 > self.serial {
-                return Err(SlotError::Stale);
-            }
             if next >= self.slots {
                 return Err(SlotError::Exhausted { slots: self.slots });
             }
+            let place = self.place(next);
+            let taken = self.shared.take(place.part, self.serial);
+            // After it, and for whoever has taken it: a slot behind the cursor is taken.
             let new = self.serial << 16 | u64::from(next + 1);
-            match cursor.compare_exchange_weak(seen, new, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Ok(next),
-                Err(now) => seen = now,
+            let _ = cursor.compare_exchange(seen, new, Ordering::Release, Ordering::Relaxed);
+            if taken {
+                return Ok(self.taken(port, place));
             }
         }
     }
 
-    /// `None` where somebody has taken it. Attaches first, so that a slot that was taken can always tell the owner how it
-    /// ended.
-    fn take(&self, slot: u32) -> Result<Option<Slot>, SlotError> {
-        let port = self
-            .shared
-            .service
-            .pool
-            .attach()
-            .map_err(SlotError::Attach)?;
-        let part = self.first_part + slot;
-        let place = SlotPlace {
+    /// Attaches first, so that a slot that was taken can always tell the owner how it ended.
+    fn take(&self, slot: u32) -> Result<Slot, SlotError> {
+        let port = self.attach()?;
+        let place = self.place(slot);
+        if self.shared.take(place.part, self.serial) {
+            Ok(self.taken(port, place))
+        } else {
+            Err(SlotError::Taken { slot })
+        }
+    }
+
+    fn attach(&self) -> Result<Port<PoolMessage>, SlotError> {
+        self.shared.service.pool.attach().map_err(SlotError::Attach)
+    }
+
+    fn place(&self, slot: u32) -> SlotPlace {
+        SlotPlace {
             serial: self.serial,
             pass: self.pass,
             slot,
             frame: self.shared.index,
-            part,
-        };
-        let taken = self.shared.take(part, self.serial);
-        Ok(taken.then(|| Slot {
+            part: self.first_part + slot,
+        }
+    }
+
+    fn taken(&self, port: Port<PoolMessage>, place: SlotPlace) -> Slot {
+        Slot {
             token: Some(SlotToken {
                 shared: Arc::clone(&self.shared),
                 port,
                 place,
             }),
-        }))
+        }
     }
 }
 

@@ -532,7 +532,9 @@ impl QueueOwner {
             }
             outcome => {
                 if let Err(Ok(unwanted)) = resolver.try_resolve(outcome) {
-                    drop(unwanted);
+                    // At once: an owner that is about to end hears no more of what it is sent.
+                    let (id, image) = unwanted.into_use();
+                    self.abandon(id, image);
                 }
             }
         }

@@ -1,4 +1,5 @@
-//! A service ends at any moment, under load: in time, with every ticket resolved, no rule broken, nothing left behind.
+//! A service ends at any moment, under load: in time, with every ticket resolved, no rule broken, nothing left behind;
+//! and a fresh one on the same device works.
 
 #![allow(unsafe_code, reason = "records commands")]
 
@@ -9,7 +10,7 @@ use agate_vk::{Pass, Recorder, SubmitOptions, Ticket, TicketError, vk};
 use null_device::Live;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
-use support::{LONG, Random, acquire, checked, service, swapchain};
+use support::{LONG, Random, acquire, checked, close, run, service, swapchain};
 
 /// How many services end: more when asked to go deep.
 fn rounds() -> u64 {
@@ -109,6 +110,11 @@ fn round(seed: u64) {
     drop(chain);
     assert_eq!(null.live(), Live::default(), "{seed}");
     assert_eq!(null.violations(), [], "{seed}");
+    // The queue is free for another.
+    null.hand_over();
+    let mut fresh = support::service(&null, |_| ());
+    run(&mut fresh).expect("executed");
+    close(fresh, &null);
 }
 
 #[test]

@@ -303,3 +303,23 @@ fn images_of_another_service() {
     close(second, &other);
     assert_eq!(null.live(), Live::default());
 }
+
+#[test]
+fn an_image_that_nobody_waits_for_when_the_service_ends() {
+    let null = checked();
+    let mut service = service(&null, |_| ());
+    let chain = swapchain(&mut service, &null, (64, 64));
+    let inside = null.hold("vkAcquireNextImageKHR");
+    let answer = chain.acquire(LONG);
+    assert!(inside.wait_entered(LONG));
+    drop(answer);
+    let report = std::thread::scope(|threads| {
+        let ending = threads.spawn(|| service.shutdown(LONG));
+        until("the owner takes no more", || chain.acquire(LONG).is_done());
+        drop(inside);
+        ending.join().expect("no panic")
+    });
+    assert_eq!((report.leaked, report.panicked), (0, false));
+    assert_eq!(null.live(), Live::default());
+    assert_eq!(null.violations(), []);
+}

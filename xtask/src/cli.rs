@@ -13,10 +13,11 @@ Usage: cargo xtask COMMAND
   gen [VK_XML]                 write the part of agate-vk that follows from Vulkan's registry; with VK_XML, reduce that
                                registry first (it must be that of ash's version)
   check                        the quick part of test: fmt, clippy, the rules of the house
-  check --deep [PROOF]         check, and the proofs of the core that take long: loom with larger bounds, shuttle, Miri,
-                               sanitizers, more random cases, few processors, other systems; half an hour or more on two
-                               processors. With PROOF, only those whose name begins so. What it needs of nightly Rust
-                               it installs by rustup
+  check --deep [PROOF]         check, and the proofs that take long: loom with larger bounds, shuttle, Miri, sanitizers,
+                               more random cases, fuzzing, a newer validation layer, the Khronos mock driver, few
+                               processors, other systems; an hour or more on two processors. With PROOF, only those
+                               whose name begins so. What it needs it installs by rustup and cargo, and downloads by
+                               apt-get
 
 As root, what is missing is installed with apt-get.
 Otherwise the command that installs it is printed; with --install it is run by sudo.

@@ -1,8 +1,10 @@
-//! `cargo xtask check --deep`: the proofs of the core that take minutes, beside the quick check.
+//! `cargo xtask check --deep`: the proofs that take minutes, beside the quick check.
 
 mod cpus;
 mod faults;
+mod fuzz;
 mod nightly;
+mod vulkan;
 
 use std::process::{Command, ExitCode};
 use std::time::Duration;
@@ -57,6 +59,26 @@ const PROOFS: &[Proof] = &[
         name: "release, more cases",
         needs: Needs::Nothing,
         job: |_| Job::Tests(more_cases()),
+    },
+    Proof {
+        name: "services, at length",
+        needs: Needs::Nothing,
+        job: |_| Job::Tests(services_at_length()),
+    },
+    Proof {
+        name: "fuzz",
+        needs: Needs::Nightly,
+        job: |_| Job::Check(fuzz::programs),
+    },
+    Proof {
+        name: "newer validation layer",
+        needs: Needs::Nothing,
+        job: |_| Job::Check(vulkan::newer_layer),
+    },
+    Proof {
+        name: "mock driver",
+        needs: Needs::Nothing,
+        job: |_| Job::Check(vulkan::mock_driver),
     },
     Proof {
         name: "few processors",
@@ -238,6 +260,16 @@ fn sanitized(nightly: &Nightly, what: &str, flags: &str) -> Command {
 fn more_cases() -> Command {
     let mut tests = cargo("test --locked --package agate --release --lib --tests --no-fail-fast");
     tests.env("PROPTEST_CASES", CASES);
+    tests.env(DEEPER.0, DEEPER.1);
+    tests
+}
+
+/// The service over the null device, as users' programs are built: what ends at any moment does so a thousand times, and
+/// frames go by the ten thousand.
+fn services_at_length() -> Command {
+    let words =
+        "test --locked --package agate-vk --package null-device --release --tests --no-fail-fast";
+    let mut tests = cargo(words);
     tests.env(DEEPER.0, DEEPER.1);
     tests
 }

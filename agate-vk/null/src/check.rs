@@ -46,6 +46,8 @@ pub enum Rule {
     Retired,
     /// All images were acquired, and the call had no time-out.
     AcquiresForever,
+    /// Commands refer to the object that were encoded, and not executed yet.
+    ReferredTo,
     /// Waiting for the queue would never have ended: the test releases nothing.
     Stalled,
 }
@@ -78,6 +80,7 @@ impl fmt::Display for Rule {
             Self::AcquiresForever => {
                 f.write_str("all images were acquired, and there was no time-out")
             }
+            Self::ReferredTo => f.write_str("commands that are not executed yet refer to it"),
             Self::Stalled => f.write_str("the queue would never have become idle"),
         }
     }

@@ -13,6 +13,7 @@ use crate::fault::{Hold, Plan};
 use crate::object::{Buffer, Call, List, Object, Pool, Semaphore};
 use crate::options::{Cost, NullOptions};
 use crate::queue::Timeline;
+use crate::referred::{self, References};
 use crate::swapchain::{Surface, Swapchain};
 use crate::{generated, irregular, labels, pool, queue, semaphore, simulate, swapchain};
 use ash::vk::{self, Handle};
@@ -77,6 +78,7 @@ pub(crate) struct Inner {
     violations: Mutex<Vec<Violation>>,
     log: Mutex<Vec<&'static str>>,
     pub(crate) labels: Mutex<Vec<String>>,
+    pub(crate) references: References,
 }
 
 impl Inner {
@@ -104,6 +106,7 @@ impl Inner {
             .or_else(|| semaphore::find(name))
             .or_else(|| queue::find(name))
             .or_else(|| swapchain::find(name))
+            .or_else(|| referred::find(name))
             .unwrap_or(std::ptr::null())
     }
 
@@ -212,11 +215,16 @@ impl NullDevice {
             violations: Mutex::default(),
             log: Mutex::default(),
             labels: Mutex::default(),
+            references: References::default(),
         });
         Self { inner }
     }
 
     pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Inner> {
         &self.inner
     }
 

@@ -1,0 +1,179 @@
+//! Memory stays flat, whatever the frames are like: thousands of them, with a job count that changes from frame to frame,
+//! allocate and keep no more than the greatest of them needed. Bounds that a service states:
+//!
+//! - one command pool and one command buffer for each frame in flight, made when the service starts;
+//! - blocks: as many as were in use at one time, and none after a rest (`trim_after`);
+//! - the process: what is allocated when the service rests does not grow with the number of frames.
+
+#![allow(unsafe_code, reason = "a counting allocator; records commands")]
+
+#[path = "support/null.rs"]
+mod support;
+
+use agate_vk::{Pass, Recorder, Service, ServiceOptions, SubmitOptions, Ticket};
+use null_device::{NullDevice, NullOptions};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+use support::{LONG, Random, checked, close, service, until};
+
+/// Counts what every thread of the process has allocated and not freed.
+struct Counting;
+
+static BYTES: AtomicI64 = AtomicI64::new(0);
+
+fn count(bytes: usize, sign: i64) {
+    BYTES.fetch_add(sign * bytes as i64, Ordering::Relaxed);
+}
+
+// SAFETY: hands every call on to the system's allocator, unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size(), 1);
+        // SAFETY: the caller's contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(layout.size(), -1);
+        // SAFETY: the caller's contract.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(layout.size(), -1);
+        count(size, 1);
+        // SAFETY: the caller's contract.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+const FRAMES_IN_FLIGHT: u32 = 3;
+const WORKERS: u64 = 3;
+const MOST_JOBS: u64 = 24;
+const MOST_COMMANDS: u64 = 400;
+const BLOCK_BYTES: usize = 4096;
+
+/// The most blocks that a job fills: a draw takes less than 40 bytes, and a part of a block is not for commands.
+const BLOCKS_OF_A_JOB: u64 = (MOST_COMMANDS * 40).div_ceil(BLOCK_BYTES as u64 / 2);
+
+/// So many bytes more are no growth: lanes get longer where a burst is longer than all before. A frame that left 32 bytes
+/// behind would leave as many in 500.
+const SLACK: i64 = 16 << 10;
+
+/// Frames before the first look.
+const WARM_UP: u64 = 500;
+
+/// How often memory is looked at.
+const PARTS: u64 = 5;
+
+/// How many frames run.
+fn frames() -> u64 {
+    if std::env::var_os("AGATE_DEEP").is_some() {
+        10_000
+    } else {
+        500
+    }
+}
+
+fn options(options: &mut ServiceOptions) {
+    options.frames_in_flight = FRAMES_IN_FLIGHT;
+    options.block_bytes = BLOCK_BYTES;
+    options.trim_after = Duration::from_millis(20);
+}
+
+/// Records the slots of a pass, as long as there are any.
+fn record(pass: &Pass, random: &mut Random) {
+    while let Ok(slot) = pass.next_slot() {
+        let mut recorder = slot.stream().expect("room");
+        for step in 0..random.below(MOST_COMMANDS) {
+            // SAFETY: the device takes any command.
+            unsafe { recorder.cmd_draw(3, 1, step as u32, 7) };
+        }
+        recorder.finish().expect("the owner is there");
+    }
+}
+
+/// Frames with other job counts each, as many in flight as may be; the jobs run on several threads.
+fn run(service: &mut Service, frames: u64, seed: u64) {
+    let mut random = Random(seed);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..WORKERS)
+            .map(|worker| {
+                let (send, receive) = mpsc::channel::<Pass>();
+                let mut random = Random(seed ^ (worker + 1) << 32);
+                scope.spawn(move || {
+                    let passes = receive.iter();
+                    passes.for_each(|pass| record(&pass, &mut random));
+                });
+                send
+            })
+            .collect();
+        let mut tickets: VecDeque<Ticket> = VecDeque::new();
+        for _ in 0..frames {
+            let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+            let jobs = random.below(MOST_JOBS + 1) as u32;
+            let pass = frame.outside(jobs).expect("room");
+            for worker in &workers {
+                worker.send(pass.clone()).expect("a worker is there");
+            }
+            record(&pass, &mut random);
+            tickets.push_back(frame.submit(SubmitOptions::default()));
+            if tickets.len() > FRAMES_IN_FLIGHT as usize {
+                let oldest = tickets.pop_front();
+                oldest.expect("some").wait_timeout(LONG).expect("executed");
+            }
+        }
+        for mut ticket in tickets {
+            ticket.wait_timeout(LONG).expect("executed");
+        }
+    });
+}
+
+/// Waits until the burst is over and its memory given back; how many bytes the process has then.
+fn at_rest(service: &Service) -> i64 {
+    until("the blocks are freed", || {
+        service.counters().blocks.allocated == 0
+    });
+    BYTES.load(Ordering::Relaxed)
+}
+
+#[test]
+fn is_flat_over_many_frames() {
+    no_rule_is_broken_meanwhile();
+    // Not checked: such a device keeps a list of all calls.
+    let null = NullDevice::new(NullOptions::default());
+    let mut service = service(&null, options);
+    let started = null.live();
+    run(&mut service, WARM_UP, 0);
+    let first = at_rest(&service);
+    for part in 1..=PARTS {
+        run(&mut service, frames() / PARTS, part);
+        assert_eq!(null.live(), started, "no frame makes an object");
+        let more = at_rest(&service) - first;
+        assert!(more < SLACK, "{more} bytes more after part {part}");
+    }
+    assert_eq!((started.pools, started.buffers), (3, 3));
+    let most = MOST_JOBS * BLOCKS_OF_A_JOB * u64::from(FRAMES_IN_FLIGHT);
+    let high_water = service.counters().blocks.high_water as u64;
+    assert!(
+        high_water <= most,
+        "{high_water} blocks, {most} at the most"
+    );
+    close(service, &null);
+}
+
+/// Not beside the other test, which counts what the whole process allocates.
+fn no_rule_is_broken_meanwhile() {
+    let null = checked();
+    let mut service = service(&null, options);
+    let started = null.live();
+    run(&mut service, WARM_UP, 0);
+    assert_eq!(null.live(), started);
+    close(service, &null);
+}
