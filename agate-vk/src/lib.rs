@@ -83,4 +83,4 @@ pub use service::{MissingSlot, Service, ServiceOptions, ShutdownReport};
 pub use swapchain::{Acquired, Swapchain, SwapchainOptions};
 pub use ticket::{FrameReport, Ticket};
 pub use timeline::Timeline;
-pub use trace::{Trace, TraceEvent, TraceKind};
+pub use trace::{Trace, TraceEvent, TraceKind, TracePhase};

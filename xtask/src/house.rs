@@ -38,7 +38,12 @@ const ARROWS: [(&str, &[Allowed]); 4] = [
     ),
     (
         "agate-vk",
-        &[Allowed::Always("agate"), Allowed::Always("ash")],
+        &[
+            Allowed::Always("agate"),
+            Allowed::Always("ash"),
+            Allowed::Optional("log"),
+            Allowed::Optional("tracing"),
+        ],
     ),
     ("null-device", &[Allowed::Always("ash")]),
     ("xtask", &[]),
@@ -276,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn agate_vk_depends_on_agate_and_ash_alone() {
+    fn agate_vk_depends_on_agate_and_ash_and_may_log() {
         check(
             "agate-vk",
             "[dependencies]\nagate.workspace = true\nash.workspace = true\n",
@@ -285,7 +290,7 @@ mod tests {
         check(
             "agate-vk",
             "[dependencies]\nlibc = \"0.2\"\n",
-            &["only these are allowed: agate, ash"],
+            &["only these are allowed: agate, ash, log (optional), tracing (optional)"],
         );
         check(
             "agate-vk",

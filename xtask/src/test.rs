@@ -112,6 +112,10 @@ fn vulkan_tests(steps: &mut Steps) {
     // So that pictures and messages do not depend on the graphics card.
     host::prefer_lavapipe(&mut tests);
     steps.tests("tests with Vulkan", tests, env::var_os("CI").is_some());
+    let features = cargo(
+        "test --locked --package agate-vk --features log,tracing --test trace_log --test trace_tracing --no-fail-fast",
+    );
+    steps.tests("tests of agate-vk's features", features, false);
 }
 
 fn doc_tests(steps: &mut Steps) {
@@ -150,7 +154,8 @@ pub(crate) fn shuttle() -> Command {
 }
 
 fn docs(steps: &mut Steps) {
-    let mut docs = cargo("doc --locked --workspace --no-deps");
+    let mut docs =
+        cargo("doc --locked --workspace --no-deps --features agate-vk/log,agate-vk/tracing");
     docs.env("RUSTDOCFLAGS", "-D warnings");
     steps.command("docs", docs);
 }
