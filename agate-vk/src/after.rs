@@ -4,11 +4,13 @@
 //! holds it when the frame is over ends it. What happens to it on the way, a dropped message and a panic included, ends it
 //! too.
 
+use crate::error::FrameError;
 use crate::frame::Frame;
 use crate::raw::Device;
 use crate::status::Status;
 use crate::ticket::Ticket;
 use crate::timeline::Readiness;
+use crate::trace::{Span, TraceKind};
 use crate::waiters::Waiters;
 use ash::vk;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -139,6 +141,9 @@ pub(crate) struct Promise {
     point: Option<Arc<Point>>,
     /// The value of the submission that may be pending.
     pending: Option<u64>,
+    serial: u64,
+    /// Tells the host's trace that the frame is under way.
+    _span: Option<Box<Span>>,
 }
 
 impl Promise {
@@ -151,6 +156,15 @@ impl Promise {
         self.pending = Some(value);
         if let Some(point) = &self.point {
             point.set(if failed { NEVER } else { value });
+        }
+    }
+
+    /// The frame has failed; this tells the host's trace, and the ticket the host.
+    pub(crate) fn failed(&self, error: FrameError) {
+        if let Some(point) = &self.point {
+            point
+                .status
+                .wrong(TraceKind::Failed, self.serial, Some(error));
         }
     }
 
@@ -288,7 +302,7 @@ impl Points {
     }
 
     /// For a frame that begins.
-    pub(crate) fn promise(&self) -> Promise {
+    pub(crate) fn promise(&self, serial: u64) -> Promise {
         let mut known = crate::frame::lock(&self.known);
         let free = known.iter_mut().find_map(|point| {
             let free = Arc::get_mut(point)?;
@@ -312,6 +326,8 @@ impl Points {
         Promise {
             point: Some(point),
             pending: None,
+            serial,
+            _span: self.status.under_way(serial),
         }
     }
 }

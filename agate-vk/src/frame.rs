@@ -13,6 +13,7 @@ use crate::recorder::{Jumbos, Recorder, StreamRecorder};
 use crate::request::{Request, SubmitOptions};
 use crate::service::Shared;
 use crate::ticket::{FrameResult, Ticket, TicketEnd};
+use crate::trace::Span;
 use agate::BlockPool;
 use agate::Port;
 use agate::Resolver;
@@ -139,9 +140,18 @@ pub(crate) struct SlotToken {
     shared: Arc<FrameShared>,
     port: Port<PoolMessage>,
     place: SlotPlace,
+    /// Tells the host's trace that the slot is being recorded, until the token is dropped.
+    span: Option<Box<Span>>,
 }
 
 impl SlotToken {
+    /// Tells the host's trace that the slot is being recorded.
+    fn begin_recording(&mut self) {
+        if !self.place.is_owners() {
+            self.span = self.shared.service.status.recording(self.place);
+        }
+    }
+
     pub(crate) fn blocks(&self) -> &BlockPool {
         &self.shared.service.blocks
     }
@@ -197,7 +207,10 @@ impl Slot {
     /// Lock-free; allocates while the service warms up.
     pub fn stream(mut self) -> Result<StreamRecorder, RecordError> {
         match self.token.take() {
-            Some(token) => StreamRecorder::new(token),
+            Some(mut token) => {
+                token.begin_recording();
+                StreamRecorder::new(token)
+            }
             None => Err(RecordError::Closed),
         }
     }
@@ -331,6 +344,7 @@ impl Pass {
                 shared: Arc::clone(&self.shared),
                 port,
                 place,
+                span: None,
             }),
         }
     }
@@ -384,7 +398,7 @@ impl Frame {
             began: Instant::now(),
         };
         port.send(message).map_err(|_| BeginError::Closed)?;
-        let promise = Some(shared.service.points.promise());
+        let promise = Some(shared.service.points.promise(serial));
         Ok(Self {
             shared,
             port,
@@ -495,7 +509,11 @@ impl Frame {
                 self.send_submit(TicketEnd::new(resolver, promise), record_only);
             }
             (request, promise) => {
-                resolver.resolve(Err(request.err().unwrap_or(FrameError::Aborted)));
+                let error = request.err().unwrap_or(FrameError::Aborted);
+                if let Some(promise) = &promise {
+                    promise.failed(error);
+                }
+                resolver.resolve(Err(error));
                 self.promise = promise;
             }
         }

@@ -6,6 +6,9 @@
 //! owner replays the slots in order into one primary command buffer of one pool, and the queue's owner submits it. The
 //! [`Ticket`] resolves when the GPU has executed the frame, or with what went wrong.
 //!
+//! The page `docs/embedding.md` of the repository has recipes: features to enable, options, queues, swapchains, wgpu, and
+//! what stays the host's duty. Its example `offscreen_triangle` is a whole first program.
+//!
 //! ```no_run
 //! use agate_vk::{Recorder, Service, ServiceOptions, SubmitOptions, vk};
 //! use std::time::Duration;
@@ -83,4 +86,9 @@ pub use service::{MissingSlot, Service, ServiceOptions, ShutdownReport};
 pub use swapchain::{Acquired, Swapchain, SwapchainOptions};
 pub use ticket::{FrameReport, Ticket};
 pub use timeline::Timeline;
-pub use trace::{Trace, TraceEvent, TraceKind};
+pub use trace::{Trace, TraceEvent, TraceKind, TracePhase};
+
+/// The page on embedding is compiled with the examples of this crate.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/embedding.md")]
+struct Embedding;

@@ -6,11 +6,11 @@ use crate::frame::lock;
 use crate::status::Status;
 use crate::{
     AcquireError, BeginError, Device, FrameError, Recorder, Service, ServiceOptions, SubmitOptions,
-    SwapchainOptions, Ticket, TicketError, vk,
+    SwapchainOptions, Ticket, TicketError, Trace, TraceKind, vk,
 };
 use null_device::{NullDevice, NullOptions};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -34,11 +34,16 @@ pub(crate) fn panic_if_planted(status: &Status, who: Who) {
 }
 
 fn service(null: &NullDevice, slot_deadline: Duration) -> Service {
+    traced_service(null, slot_deadline, None)
+}
+
+fn traced_service(null: &NullDevice, slot_deadline: Duration, trace: Option<Trace>) -> Service {
     // SAFETY: the functions are those of the device, which outlives the service.
     let device = unsafe { Device::load(null.handle(), |name| null.function(name)) };
     let mut options = ServiceOptions::new(null.queue(), 0);
     options.frames_in_flight = 3;
     options.slot_deadline = slot_deadline;
+    options.trace = trace;
     // SAFETY: the test leaves the queue to the service.
     unsafe { Service::new(device.expect("all functions are there"), options) }
         .expect("a service starts")
@@ -76,7 +81,14 @@ fn strikes(who: Who) {
     let began = Instant::now();
     let kept = Arc::default();
     let null = NullDevice::new(NullOptions::default().owner_only());
-    let mut service = service(&null, LONG);
+    let told = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&told);
+    let trace = Trace::new(move |event| {
+        if event.kind == TraceKind::OwnerPanicked {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let mut service = traced_service(&null, LONG, Some(trace));
     let options = SwapchainOptions {
         surface_fns: null.surface_fns(),
         physical_device: null.physical_device(),
@@ -116,6 +128,7 @@ fn strikes(who: Who) {
     }
     let report = service.shutdown(LONG);
     assert!(report.panicked && report.leaked > 0, "{who:?}: {report:?}");
+    assert_eq!(told.load(Ordering::Relaxed), 1, "{who:?}: once");
     // The device has executed all that it got, so nothing need be kept.
     assert_eq!(Arc::strong_count(&kept), 1, "{who:?}");
     drop(chain);

@@ -540,6 +540,7 @@ impl Handler for PoolOwner {
 
 impl Drop for PoolOwner {
     fn drop(&mut self) {
+        self.status.note_ended();
         let pending = |frame: &InFlight| matches!(frame.stage, Stage::Submitted | Stage::Leaked);
         let over = !self.frames.iter().any(pending)
             || self.status.is_lost()

@@ -69,7 +69,7 @@ pub struct ServiceOptions {
     /// How long nothing must have been recorded until the memory of a burst is given back: free blocks, and by
     /// `vkTrimCommandPool` that of the command pools. By default 5 s.
     pub trim_after: Duration,
-    /// Whom to tell what the owners do. By default nobody.
+    /// Whom to tell what the service does. By default nobody.
     pub trace: Option<Trace>,
     /// The start of the names of the owner threads, and of the service's Vulkan objects where `VK_EXT_debug_utils` is
     /// enabled. By default `agate`.
@@ -127,6 +127,7 @@ pub(crate) struct Shared {
     pub(crate) max_blocks: usize,
     pub(crate) tickets: CompletionPool<FrameResult>,
     pub(crate) points: Points,
+    pub(crate) status: Arc<Status>,
 }
 
 /// How a shutdown went.
@@ -230,6 +231,7 @@ impl Service {
             max_blocks,
             tickets: CompletionPool::new(),
             points: Points::new(Arc::clone(device), Arc::clone(status)),
+            status: Arc::clone(status),
         });
         let frames: Arc<[Arc<FrameShared>]> = (0..options.frames_in_flight)
             .map(|index| {
@@ -256,6 +258,7 @@ impl Service {
         )?;
         let queue = queue_owner.handle();
         link.set(queue.clone());
+        status.set_serves(true);
         Ok(Self {
             shared,
             status: Arc::clone(status),
@@ -455,6 +458,7 @@ impl Service {
                 elapsed: Duration::ZERO,
             };
         };
+        self.status.set_serves(false);
         let left = || deadline.saturating_sub(start.elapsed());
         if let Ok(port) = owners.pool.attach() {
             let _ = port.send(PoolMessage::AbortAll);
@@ -494,6 +498,7 @@ impl Service {
             self.status.uses.leak();
             leaked += 1;
         }
+        self.status.tell_leaks(leaked);
         ShutdownReport {
             leaked,
             panicked,

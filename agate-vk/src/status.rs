@@ -3,6 +3,7 @@
 use crate::after::Uses;
 use crate::counters::Tally;
 use crate::error::{AcquireError, FrameError};
+use crate::frame::SlotPlace;
 use crate::raw::{Device, Failed};
 use crate::trace::{Span, Trace, TraceKind};
 use ash::vk;
@@ -19,6 +20,8 @@ pub(crate) struct Status {
     submitted: AtomicU64,
     leaked: AtomicU32,
     gone: AtomicBool,
+    /// Whether the owners are to be there: from the start of the last until the shutdown.
+    serves: AtomicBool,
     /// The owner that is to panic at its next message.
     #[cfg(test)]
     panics: std::sync::Mutex<Option<crate::panics::Who>>,
@@ -39,6 +42,7 @@ impl Status {
             submitted: AtomicU64::new(0),
             leaked: AtomicU32::new(0),
             gone: AtomicBool::new(false),
+            serves: AtomicBool::new(false),
             #[cfg(test)]
             panics: std::sync::Mutex::default(),
             #[cfg(test)]
@@ -63,14 +67,17 @@ impl Status {
 
     /// What a failed call means for the frame that it struck.
     pub(crate) fn note(&self, failed: Failed) -> FrameError {
-        if failed.result == vk::Result::ERROR_DEVICE_LOST {
-            self.lost.store(true, Ordering::Release);
-            return FrameError::DeviceLost;
-        }
-        FrameError::Vulkan {
+        let error = FrameError::Vulkan {
             call: failed.call,
             result: failed.result,
+        };
+        if failed.result != vk::Result::ERROR_DEVICE_LOST {
+            return error;
         }
+        if !self.lost.swap(true, Ordering::AcqRel) {
+            self.wrong(TraceKind::DeviceLost, 0, Some(error));
+        }
+        FrameError::DeviceLost
     }
 
     /// What a failed call means for an acquire.
@@ -87,6 +94,43 @@ impl Status {
         Trace::span(self.trace.as_ref(), kind, frame)
     }
 
+    /// Tells the host that a frame is under way, until the answer is dropped.
+    pub(crate) fn under_way(&self, frame: u64) -> Option<Box<Span>> {
+        let begin = |trace| Box::new(Trace::span(Some(trace), TraceKind::Frame, frame));
+        self.trace.as_ref().map(begin)
+    }
+
+    /// Tells the host that a job records a slot, until the answer is dropped.
+    pub(crate) fn recording(&self, place: SlotPlace) -> Option<Box<Span>> {
+        self.trace.as_ref().map(|trace| trace.recording(place))
+    }
+
+    /// Tells the host of something that went wrong.
+    pub(crate) fn wrong(&self, kind: TraceKind, frame: u64, error: Option<FrameError>) {
+        if let Some(trace) = &self.trace {
+            trace.wrong(kind, frame, error);
+        }
+    }
+
+    /// The owners have started, or are to end.
+    pub(crate) fn set_serves(&self, serves: bool) {
+        self.serves.store(serves, Ordering::Release);
+    }
+
+    /// An owner's last word; before a shutdown, after a panic.
+    pub(crate) fn note_ended(&self) {
+        if self.serves.load(Ordering::Acquire) {
+            self.wrong(TraceKind::OwnerPanicked, 0, None);
+        }
+    }
+
+    /// Tells the host what the service has left behind.
+    pub(crate) fn tell_leaks(&self, leaked: u32) {
+        if let Some(trace) = self.trace.as_ref().filter(|_| leaked > 0) {
+            trace.leaked(leaked);
+        }
+    }
+
     pub(crate) fn note_submitted(&self, value: u64) {
         self.submitted.store(value, Ordering::Release);
     }
@@ -94,6 +138,7 @@ impl Status {
     /// An owner has ended; before a shutdown, by a panic.
     pub(crate) fn note_gone(&self) {
         self.gone.store(true, Ordering::Release);
+        self.note_ended();
     }
 
     pub(crate) fn note_leak(&self) {

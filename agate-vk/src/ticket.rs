@@ -34,6 +34,9 @@ impl TicketEnd {
 
     /// The frame is over. A host that has dropped the ticket does not want to know.
     pub(crate) fn resolve(self, result: FrameResult) {
+        if let Err(error) = result {
+            self.promise.failed(error);
+        }
         // First: who hears from the ticket that the frame is over finds done what waited for that.
         self.promise.end();
         self.resolver.resolve(result);
@@ -41,6 +44,7 @@ impl TicketEnd {
 
     /// Whether the frame is over will not be known.
     pub(crate) fn give_up(self, error: FrameError) {
+        self.promise.failed(error);
         self.promise.leak();
         self.resolver.resolve(Err(error));
     }

@@ -26,6 +26,10 @@ pub(crate) fn quick(steps: &mut Steps) {
         "clippy",
         cargo("clippy --locked --workspace --all-targets -- -D warnings"),
     );
+    steps.command(
+        "clippy of agate-vk's features",
+        cargo("clippy --locked --package agate-vk --all-targets --all-features -- -D warnings"),
+    );
 }
 
 fn rules_of_the_house() -> Result<(), String> {

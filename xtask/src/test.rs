@@ -72,18 +72,32 @@ const EXAMPLES: [&str; 6] = [
     "wait_any",
 ];
 
+/// Programs that show agate-vk, and check themselves; those that need a driver say so where there is none.
+const VULKAN_EXAMPLES: [&str; 6] = [
+    "offscreen_triangle",
+    "embed_raw_ash",
+    "upload_queue",
+    "compute_dispatch",
+    "device_loss",
+    "tiny_jobs",
+];
+
 /// How long one of them may take; it takes less than 5 s.
 const EXAMPLE_LIMIT: Duration = Duration::from_secs(60);
 
 fn examples(steps: &mut Steps) {
-    let build = cargo("build --locked --package agate --examples");
-    steps.command("examples of agate are built", build);
-    let run = |name| {
+    let build = cargo("build --locked --package agate --package agate-vk --examples");
+    steps.command("examples are built", build);
+    let run = |package, name| {
         cargo(&format!(
-            "run --locked --quiet --package agate --example {name}"
+            "run --locked --quiet --package {package} --example {name}"
         ))
     };
-    steps.commands("examples of agate", &EXAMPLES.map(run), EXAMPLE_LIMIT);
+    let core = EXAMPLES.map(|name| run("agate", name));
+    steps.commands("examples of agate", &core, EXAMPLE_LIMIT);
+    let mut vulkan = VULKAN_EXAMPLES.map(|name| run("agate-vk", name));
+    vulkan.iter_mut().for_each(host::prefer_lavapipe);
+    steps.commands("examples of agate-vk", &vulkan, EXAMPLE_LIMIT);
 }
 
 /// Unit and integration tests of what draws; a skipped one fails in CI.
@@ -98,6 +112,10 @@ fn vulkan_tests(steps: &mut Steps) {
     // So that pictures and messages do not depend on the graphics card.
     host::prefer_lavapipe(&mut tests);
     steps.tests("tests with Vulkan", tests, env::var_os("CI").is_some());
+    let features = cargo(
+        "test --locked --package agate-vk --features log,tracing --test trace_log --test trace_tracing --no-fail-fast",
+    );
+    steps.tests("tests of agate-vk's features", features, false);
 }
 
 fn doc_tests(steps: &mut Steps) {
@@ -136,7 +154,8 @@ pub(crate) fn shuttle() -> Command {
 }
 
 fn docs(steps: &mut Steps) {
-    let mut docs = cargo("doc --locked --workspace --no-deps");
+    let mut docs =
+        cargo("doc --locked --workspace --no-deps --features agate-vk/log,agate-vk/tracing");
     docs.env("RUSTDOCFLAGS", "-D warnings");
     steps.command("docs", docs);
 }
