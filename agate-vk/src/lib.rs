@@ -77,7 +77,7 @@ pub use error::{
 pub use frame::{Frame, MAX_PASSES, Pass, Slot, SlotPlace};
 pub use queue::{QueueGuard, QueueLock, QueueMode};
 pub use raw::Device;
-pub use recorder::{Entered, Recorder, StreamRecorder};
+pub use recorder::{DrawState, Eliminating, Entered, Recorder, StreamRecorder};
 pub use request::{MAX_SEMAPHORES, SubmitOptions};
 pub use service::{MissingSlot, Service, ServiceOptions, ShutdownReport};
 pub use swapchain::{Acquired, Swapchain, SwapchainOptions};

@@ -8,10 +8,11 @@
     reason = "the words of one command are written together"
 )]
 
+use super::generated::table;
 use super::table::Command;
 use super::{header, op, words_of};
 use crate::error::RecordError;
-use crate::recorder::Recorder;
+use crate::recorder::{DrawState, Recorder};
 use crate::recorder::cursor::{Cursor, HasCursor};
 use crate::recorder::{device, fail};
 use ash::vk::{self, Handle};
@@ -97,24 +98,20 @@ pub(super) fn lacks(base: *mut u64, index: u16) -> bool {
 #[cold]
 fn seldom() {}
 
-/// A push-constants command with room for `bytes` of data, at the most [`MAX_PUSH_BYTES`]; returns where the data goes:
-/// `[header, data …]`. Before it, where the block has not said so yet: `[header, layout, stages | offset and size]`
-///
-/// # Safety
-///
-/// The caller writes all of the data.
+/// Room for a command of `words` words that pushes `bytes` of data, said where to. Before it, where the block has not said
+/// so yet: `[header, layout, stages | offset and size]`
 #[inline(always)]
-unsafe fn push_head(
+fn room_to_push(
     cursor: &mut Cursor,
     (layout, stages, offset): (vk::PipelineLayout, vk::ShaderStageFlags, u32),
     bytes: usize,
-) -> *mut u8 {
+    words: usize,
+) {
     const SAY_WORDS: usize = 3;
     let (layout, place) = (
         layout.as_raw(),
         pair(stages.as_raw(), offset | (bytes as u32) << 16),
     );
-    let words = 1 + words_of(bytes);
     // Before the comparison, which a fresh block changes.
     cursor.make_room(SAY_WORDS + words);
     let said = cursor.said();
@@ -125,6 +122,22 @@ unsafe fn push_head(
         // SAFETY: three words, and there is room for them.
         unsafe { put_in_room(cursor, [head, layout, place]) };
     }
+}
+
+/// A push-constants command with room for `bytes` of data, at the most [`MAX_PUSH_BYTES`]; returns where the data goes:
+/// `[header, data …]`
+///
+/// # Safety
+///
+/// The caller writes all of the data.
+#[inline(always)]
+unsafe fn push_head(
+    cursor: &mut Cursor,
+    (layout, stages, offset): (vk::PipelineLayout, vk::ShaderStageFlags, u32),
+    bytes: usize,
+) -> *mut u8 {
+    let words = 1 + words_of(bytes);
+    room_to_push(cursor, (layout, stages, offset), bytes, words);
     let at = cursor.cur;
     // SAFETY: there is room for `words` words still.
     unsafe {
@@ -147,18 +160,21 @@ unsafe fn push_typed<T>(
     cursor: &mut Cursor,
     target: (vk::PipelineLayout, vk::ShaderStageFlags, u32),
 ) -> *mut T {
-    const {
-        assert!(
-            size_of::<T>() % 4 == 0 && align_of::<T>() <= 8,
-            "push constants are 4-byte words"
-        );
-        assert!(
-            size_of::<T>() <= MAX_PUSH_BYTES,
-            "push constants are larger than any device allows"
-        );
-    }
+    const { assert_pushable::<T>() }
     // SAFETY: the caller writes the data.
     unsafe { push_head(cursor, target, size_of::<T>()).cast::<T>() }
+}
+
+/// Refuses, when compiled, what cannot be pushed.
+const fn assert_pushable<T>() {
+    assert!(
+        size_of::<T>() % 4 == 0 && align_of::<T>() <= 8,
+        "push constants are 4-byte words"
+    );
+    assert!(
+        size_of::<T>() <= MAX_PUSH_BYTES,
+        "push constants are larger than any device allows"
+    );
 }
 
 /// The largest push constants that this crate takes: more than any known device's limit, less than the smallest block.
@@ -189,7 +205,7 @@ impl<R: HasCursor> Recorder for R {
         pipeline: vk::Pipeline,
     ) {
         let inline = bind_point.as_raw() as u32;
-        let (cursor, pipeline) = (self.cursor(), pipeline.as_raw());
+        let (cursor, pipeline) = (self.cursor_for(table::BIND_PIPELINE), pipeline.as_raw());
         // Before the comparison, which a fresh block changes.
         cursor.make_room(2);
         if cursor.said().pipeline == pipeline {
@@ -211,7 +227,7 @@ impl<R: HasCursor> Recorder for R {
         buffers: &[vk::Buffer],
         offsets: &[vk::DeviceSize],
     ) {
-        let cursor = self.cursor();
+        let cursor = self.cursor_for(table::BIND_VERTEX_BUFFERS);
         match (buffers, offsets) {
             ([buffer], [0]) => {
                 let buffer = buffer.as_raw();
@@ -250,7 +266,7 @@ impl<R: HasCursor> Recorder for R {
     ) {
         let head = header(op::BIND_INDEX_BUFFER, 3, index_type.as_raw() as u32);
         // SAFETY: three words.
-        unsafe { put(self.cursor(), [head, buffer.as_raw(), offset]) }
+        unsafe { put(self.cursor_for(table::BIND_INDEX_BUFFER), [head, buffer.as_raw(), offset]) }
     }
 
     #[inline]
@@ -265,7 +281,7 @@ impl<R: HasCursor> Recorder for R {
         // SAFETY: the arguments' contract is the caller's.
         unsafe {
             super::irregular::bind_descriptor_sets(
-                self.cursor(),
+                self.cursor_for(table::BIND_DESCRIPTOR_SETS),
                 bind_point,
                 layout,
                 first_set,
@@ -283,7 +299,7 @@ impl<R: HasCursor> Recorder for R {
         offset: u32,
         constants: &[u8],
     ) {
-        let cursor = self.cursor();
+        let cursor = self.cursor_for(table::PUSH_CONSTANTS);
         let fits =
             constants.len() <= MAX_PUSH_BYTES && constants.len() % 4 == 0 && offset < 1 << 16;
         if !fits {
@@ -308,7 +324,7 @@ impl<R: HasCursor> Recorder for R {
     ) {
         // SAFETY: all of the data is written; it is aligned to 8 bytes, which `T` fits (asserted when compiled).
         unsafe {
-            push_typed::<T>(self.cursor(), (layout, stages, offset & 0xffff)).write(*constants);
+            push_typed::<T>(self.cursor_for(table::PUSH_CONSTANTS), (layout, stages, offset & 0xffff)).write(*constants);
         }
     }
 
@@ -323,7 +339,7 @@ impl<R: HasCursor> Recorder for R {
         // SAFETY: the caller's `write` initialises all of the data; the memory is this recorder's alone (K1).
         unsafe {
             write(&mut *push_typed::<MaybeUninit<T>>(
-                self.cursor(),
+                self.cursor_for(table::PUSH_CONSTANTS),
                 (layout, stages, offset & 0xffff),
             ));
         }
@@ -336,7 +352,7 @@ impl<R: HasCursor> Recorder for R {
         // SAFETY: one word, then viewports.
         unsafe {
             put_array(
-                self.cursor(),
+                self.cursor_for(table::SET_VIEWPORT),
                 "vkCmdSetViewport",
                 op::SET_VIEWPORT,
                 first_viewport,
@@ -353,7 +369,7 @@ impl<R: HasCursor> Recorder for R {
         // SAFETY: one word, then rectangles.
         unsafe {
             put_array(
-                self.cursor(),
+                self.cursor_for(table::SET_SCISSOR),
                 "vkCmdSetScissor",
                 op::SET_SCISSOR,
                 first_scissor,
@@ -369,7 +385,7 @@ impl<R: HasCursor> Recorder for R {
         // SAFETY: one word.
         unsafe {
             put(
-                self.cursor(),
+                self.cursor_for(table::SET_LINE_WIDTH),
                 [header(op::SET_LINE_WIDTH, 1, line_width.to_bits())],
             );
         }
@@ -385,7 +401,7 @@ impl<R: HasCursor> Recorder for R {
         first_vertex: u32,
         first_instance: u32,
     ) {
-        let cursor = self.cursor();
+        let cursor = self.cursor_for(table::DRAW);
         if instance_count == 1 && first_vertex == 0 && first_instance == 0 {
             if !cursor.join_push(op::JOIN_DRAW, vertex_count) {
                 // SAFETY: one word.
@@ -412,7 +428,7 @@ impl<R: HasCursor> Recorder for R {
         vertex_offset: i32,
         first_instance: u32,
     ) {
-        let cursor = self.cursor();
+        let cursor = self.cursor_for(table::DRAW_INDEXED);
         if instance_count == 1 && first_index == 0 && vertex_offset == 0 && first_instance == 0 {
             if !cursor.join_push(op::JOIN_DRAW_INDEXED, index_count) {
                 // SAFETY: one word.
@@ -429,13 +445,38 @@ impl<R: HasCursor> Recorder for R {
         unsafe { put(cursor, words) }
     }
 
+    /// `[header + vertices, pipeline, buffer, data …]`
+    #[inline(always)]
+    unsafe fn draw_with<T: Copy>(
+        &mut self,
+        bound: &DrawState,
+        vertex_count: u32,
+        write: impl FnOnce(&mut MaybeUninit<T>),
+    ) {
+        const { assert_pushable::<T>() }
+        let cursor = self.cursor_for(table::DRAW);
+        let words = 3 + words_of(size_of::<T>());
+        let target = (bound.layout, bound.stages, bound.push_offset & 0xffff);
+        room_to_push(cursor, target, size_of::<T>(), words);
+        let at = cursor.cur;
+        // SAFETY: there is room for `words` words still, and the data starts behind three of them; the caller's `write`
+        // initialises all of it. The memory is this recorder's alone (K1).
+        unsafe {
+            at.write(header(op::FUSED_DRAW, words, vertex_count));
+            at.add(1).write(bound.pipeline.as_raw());
+            at.add(2).write(bound.vertices.as_raw());
+            write(&mut *at.add(3).cast::<MaybeUninit<T>>());
+            cursor.cur = at.add(words);
+        }
+    }
+
     /// `[header + x, y | z]`
     #[inline(always)]
     unsafe fn cmd_dispatch(&mut self, groups_x: u32, groups_y: u32, groups_z: u32) {
         // SAFETY: two words.
         unsafe {
             put(
-                self.cursor(),
+                self.cursor_for(table::DISPATCH),
                 [header(op::DISPATCH, 2, groups_x), pair(groups_y, groups_z)],
             );
         }

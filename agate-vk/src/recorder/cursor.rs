@@ -69,6 +69,12 @@ impl Said {
 /// What has a cursor: the recorder itself, or a guard that holds the cursor in a local.
 pub(crate) trait HasCursor {
     fn cursor(&mut self) -> &mut Cursor;
+
+    /// The cursor, to encode the command of that index.
+    #[inline(always)]
+    fn cursor_for(&mut self, _index: u16) -> &mut Cursor {
+        self.cursor()
+    }
 }
 
 impl Cursor {
