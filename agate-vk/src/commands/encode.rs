@@ -12,8 +12,8 @@ use super::generated::table;
 use super::table::Command;
 use super::{header, op, words_of};
 use crate::error::RecordError;
-use crate::recorder::{DrawState, Recorder};
 use crate::recorder::cursor::{Cursor, HasCursor};
+use crate::recorder::{DrawState, Recorder};
 use crate::recorder::{device, fail};
 use ash::vk::{self, Handle};
 use std::mem::MaybeUninit;
@@ -266,7 +266,12 @@ impl<R: HasCursor> Recorder for R {
     ) {
         let head = header(op::BIND_INDEX_BUFFER, 3, index_type.as_raw() as u32);
         // SAFETY: three words.
-        unsafe { put(self.cursor_for(table::BIND_INDEX_BUFFER), [head, buffer.as_raw(), offset]) }
+        unsafe {
+            put(
+                self.cursor_for(table::BIND_INDEX_BUFFER),
+                [head, buffer.as_raw(), offset],
+            )
+        }
     }
 
     #[inline]
@@ -324,7 +329,11 @@ impl<R: HasCursor> Recorder for R {
     ) {
         // SAFETY: all of the data is written; it is aligned to 8 bytes, which `T` fits (asserted when compiled).
         unsafe {
-            push_typed::<T>(self.cursor_for(table::PUSH_CONSTANTS), (layout, stages, offset & 0xffff)).write(*constants);
+            push_typed::<T>(
+                self.cursor_for(table::PUSH_CONSTANTS),
+                (layout, stages, offset & 0xffff),
+            )
+            .write(*constants);
         }
     }
 

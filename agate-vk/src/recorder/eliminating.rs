@@ -191,7 +191,10 @@ impl<R: Recorder> Recorder for Eliminating<'_, R> {
         write: impl FnOnce(&mut MaybeUninit<T>),
     ) {
         // SAFETY: the arguments' contract is the caller's.
-        unsafe { self.inner.push_constants_with(layout, stages, offset, write) };
+        unsafe {
+            self.inner
+                .push_constants_with(layout, stages, offset, write)
+        };
     }
 
     #[inline(always)]

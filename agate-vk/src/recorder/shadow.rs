@@ -165,7 +165,8 @@ impl Shadow {
     #[inline(never)]
     fn binds_several(&mut self, first: u32, buffers: &[vk::Buffer], offsets: &[u64]) -> bool {
         let mut changes = buffers.is_empty() || buffers.len() != offsets.len();
-        for (binding, new) in (first as usize..).zip(buffers.iter().copied().zip(offsets.iter().copied()))
+        for (binding, new) in
+            (first as usize..).zip(buffers.iter().copied().zip(offsets.iter().copied()))
         {
             let old = match binding {
                 0 => &mut self.vertices,
