@@ -12,8 +12,8 @@ use super::generated::table;
 use super::table::Command;
 use super::{header, op, words_of};
 use crate::error::RecordError;
-use crate::recorder::cursor::{Cursor, HasCursor};
-use crate::recorder::{DrawState, Recorder};
+use crate::recorder::cursor::{Cursor, HasCursor, SPARE_WORDS};
+use crate::recorder::{DrawState, Recorder, Said};
 use crate::recorder::{device, fail};
 use ash::vk::{self, Handle};
 use std::mem::MaybeUninit;
@@ -38,20 +38,34 @@ pub(super) unsafe fn put<const N: usize>(cursor: &mut Cursor, words: [u64; N]) {
     }
 }
 
-/// Writes a command of `N` words, where there is room for it.
+/// Writes a command of two words that says a value, or one of one word where the block has said it last: `ops` are those of
+/// the one-word and of the two-word command.
 ///
-/// # Safety
-///
-/// As [`put`]; [`Cursor::make_room`] made room for `N` words since the last command.
+/// The shorter one is written in any case: so the branch that is taken seldom is all that the comparison adds.
 #[inline(always)]
-unsafe fn put_in_room<const N: usize>(cursor: &mut Cursor, words: [u64; N]) {
-    let at = cursor.cur;
-    for (i, word) in words.into_iter().enumerate() {
-        // SAFETY: there is room for N words.
-        unsafe { at.add(i).write(word) };
+fn put_or_again(
+    cursor: &mut Cursor,
+    [again, full]: [u16; 2],
+    inline: u32,
+    value: u64,
+    last: impl FnOnce(&mut Said) -> &mut u64,
+) {
+    const { assert!(SPARE_WORDS >= 1) }
+    // Before the comparison, which a fresh block changes.
+    let at = cursor.reserve::<1>();
+    // SAFETY: one word is reserved.
+    unsafe { at.write(header(again, 1, inline)) };
+    let last = last(cursor.said());
+    if *last != value {
+        seldom();
+        *last = value;
+        // SAFETY: likewise, and one of the spare words is behind it (K1).
+        unsafe {
+            at.write(header(full, 2, inline));
+            at.add(1).write(value);
+            cursor.cur = at.add(2);
+        }
     }
-    // SAFETY: likewise.
-    cursor.cur = unsafe { at.add(N) };
 }
 
 /// Writes a command that ends with one array: `fixed` words, then `items`.
@@ -98,7 +112,7 @@ pub(super) fn lacks(base: *mut u64, index: u16) -> bool {
 #[cold]
 fn seldom() {}
 
-/// Room for a command of `words` words that pushes `bytes` of data, said where to. Before it, where the block has not said
+/// Room at the cursor for a command of `words` words that pushes `bytes` of data to where the block says. Before it, where the block has not said
 /// so yet: `[header, layout, stages | offset and size]`
 #[inline(always)]
 fn room_to_push(
@@ -106,63 +120,59 @@ fn room_to_push(
     (layout, stages, offset): (vk::PipelineLayout, vk::ShaderStageFlags, u32),
     bytes: usize,
     words: usize,
-) {
+) -> *mut u64 {
     const SAY_WORDS: usize = 3;
+    const { assert!(SAY_WORDS <= SPARE_WORDS) }
     let (layout, place) = (
         layout.as_raw(),
         pair(stages.as_raw(), offset | (bytes as u32) << 16),
     );
     // Before the comparison, which a fresh block changes.
-    cursor.make_room(SAY_WORDS + words);
+    cursor.make_room(words);
+    let mut at = cursor.cur;
     let said = cursor.said();
-    if said.push_layout != layout || said.push_place != place {
+    // One branch for both.
+    if (said.push_layout ^ layout) | (said.push_place ^ place) != 0 {
         seldom();
         (said.push_layout, said.push_place) = (layout, place);
-        let head = header(op::SAY_PUSH, SAY_WORDS, 0);
-        // SAFETY: three words, and there is room for them.
-        unsafe { put_in_room(cursor, [head, layout, place]) };
+        // SAFETY: three words, and behind them are the `words` that follow: so many spare words there are (K1).
+        unsafe {
+            at.write(header(op::SAY_PUSH, SAY_WORDS, 0));
+            at.add(1).write(layout);
+            at.add(2).write(place);
+            at = at.add(SAY_WORDS);
+        }
+        cursor.cur = at;
     }
+    at
 }
 
-/// A push-constants command with room for `bytes` of data, at the most [`MAX_PUSH_BYTES`]; returns where the data goes:
-/// `[header, data …]`
+/// A push-constants command with `bytes` of data, at the most [`MAX_PUSH_BYTES`], which `write` writes to where it is
+/// told: `[header, data …]`
+///
+/// The header is written last: a draw that joins it writes another, and the compiler then leaves this one out.
 ///
 /// # Safety
 ///
-/// The caller writes all of the data.
+/// `write` initialises all of the data.
 #[inline(always)]
-unsafe fn push_head(
+unsafe fn push(
     cursor: &mut Cursor,
-    (layout, stages, offset): (vk::PipelineLayout, vk::ShaderStageFlags, u32),
+    target: (vk::PipelineLayout, vk::ShaderStageFlags, u32),
     bytes: usize,
-) -> *mut u8 {
+    write: impl FnOnce(*mut u8),
+) {
     let words = 1 + words_of(bytes);
-    room_to_push(cursor, (layout, stages, offset), bytes, words);
-    let at = cursor.cur;
-    // SAFETY: there is room for `words` words still.
+    let at = room_to_push(cursor, target, bytes, words);
+    // SAFETY: there is room for `words` words, and the data starts behind the header. The cursor moves when all is written:
+    // `write` may panic.
     unsafe {
+        write(at.add(1).cast::<u8>());
         at.write(header(op::PUSH_CONSTANTS, words, 0));
         cursor.cur = at.add(words);
     }
     cursor.push_at = at;
     cursor.push_end = cursor.cur;
-    // SAFETY: the data starts behind the header.
-    unsafe { at.add(1).cast::<u8>() }
-}
-
-/// A push-constants command whose data has the type `T`; returns where it goes.
-///
-/// # Safety
-///
-/// As for [`push_head`].
-#[inline(always)]
-unsafe fn push_typed<T>(
-    cursor: &mut Cursor,
-    target: (vk::PipelineLayout, vk::ShaderStageFlags, u32),
-) -> *mut T {
-    const { assert_pushable::<T>() }
-    // SAFETY: the caller writes the data.
-    unsafe { push_head(cursor, target, size_of::<T>()).cast::<T>() }
 }
 
 /// Refuses, when compiled, what cannot be pushed.
@@ -205,17 +215,11 @@ impl<R: HasCursor> Recorder for R {
         pipeline: vk::Pipeline,
     ) {
         let inline = bind_point.as_raw() as u32;
-        let (cursor, pipeline) = (self.cursor_for(table::BIND_PIPELINE), pipeline.as_raw());
-        // Before the comparison, which a fresh block changes.
-        cursor.make_room(2);
-        if cursor.said().pipeline == pipeline {
-            // SAFETY: one word, and there is room for two.
-            return unsafe { put_in_room(cursor, [header(op::BIND_PIPELINE_AGAIN, 1, inline)]) };
-        }
-        seldom();
-        cursor.said().pipeline = pipeline;
-        // SAFETY: two words, and there is room for them.
-        unsafe { put_in_room(cursor, [header(op::BIND_PIPELINE, 2, inline), pipeline]) }
+        let cursor = self.cursor_for(table::BIND_PIPELINE);
+        let ops = [op::BIND_PIPELINE_AGAIN, op::BIND_PIPELINE];
+        put_or_again(cursor, ops, inline, pipeline.as_raw(), |said| {
+            &mut said.pipeline
+        });
     }
 
     /// One from its start: `[header + binding, buffer]`, and the same as before: `[header + binding]`; one:
@@ -230,19 +234,11 @@ impl<R: HasCursor> Recorder for R {
         let cursor = self.cursor_for(table::BIND_VERTEX_BUFFERS);
         match (buffers, offsets) {
             ([buffer], [0]) => {
-                let buffer = buffer.as_raw();
-                // Before the comparison, which a fresh block changes.
-                cursor.make_room(2);
-                if cursor.said().vertices == buffer {
-                    let head = header(op::BIND_WHOLE_VERTEX_BUFFER_AGAIN, 1, first_binding);
-                    // SAFETY: one word, and there is room for two.
-                    return unsafe { put_in_room(cursor, [head]) };
-                }
-                seldom();
-                cursor.said().vertices = buffer;
-                let head = header(op::BIND_WHOLE_VERTEX_BUFFER, 2, first_binding);
-                // SAFETY: two words, and there is room for them.
-                unsafe { put_in_room(cursor, [head, buffer]) }
+                let again = op::BIND_WHOLE_VERTEX_BUFFER_AGAIN;
+                let ops = [again, op::BIND_WHOLE_VERTEX_BUFFER];
+                put_or_again(cursor, ops, first_binding, buffer.as_raw(), |said| {
+                    &mut said.vertices
+                });
             }
             ([buffer], [offset]) => {
                 let head = header(op::BIND_VERTEX_BUFFER, 3, first_binding);
@@ -270,7 +266,7 @@ impl<R: HasCursor> Recorder for R {
             put(
                 self.cursor_for(table::BIND_INDEX_BUFFER),
                 [head, buffer.as_raw(), offset],
-            )
+            );
         }
     }
 
@@ -312,10 +308,12 @@ impl<R: HasCursor> Recorder for R {
                 command: "vkCmdPushConstants",
             });
         }
+        let target = (layout, stages, offset);
         // SAFETY: all of the data is written.
         unsafe {
-            let data = push_head(cursor, (layout, stages, offset), constants.len());
-            std::ptr::copy_nonoverlapping(constants.as_ptr(), data, constants.len());
+            push(cursor, target, constants.len(), |data| {
+                std::ptr::copy_nonoverlapping(constants.as_ptr(), data, constants.len());
+            });
         }
     }
 
@@ -327,13 +325,14 @@ impl<R: HasCursor> Recorder for R {
         offset: u32,
         constants: &T,
     ) {
+        const { assert_pushable::<T>() }
+        let cursor = self.cursor_for(table::PUSH_CONSTANTS);
+        let target = (layout, stages, offset & 0xffff);
         // SAFETY: all of the data is written; it is aligned to 8 bytes, which `T` fits (asserted when compiled).
         unsafe {
-            push_typed::<T>(
-                self.cursor_for(table::PUSH_CONSTANTS),
-                (layout, stages, offset & 0xffff),
-            )
-            .write(*constants);
+            push(cursor, target, size_of::<T>(), |data| {
+                data.cast::<T>().write(*constants);
+            });
         }
     }
 
@@ -345,12 +344,14 @@ impl<R: HasCursor> Recorder for R {
         offset: u32,
         write: impl FnOnce(&mut MaybeUninit<T>),
     ) {
+        const { assert_pushable::<T>() }
+        let cursor = self.cursor_for(table::PUSH_CONSTANTS);
+        let target = (layout, stages, offset & 0xffff);
         // SAFETY: the caller's `write` initialises all of the data; the memory is this recorder's alone (K1).
         unsafe {
-            write(&mut *push_typed::<MaybeUninit<T>>(
-                self.cursor_for(table::PUSH_CONSTANTS),
-                (layout, stages, offset & 0xffff),
-            ));
+            push(cursor, target, size_of::<T>(), |data| {
+                write(&mut *data.cast::<MaybeUninit<T>>());
+            });
         }
     }
 
@@ -466,10 +467,9 @@ impl<R: HasCursor> Recorder for R {
         let cursor = self.cursor_for(table::DRAW);
         let words = 3 + words_of(size_of::<T>());
         let target = (bound.layout, bound.stages, bound.push_offset & 0xffff);
-        room_to_push(cursor, target, size_of::<T>(), words);
-        let at = cursor.cur;
-        // SAFETY: there is room for `words` words still, and the data starts behind three of them; the caller's `write`
-        // initialises all of it. The memory is this recorder's alone (K1).
+        let at = room_to_push(cursor, target, size_of::<T>(), words);
+        // SAFETY: there is room for `words` words, and the data starts behind three of them; the caller's `write` initialises
+        // all of it. The memory is this recorder's alone (K1). The cursor moves when all is written: `write` may panic.
         unsafe {
             at.write(header(op::FUSED_DRAW, words, vertex_count));
             at.add(1).write(bound.pipeline.as_raw());

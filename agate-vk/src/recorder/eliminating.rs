@@ -193,7 +193,7 @@ impl<R: Recorder> Recorder for Eliminating<'_, R> {
         // SAFETY: the arguments' contract is the caller's.
         unsafe {
             self.inner
-                .push_constants_with(layout, stages, offset, write)
+                .push_constants_with(layout, stages, offset, write);
         };
     }
 

@@ -7,7 +7,7 @@
     reason = "keeps the recorder's state at the start of its block, behind a raw pointer"
 )]
 
-use super::cursor::{Cursor, HasCursor, Said};
+use super::cursor::{Cursor, HasCursor, SPARE_WORDS, Said};
 use super::{BlockHeader, HEADER_WORDS, Jumbos};
 use crate::error::{RecordError, SlotLoss};
 use crate::frame::{SlotPlace, SlotToken};
@@ -157,7 +157,12 @@ impl HasCursor for Entered<'_> {
 impl Drop for Entered<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        *self.home = self.cursor;
+        // A push at the end is not joined with a draw behind it: where it stands need not be kept in a register.
+        *self.home = Cursor {
+            push_end: ptr::null_mut(),
+            push_at: ptr::null_mut(),
+            ..self.cursor
+        };
     }
 }
 
@@ -174,8 +179,8 @@ impl Slow {
         let words = self.block.capacity_words();
         // SAFETY: a block has more than HEADER_WORDS words (checked when the service was made).
         let cur = unsafe { base.add(HEADER_WORDS) };
-        // SAFETY: `words` is the length of the block.
-        let end = unsafe { base.add(words) };
+        // SAFETY: `words` is the length of the block, which has more words than these.
+        let end = unsafe { base.add(words - SPARE_WORDS) };
         // SAFETY: H1: this recorder is the block's only user, and K4's place is behind the `Slow`.
         unsafe { Said::place(base).write(Said::NOTHING) };
         // SAFETY: H1: this recorder is the block's only user; size and alignment are asserted above.
