@@ -38,6 +38,7 @@
 //! ```
 
 mod after;
+mod checks;
 mod commands;
 mod cooling;
 mod counters;
@@ -67,12 +68,14 @@ mod waiters;
 pub use ash;
 pub use ash::vk;
 
+#[cfg(feature = "checks")]
+pub use checks::{Checks, RecordFault};
 pub use commands::layout::PNextArray;
 pub use commands::table::{Command, Scope};
 pub use counters::Counters;
 pub use error::{
     AcquireError, BeginError, FrameError, LoadError, OnceError, PassError, RecordError,
-    ServiceError, SlotError, SlotLoss, TicketError,
+    ServiceError, SlotError, SlotLoss, TicketError, Violation,
 };
 pub use frame::{Frame, MAX_PASSES, Pass, Slot, SlotPlace};
 pub use queue::{QueueGuard, QueueLock, QueueMode};

@@ -26,6 +26,12 @@ pub(crate) fn quick(steps: &mut Steps) {
         "clippy",
         cargo("clippy --locked --workspace --all-targets -- -D warnings"),
     );
+    steps.command(
+        "clippy, with checks",
+        cargo(
+            "clippy --locked --package agate-vk --features checks --lib --test checks -- -D warnings",
+        ),
+    );
 }
 
 fn rules_of_the_house() -> Result<(), String> {

@@ -98,6 +98,11 @@ fn vulkan_tests(steps: &mut Steps) {
     // So that pictures and messages do not depend on the graphics card.
     host::prefer_lavapipe(&mut tests);
     steps.tests("tests with Vulkan", tests, env::var_os("CI").is_some());
+    // The other tests record what no driver would take, and turn the checks off.
+    let checks = cargo(
+        "test --locked --package agate-vk --features checks --lib --test checks --no-fail-fast -- --show-output",
+    );
+    steps.tests("tests of agate-vk's checks", checks, false);
 }
 
 fn doc_tests(steps: &mut Steps) {

@@ -216,6 +216,8 @@ impl<R: HasCursor> Recorder for R {
     ) {
         let inline = bind_point.as_raw() as u32;
         let cursor = self.cursor_for(table::BIND_PIPELINE);
+        #[cfg(feature = "checks")]
+        crate::recorder::note_pipeline(cursor.base, bind_point);
         let ops = [op::BIND_PIPELINE_AGAIN, op::BIND_PIPELINE];
         put_or_again(cursor, ops, inline, pipeline.as_raw(), |said| {
             &mut said.pipeline
@@ -464,6 +466,8 @@ impl<R: HasCursor> Recorder for R {
         write: impl FnOnce(&mut MaybeUninit<T>),
     ) {
         const { assert_pushable::<T>() }
+        #[cfg(feature = "checks")]
+        crate::recorder::note_pipeline(self.cursor().base, vk::PipelineBindPoint::GRAPHICS);
         let cursor = self.cursor_for(table::DRAW);
         let words = 3 + words_of(size_of::<T>());
         let target = (bound.layout, bound.stages, bound.push_offset & 0xffff);

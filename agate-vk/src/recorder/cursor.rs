@@ -77,7 +77,10 @@ pub(crate) trait HasCursor {
     /// The cursor, to encode the command of that index.
     #[inline(always)]
     fn cursor_for(&mut self, _index: u16) -> &mut Cursor {
-        self.cursor()
+        let cursor = self.cursor();
+        #[cfg(feature = "checks")]
+        super::stream::check(cursor.base, _index);
+        cursor
     }
 }
 

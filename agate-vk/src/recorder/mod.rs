@@ -18,6 +18,8 @@ pub(crate) use cursor::Said;
 pub use eliminating::Eliminating;
 pub(crate) use header::{BlockHeader, HEADER_WORDS};
 pub(crate) use jumbo::Jumbos;
+#[cfg(feature = "checks")]
+pub(crate) use stream::note_pipeline;
 pub use stream::{Entered, StreamRecorder};
 pub(crate) use stream::{device, fail};
 

@@ -23,6 +23,8 @@ struct Slow {
     token: SlotToken,
     block: Block,
     error: Option<RecordError>,
+    #[cfg(feature = "checks")]
+    checks: crate::checks::State,
 }
 
 const _: () =
@@ -66,6 +68,8 @@ impl StreamRecorder {
             return Err(error);
         };
         let (base, cur, end) = Slow {
+            #[cfg(feature = "checks")]
+            checks: token.unchecked(),
             token,
             block,
             error: None,
@@ -188,6 +192,15 @@ impl Slow {
         (base, cur, end)
     }
 
+    /// Notes an error, if it is the first.
+    fn fails(&mut self, error: RecordError) {
+        if self.error.is_none() {
+            self.error = Some(error);
+            #[cfg(feature = "checks")]
+            self.token.note(error);
+        }
+    }
+
     /// Moves out of the start of the block.
     ///
     /// # Safety
@@ -213,9 +226,8 @@ pub(super) fn grow(base: *mut u64, cur: *mut u64) -> (*mut u64, *mut u64, *mut u
                 slow.error = publish(&slow.token, full, cur, false).err();
             }
             Err(_) => {
-                slow.error = Some(RecordError::OutOfBlocks {
-                    max_blocks: slow.token.max_blocks(),
-                });
+                let max_blocks = slow.token.max_blocks();
+                slow.fails(RecordError::OutOfBlocks { max_blocks });
             }
         }
     }
@@ -225,6 +237,8 @@ pub(super) fn grow(base: *mut u64, cur: *mut u64) -> (*mut u64, *mut u64, *mut u
 /// Publishes the last block of a recording that has ended.
 #[inline(never)]
 fn finish(base: *mut u64, cur: *mut u64) -> Result<(), RecordError> {
+    #[cfg(feature = "checks")]
+    check_end(base);
     // SAFETY: K1: `base` is that of a recorder that was forgotten by its `finish`, so its `Slow` is taken once.
     let slow = unsafe { Slow::take(base) };
     if let Some(error) = slow.error {
@@ -256,7 +270,37 @@ fn give_up(base: *mut u64) {
 pub(crate) fn fail(base: *mut u64, error: RecordError) {
     // SAFETY: K1: `base` is that of a live cursor and holds its `Slow`; the reference ends with this call.
     let slow = unsafe { &mut *base.cast::<Slow>() };
-    slow.error.get_or_insert(error);
+    slow.fails(error);
+}
+
+/// Looks at the command of an index that is about to be encoded.
+#[cfg(feature = "checks")]
+#[inline(never)]
+pub(crate) fn check(base: *mut u64, index: u16) {
+    // SAFETY: as in `fail`.
+    let slow = unsafe { &mut *base.cast::<Slow>() };
+    if let Err(error) = slow.checks.command(index) {
+        slow.fails(error);
+    }
+}
+
+/// Looks at what the slot has left open.
+#[cfg(feature = "checks")]
+fn check_end(base: *mut u64) {
+    // SAFETY: as in `fail`.
+    let slow = unsafe { &mut *base.cast::<Slow>() };
+    if let Err(error) = slow.checks.end() {
+        slow.fails(error);
+    }
+}
+
+/// Notes that a pipeline is bound.
+#[cfg(feature = "checks")]
+#[inline(never)]
+pub(crate) fn note_pipeline(base: *mut u64, point: ash::vk::PipelineBindPoint) {
+    // SAFETY: as in `fail`.
+    let slow = unsafe { &mut *base.cast::<Slow>() };
+    slow.checks.binds(point);
 }
 
 /// The device that the recording is for.
