@@ -232,8 +232,53 @@ pub enum RecordError {
         /// The Vulkan command.
         command: &'static str,
     },
+    /// A command stands where Vulkan does not allow it. Found with the feature `checks` alone.
+    Violation {
+        /// The Vulkan command.
+        command: &'static str,
+        /// Which rule.
+        violation: Violation,
+    },
     /// The owner of the pool has ended; nothing will be replayed.
     Closed,
+}
+
+/// A rule on where commands may stand, that the feature `checks` looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Violation {
+    /// The command belongs outside of render passes.
+    InsidePass,
+    /// The command belongs inside a render pass.
+    OutsidePass,
+    /// The command belongs in primary command buffers, and the slot is replayed into a secondary.
+    PrimaryOnly,
+    /// The service's queue family does not execute the command.
+    OtherQueue,
+    /// Nothing was bound in this slot that the command could run with.
+    NoPipeline,
+    /// The command ends what this slot has not begun; render passes that slots share are the service's to end.
+    NotBegun,
+    /// The slot ended before what the command began was ended.
+    LeftOpen,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InsidePass => "is recorded inside a render pass and belongs outside: use Frame::outside",
+            Self::OutsidePass => {
+                "is recorded outside of render passes and belongs inside: use Frame::rendering or Frame::render_pass"
+            }
+            Self::PrimaryOnly => "belongs in primary command buffers, and this slot is of a secondary",
+            Self::OtherQueue => "is not executed by queues of the service's family",
+            Self::NoPipeline => {
+                "is recorded before a pipeline was bound in this slot: a slot starts with all state undefined"
+            }
+            Self::NotBegun => "ends what this slot has not begun",
+            Self::LeftOpen => "begins what is not ended at the end of the slot",
+        })
+    }
 }
 
 impl fmt::Display for RecordError {
@@ -270,6 +315,7 @@ impl fmt::Display for RecordError {
             Self::BadArgument { command } => {
                 write!(f, "{command}: an argument is out of Vulkan's range")
             }
+            Self::Violation { command, violation } => write!(f, "{command} {violation}"),
             Self::Closed => f.write_str("the owner of the command pool has ended"),
         }
     }

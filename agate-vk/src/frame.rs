@@ -6,6 +6,7 @@
 )]
 
 use crate::after::Promise;
+use crate::checks::Standing;
 use crate::error::{BeginError, FrameError, PassError, RecordError, SlotError, SlotLoss};
 use crate::pool::PoolMessage;
 use crate::raw::Device;
@@ -142,6 +143,11 @@ pub(crate) struct SlotToken {
     place: SlotPlace,
     /// Tells the host's trace that the slot is being recorded, until the token is dropped.
     span: Option<Box<Span>>,
+    #[cfg_attr(
+        not(feature = "checks"),
+        allow(dead_code, reason = "read by the checks alone")
+    )]
+    standing: Standing,
 }
 
 impl SlotToken {
@@ -170,6 +176,18 @@ impl SlotToken {
 
     pub(crate) fn place(&self) -> SlotPlace {
         self.place
+    }
+
+    /// What is known of the slot before its first command.
+    #[cfg(feature = "checks")]
+    pub(crate) fn unchecked(&self) -> crate::checks::State {
+        crate::checks::State::new(self.shared.service.checks, self.standing)
+    }
+
+    /// Keeps the first error of the recording, with the calls that led to it.
+    #[cfg(feature = "checks")]
+    pub(crate) fn note(&self, error: RecordError) {
+        self.shared.service.faults.note(self.place, error);
     }
 
     pub(crate) fn send(&self, message: PoolMessage) -> Result<(), ()> {
@@ -252,6 +270,7 @@ pub struct Pass {
     pass: u32,
     first_part: u32,
     slots: u32,
+    standing: Standing,
 }
 
 impl Pass {
@@ -345,6 +364,7 @@ impl Pass {
                 port,
                 place,
                 span: None,
+                standing: self.standing,
             }),
         }
     }
@@ -427,7 +447,7 @@ impl Frame {
     /// [`PassError`]: too many slots or passes.
     pub fn outside(&mut self, slots: u32) -> Result<Pass, PassError> {
         let pass = self.next_pass(slots)?;
-        Ok(self.declare(pass, slots))
+        Ok(self.declare(pass, slots, Standing::OUTSIDE))
     }
 
     /// A pass inside one dynamic rendering, contents inline. The owner begins and ends it.
@@ -567,7 +587,7 @@ impl Frame {
     ) -> Result<Pass, PassError> {
         let pass = self.next_pass(slots.saturating_add(2))?;
         self.own_part(pass, BEGIN_SLOT, begin)?;
-        let declared = self.declare(pass, slots);
+        let declared = self.declare(pass, slots, Standing::INSIDE);
         self.own_part(pass, END_SLOT, end)?;
         Ok(declared)
     }
@@ -584,7 +604,7 @@ impl Frame {
         Ok(self.passes - 1)
     }
 
-    fn declare(&mut self, pass: u32, slots: u32) -> Pass {
+    fn declare(&mut self, pass: u32, slots: u32, standing: Standing) -> Pass {
         let first_part = self.parts;
         self.starts[pass as usize] = first_part;
         self.parts += slots;
@@ -594,6 +614,7 @@ impl Frame {
             pass,
             first_part,
             slots,
+            standing,
         }
     }
 
@@ -605,7 +626,7 @@ impl Frame {
         record: impl FnOnce(&mut StreamRecorder),
     ) -> Result<(), PassError> {
         let start = self.starts[pass as usize];
-        let mut taken = self.declare(pass, 1).slot(0)?;
+        let mut taken = self.declare(pass, 1, Standing::OWN).slot(0)?;
         if slot == END_SLOT {
             // The pass starts with its first slot, not with its end.
             self.starts[pass as usize] = start;

@@ -41,6 +41,7 @@
 //! ```
 
 mod after;
+mod checks;
 mod commands;
 mod cooling;
 mod counters;
@@ -70,17 +71,19 @@ mod waiters;
 pub use ash;
 pub use ash::vk;
 
+#[cfg(feature = "checks")]
+pub use checks::{Checks, RecordFault};
 pub use commands::layout::PNextArray;
 pub use commands::table::{Command, Scope};
 pub use counters::Counters;
 pub use error::{
     AcquireError, BeginError, FrameError, LoadError, OnceError, PassError, RecordError,
-    ServiceError, SlotError, SlotLoss, TicketError,
+    ServiceError, SlotError, SlotLoss, TicketError, Violation,
 };
 pub use frame::{Frame, MAX_PASSES, Pass, Slot, SlotPlace};
 pub use queue::{QueueGuard, QueueLock, QueueMode};
 pub use raw::Device;
-pub use recorder::{Entered, Recorder, StreamRecorder};
+pub use recorder::{DrawState, Eliminating, Entered, Recorder, StreamRecorder};
 pub use request::{MAX_SEMAPHORES, SubmitOptions};
 pub use service::{MissingSlot, Service, ServiceOptions, ShutdownReport};
 pub use swapchain::{Acquired, Swapchain, SwapchainOptions};

@@ -71,6 +71,9 @@ pub struct ServiceOptions {
     pub trim_after: Duration,
     /// Whom to tell what the service does. By default nobody.
     pub trace: Option<Trace>,
+    /// What recorders check of each command, with the feature `checks`.
+    #[cfg(feature = "checks")]
+    pub checks: crate::Checks,
     /// The start of the names of the owner threads, and of the service's Vulkan objects where `VK_EXT_debug_utils` is
     /// enabled. By default `agate`.
     pub name: String,
@@ -92,6 +95,8 @@ impl ServiceOptions {
             hold_deadline: Duration::from_secs(10),
             trim_after: Duration::from_secs(5),
             trace: None,
+            #[cfg(feature = "checks")]
+            checks: crate::Checks::default(),
             name: "agate".to_owned(),
         }
     }
@@ -128,6 +133,10 @@ pub(crate) struct Shared {
     pub(crate) tickets: CompletionPool<FrameResult>,
     pub(crate) points: Points,
     pub(crate) status: Arc<Status>,
+    #[cfg(feature = "checks")]
+    pub(crate) checks: crate::Checks,
+    #[cfg(feature = "checks")]
+    pub(crate) faults: crate::checks::Faults,
 }
 
 /// How a shutdown went.
@@ -232,6 +241,10 @@ impl Service {
             tickets: CompletionPool::new(),
             points: Points::new(Arc::clone(device), Arc::clone(status)),
             status: Arc::clone(status),
+            #[cfg(feature = "checks")]
+            checks: options.checks,
+            #[cfg(feature = "checks")]
+            faults: crate::checks::Faults::default(),
         });
         let frames: Arc<[Arc<FrameShared>]> = (0..options.frames_in_flight)
             .map(|index| {
@@ -310,6 +323,13 @@ impl Service {
             Err(WaitError::WouldStall) => Err(BeginError::WouldStall),
             Err(_) => Err(BeginError::Closed),
         })
+    }
+
+    /// Takes the latest errors of recordings, the oldest first, each with the calls of the job that made it: 16 at the
+    /// most, older ones are forgotten.
+    #[cfg(feature = "checks")]
+    pub fn take_record_faults(&self) -> Vec<crate::RecordFault> {
+        self.shared.faults.take()
     }
 
     fn begin(

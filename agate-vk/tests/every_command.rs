@@ -16,7 +16,10 @@ mod maker;
 #[path = "support/null.rs"]
 mod support;
 
-use agate_vk::{Command, PNextArray, RecordError, Recorder, Service, SubmitOptions, vk};
+use agate_vk::{
+    Command, Eliminating, PNextArray, RecordError, Recorder, Service, StreamRecorder,
+    SubmitOptions, vk,
+};
 use maker::{Maker, Trial, Try};
 use null_device::{Call, NullDevice, NullOptions};
 use std::collections::BTreeSet;
@@ -46,21 +49,31 @@ fn direct() -> (NullDevice, vk::CommandBuffer) {
     (null, buffer)
 }
 
-/// Runs the trials in one frame; what the device was given directly and by replay.
-fn frame(service: &mut Service, null: &NullDevice, seed: u64, trials: &[Try]) -> [Vec<Call>; 2] {
+/// All trials, in an order that follows from the seed.
+fn trials<R: Recorder>(seed: u64) -> Vec<Try<R>> {
+    let mut all = generated::all();
+    all.extend(irregular::all());
+    let mut random = Random(seed);
+    for i in (1..all.len()).rev() {
+        all.swap(i, random.below(i as u64 + 1) as usize);
+    }
+    all
+}
+
+/// Runs what `record` does in one frame; what the device was given directly and by replay.
+fn frame(
+    service: &mut Service,
+    null: &NullDevice,
+    seed: u64,
+    record: impl FnOnce(&mut Maker, &NullDevice, vk::CommandBuffer, StreamRecorder) -> StreamRecorder,
+) -> [Vec<Call>; 2] {
     let (direct, buffer) = direct();
     let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
     let pass = frame.outside(2).expect("room");
     let mut maker = Maker::new(seed);
-    let mut trial = Trial {
-        direct: &direct,
-        buffer,
-        recorder: pass.slot(1).expect("free").stream().expect("room"),
-    };
-    for (_, one) in trials {
-        one(&mut maker, &mut trial);
-    }
-    trial.recorder.finish().expect("all arguments are good");
+    let recorder = pass.slot(1).expect("free").stream().expect("room");
+    let recorder = record(&mut maker, &direct, buffer, recorder);
+    recorder.finish().expect("all arguments are good");
     // Nothing of the second slot is replayed before the first is complete.
     maker.spoil();
     let first = pass.slot(0).expect("free").stream().expect("room");
@@ -86,20 +99,27 @@ fn capturing() -> (NullDevice, Service) {
 #[test]
 fn every_command_reaches_the_device_as_it_was_given() {
     let (null, mut service) = capturing();
-    let mut all: Vec<Try> = generated::ALL.concat();
-    all.extend(irregular::ALL);
     let mut seen = BTreeSet::new();
     for seed in 0..FRAMES {
-        let mut random = Random(seed);
-        for i in (1..all.len()).rev() {
-            all.swap(i, random.below(i as u64 + 1) as usize);
-        }
-        let [expected, found] = frame(&mut service, &null, seed, &all);
+        let all = trials(seed);
+        let [expected, found] = frame(
+            &mut service,
+            &null,
+            seed,
+            |maker, direct, buffer, recorder| {
+                let mut trial = Trial {
+                    direct,
+                    buffer,
+                    recorder,
+                };
+                for (_, one) in &all {
+                    one(maker, &mut trial);
+                }
+                trial.recorder
+            },
+        );
         assert_eq!(expected.len(), all.len());
-        for (expected, found) in expected.iter().zip(&found) {
-            assert_eq!(expected, found, "seed {seed}");
-        }
-        assert_eq!(expected.len(), found.len());
+        assert_same(&expected, &found, seed);
         seen.extend(found.into_iter().map(|call| call.name));
     }
     let encoded: BTreeSet<_> = Command::all().iter().map(|command| command.name).collect();
@@ -107,6 +127,40 @@ fn every_command_reaches_the_device_as_it_was_given() {
     assert_eq!(seen, encoded);
     println!("{} commands, {FRAMES} times each", seen.len());
     close(service, &null);
+}
+
+/// Where nothing is known of the state, nothing is redundant: so every command is handed on, as it was given.
+#[test]
+fn every_command_is_handed_on_where_no_state_is_known() {
+    let (null, mut service) = capturing();
+    for seed in 0..FRAMES.div_ceil(4) {
+        let record = |maker: &mut Maker,
+                      direct: &NullDevice,
+                      buffer: vk::CommandBuffer,
+                      mut recorder: StreamRecorder| {
+            let mut trial = Trial {
+                direct,
+                buffer,
+                recorder: Eliminating::new(&mut recorder),
+            };
+            for (_, one) in trials(seed) {
+                trial.recorder.forget_state();
+                one(maker, &mut trial);
+            }
+            recorder
+        };
+        let [expected, found] = frame(&mut service, &null, seed, record);
+        assert_same(&expected, &found, seed);
+    }
+    close(service, &null);
+}
+
+#[track_caller]
+fn assert_same(expected: &[Call], found: &[Call], seed: u64) {
+    for (expected, found) in expected.iter().zip(found) {
+        assert_eq!(expected, found, "seed {seed}");
+    }
+    assert_eq!(expected.len(), found.len(), "seed {seed}");
 }
 
 #[test]
@@ -120,7 +174,7 @@ fn the_null_device_has_every_command_that_is_encoded() {
 fn recorded(
     function: impl Fn(&CStr) -> Option<*const c_void>,
     change: impl FnOnce(agate_vk::Device) -> agate_vk::Device,
-    record: impl FnOnce(&mut agate_vk::StreamRecorder),
+    record: impl FnOnce(&mut StreamRecorder),
 ) -> Result<(), RecordError> {
     let null = NullDevice::new(NullOptions::default().owner_only().capture());
     let look_up = |name: &CStr| function(name).unwrap_or_else(|| null.function(name));
@@ -152,7 +206,7 @@ struct Stranger {
 const STRANGER: vk::StructureType = vk::StructureType::from_raw(1_999_000_000);
 
 /// Records a barrier with a stranger in its chain, and a known structure behind it.
-fn estranged(recorder: &mut agate_vk::StreamRecorder) {
+fn estranged(recorder: &mut StreamRecorder) {
     let known = vk::SampleLocationsInfoEXT::default();
     let items = [1, 2, 3];
     let mut stranger = Stranger {
@@ -290,7 +344,7 @@ fn arrays_of_different_lengths_are_refused() {
 #[test]
 fn a_command_that_is_far_too_large_is_refused() {
     let data = vec![0; 65 << 20];
-    let update = |recorder: &mut agate_vk::StreamRecorder| {
+    let update = |recorder: &mut StreamRecorder| {
         // SAFETY: the device takes any command.
         unsafe { recorder.cmd_update_buffer(vk::Buffer::null(), 0, &data) };
     };

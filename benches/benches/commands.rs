@@ -36,7 +36,14 @@ fn run(options: &Options) -> Result<(), String> {
     );
     let series = encode::measure(options.rounds);
     println!("Encoding\n\n{}", report::encoding(&series));
-    println!("{}", report::verdicts(&report::encoding_goals(&series)));
+    for eliminate in [false, true] {
+        println!("{}", sides(eliminate));
+        let goals = report::encoding_goals(&series, eliminate);
+        println!("{}", report::verdicts(&goals));
+    }
+    if options.encoding_alone {
+        return Ok(());
+    }
     let mut missing = Vec::new();
     for kind in &options.devices {
         let device = match Device::open(*kind) {
@@ -95,12 +102,13 @@ fn each_draw(
     draws: usize,
     order: Order,
 ) -> Result<(), String> {
-    const WAYS: [Way; 7] = [
+    const WAYS: [Way; 8] = [
         Way::Single,
         Way::PerThread,
         Way::MutexPerJob,
         Way::MutexPerCommand,
         Way::Agate,
+        Way::AgateFused,
         Way::Boxed,
         Way::ByValue,
     ];
@@ -113,9 +121,22 @@ fn each_draw(
         report::latencies(&rows)
     );
     if order == Order::Forward && device.kind != Kind::Null {
-        println!("{}", report::verdicts(&report::latency_goals(&rows)));
+        for eliminate in [false, true] {
+            println!("{}", sides(eliminate));
+            let goals = report::latency_goals(&rows, eliminate);
+            println!("{}", report::verdicts(&goals));
+        }
     }
     Ok(())
+}
+
+/// What both sides of the goals that follow do.
+fn sides(eliminate: bool) -> &'static str {
+    if eliminate {
+        "Redundant state left out, on both sides:\n"
+    } else {
+        "All calls made, on both sides:\n"
+    }
 }
 
 fn slots(order: Order) -> &'static str {
@@ -141,9 +162,12 @@ fn of_size(
         );
         // A driver that costs nothing leaves nothing to save: it isolates the overhead, and the goals are not for it.
         if order == Order::Forward {
-            let goals = report::frame_goals(&rows, device.kind == Kind::Software);
-            if device.kind != Kind::Null {
-                println!("{}", report::verdicts(&goals));
+            for eliminate in [false, true] {
+                let goals = report::frame_goals(&rows, device.kind == Kind::Software, eliminate);
+                if device.kind != Kind::Null {
+                    println!("{}", sides(eliminate));
+                    println!("{}", report::verdicts(&goals));
+                }
             }
             println!("{}", claims::table(&rows));
         }

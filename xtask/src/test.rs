@@ -116,6 +116,11 @@ fn vulkan_tests(steps: &mut Steps) {
         "test --locked --package agate-vk --features log,tracing --test trace_log --test trace_tracing --no-fail-fast",
     );
     steps.tests("tests of agate-vk's features", features, false);
+    // The other tests record what no driver would take, and turn the checks off.
+    let checks = cargo(
+        "test --locked --package agate-vk --features checks --lib --test checks --no-fail-fast -- --show-output",
+    );
+    steps.tests("tests of agate-vk's checks", checks, false);
 }
 
 fn doc_tests(steps: &mut Steps) {

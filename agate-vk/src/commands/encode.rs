@@ -8,11 +8,12 @@
     reason = "the words of one command are written together"
 )]
 
+use super::generated::table;
 use super::table::Command;
 use super::{header, op, words_of};
 use crate::error::RecordError;
-use crate::recorder::Recorder;
-use crate::recorder::cursor::{Cursor, HasCursor};
+use crate::recorder::cursor::{Cursor, HasCursor, SPARE_WORDS};
+use crate::recorder::{DrawState, Recorder, Said};
 use crate::recorder::{device, fail};
 use ash::vk::{self, Handle};
 use std::mem::MaybeUninit;
@@ -37,20 +38,34 @@ pub(super) unsafe fn put<const N: usize>(cursor: &mut Cursor, words: [u64; N]) {
     }
 }
 
-/// Writes a command of `N` words, where there is room for it.
+/// Writes a command of two words that says a value, or one of one word where the block has said it last: `ops` are those of
+/// the one-word and of the two-word command.
 ///
-/// # Safety
-///
-/// As [`put`]; [`Cursor::make_room`] made room for `N` words since the last command.
+/// The shorter one is written in any case: so the branch that is taken seldom is all that the comparison adds.
 #[inline(always)]
-unsafe fn put_in_room<const N: usize>(cursor: &mut Cursor, words: [u64; N]) {
-    let at = cursor.cur;
-    for (i, word) in words.into_iter().enumerate() {
-        // SAFETY: there is room for N words.
-        unsafe { at.add(i).write(word) };
+fn put_or_again(
+    cursor: &mut Cursor,
+    [again, full]: [u16; 2],
+    inline: u32,
+    value: u64,
+    last: impl FnOnce(&mut Said) -> &mut u64,
+) {
+    const { assert!(SPARE_WORDS >= 1) }
+    // Before the comparison, which a fresh block changes.
+    let at = cursor.reserve::<1>();
+    // SAFETY: one word is reserved.
+    unsafe { at.write(header(again, 1, inline)) };
+    let last = last(cursor.said());
+    if *last != value {
+        seldom();
+        *last = value;
+        // SAFETY: likewise, and one of the spare words is behind it (K1).
+        unsafe {
+            at.write(header(full, 2, inline));
+            at.add(1).write(value);
+            cursor.cur = at.add(2);
+        }
     }
-    // SAFETY: likewise.
-    cursor.cur = unsafe { at.add(N) };
 }
 
 /// Writes a command that ends with one array: `fixed` words, then `items`.
@@ -97,68 +112,79 @@ pub(super) fn lacks(base: *mut u64, index: u16) -> bool {
 #[cold]
 fn seldom() {}
 
-/// A push-constants command with room for `bytes` of data, at the most [`MAX_PUSH_BYTES`]; returns where the data goes:
-/// `[header, data …]`. Before it, where the block has not said so yet: `[header, layout, stages | offset and size]`
-///
-/// # Safety
-///
-/// The caller writes all of the data.
+/// Room at the cursor for a command of `words` words that pushes `bytes` of data to where the block says. Before it, where the block has not said
+/// so yet: `[header, layout, stages | offset and size]`
 #[inline(always)]
-unsafe fn push_head(
+fn room_to_push(
     cursor: &mut Cursor,
     (layout, stages, offset): (vk::PipelineLayout, vk::ShaderStageFlags, u32),
     bytes: usize,
-) -> *mut u8 {
+    words: usize,
+) -> *mut u64 {
     const SAY_WORDS: usize = 3;
+    const { assert!(SAY_WORDS <= SPARE_WORDS) }
     let (layout, place) = (
         layout.as_raw(),
         pair(stages.as_raw(), offset | (bytes as u32) << 16),
     );
-    let words = 1 + words_of(bytes);
     // Before the comparison, which a fresh block changes.
-    cursor.make_room(SAY_WORDS + words);
+    cursor.make_room(words);
+    let mut at = cursor.cur;
     let said = cursor.said();
-    if said.push_layout != layout || said.push_place != place {
+    // One branch for both.
+    if (said.push_layout ^ layout) | (said.push_place ^ place) != 0 {
         seldom();
         (said.push_layout, said.push_place) = (layout, place);
-        let head = header(op::SAY_PUSH, SAY_WORDS, 0);
-        // SAFETY: three words, and there is room for them.
-        unsafe { put_in_room(cursor, [head, layout, place]) };
+        // SAFETY: three words, and behind them are the `words` that follow: so many spare words there are (K1).
+        unsafe {
+            at.write(header(op::SAY_PUSH, SAY_WORDS, 0));
+            at.add(1).write(layout);
+            at.add(2).write(place);
+            at = at.add(SAY_WORDS);
+        }
+        cursor.cur = at;
     }
-    let at = cursor.cur;
-    // SAFETY: there is room for `words` words still.
+    at
+}
+
+/// A push-constants command with `bytes` of data, at the most [`MAX_PUSH_BYTES`], which `write` writes to where it is
+/// told: `[header, data …]`
+///
+/// The header is written last: a draw that joins it writes another, and the compiler then leaves this one out.
+///
+/// # Safety
+///
+/// `write` initialises all of the data.
+#[inline(always)]
+unsafe fn push(
+    cursor: &mut Cursor,
+    target: (vk::PipelineLayout, vk::ShaderStageFlags, u32),
+    bytes: usize,
+    write: impl FnOnce(*mut u8),
+) {
+    let words = 1 + words_of(bytes);
+    let at = room_to_push(cursor, target, bytes, words);
+    // SAFETY: there is room for `words` words, and the data starts behind the header. The cursor moves when all is written:
+    // `write` may panic.
     unsafe {
+        write(at.add(1).cast::<u8>());
         at.write(header(op::PUSH_CONSTANTS, words, 0));
         cursor.cur = at.add(words);
     }
     cursor.push_at = at;
     cursor.push_end = cursor.cur;
-    // SAFETY: the data starts behind the header.
-    unsafe { at.add(1).cast::<u8>() }
 }
 
-/// A push-constants command whose data has the type `T`; returns where it goes.
-///
-/// # Safety
-///
-/// As for [`push_head`].
-#[inline(always)]
-unsafe fn push_typed<T>(
-    cursor: &mut Cursor,
-    target: (vk::PipelineLayout, vk::ShaderStageFlags, u32),
-) -> *mut T {
-    const {
-        assert!(
-            size_of::<T>() % 4 == 0 && align_of::<T>() <= 8,
-            "push constants are 4-byte words"
-        );
-        assert!(
-            size_of::<T>() <= MAX_PUSH_BYTES,
-            "push constants are larger than any device allows"
-        );
-    }
-    // SAFETY: the caller writes the data.
-    unsafe { push_head(cursor, target, size_of::<T>()).cast::<T>() }
+/// Refuses, when compiled, what cannot be pushed.
+const fn assert_pushable<T>() {
+    assert!(
+        size_of::<T>() % 4 == 0 && align_of::<T>() <= 8,
+        "push constants are 4-byte words"
+    );
+    assert!(
+        size_of::<T>() <= MAX_PUSH_BYTES,
+        "push constants are larger than any device allows"
+    );
 }
 
 /// The largest push constants that this crate takes: more than any known device's limit, less than the smallest block.
@@ -189,17 +215,13 @@ impl<R: HasCursor> Recorder for R {
         pipeline: vk::Pipeline,
     ) {
         let inline = bind_point.as_raw() as u32;
-        let (cursor, pipeline) = (self.cursor(), pipeline.as_raw());
-        // Before the comparison, which a fresh block changes.
-        cursor.make_room(2);
-        if cursor.said().pipeline == pipeline {
-            // SAFETY: one word, and there is room for two.
-            return unsafe { put_in_room(cursor, [header(op::BIND_PIPELINE_AGAIN, 1, inline)]) };
-        }
-        seldom();
-        cursor.said().pipeline = pipeline;
-        // SAFETY: two words, and there is room for them.
-        unsafe { put_in_room(cursor, [header(op::BIND_PIPELINE, 2, inline), pipeline]) }
+        let cursor = self.cursor_for(table::BIND_PIPELINE);
+        #[cfg(feature = "checks")]
+        crate::recorder::note_pipeline(cursor.base, bind_point);
+        let ops = [op::BIND_PIPELINE_AGAIN, op::BIND_PIPELINE];
+        put_or_again(cursor, ops, inline, pipeline.as_raw(), |said| {
+            &mut said.pipeline
+        });
     }
 
     /// One from its start: `[header + binding, buffer]`, and the same as before: `[header + binding]`; one:
@@ -211,22 +233,14 @@ impl<R: HasCursor> Recorder for R {
         buffers: &[vk::Buffer],
         offsets: &[vk::DeviceSize],
     ) {
-        let cursor = self.cursor();
+        let cursor = self.cursor_for(table::BIND_VERTEX_BUFFERS);
         match (buffers, offsets) {
             ([buffer], [0]) => {
-                let buffer = buffer.as_raw();
-                // Before the comparison, which a fresh block changes.
-                cursor.make_room(2);
-                if cursor.said().vertices == buffer {
-                    let head = header(op::BIND_WHOLE_VERTEX_BUFFER_AGAIN, 1, first_binding);
-                    // SAFETY: one word, and there is room for two.
-                    return unsafe { put_in_room(cursor, [head]) };
-                }
-                seldom();
-                cursor.said().vertices = buffer;
-                let head = header(op::BIND_WHOLE_VERTEX_BUFFER, 2, first_binding);
-                // SAFETY: two words, and there is room for them.
-                unsafe { put_in_room(cursor, [head, buffer]) }
+                let again = op::BIND_WHOLE_VERTEX_BUFFER_AGAIN;
+                let ops = [again, op::BIND_WHOLE_VERTEX_BUFFER];
+                put_or_again(cursor, ops, first_binding, buffer.as_raw(), |said| {
+                    &mut said.vertices
+                });
             }
             ([buffer], [offset]) => {
                 let head = header(op::BIND_VERTEX_BUFFER, 3, first_binding);
@@ -250,7 +264,12 @@ impl<R: HasCursor> Recorder for R {
     ) {
         let head = header(op::BIND_INDEX_BUFFER, 3, index_type.as_raw() as u32);
         // SAFETY: three words.
-        unsafe { put(self.cursor(), [head, buffer.as_raw(), offset]) }
+        unsafe {
+            put(
+                self.cursor_for(table::BIND_INDEX_BUFFER),
+                [head, buffer.as_raw(), offset],
+            );
+        }
     }
 
     #[inline]
@@ -265,7 +284,7 @@ impl<R: HasCursor> Recorder for R {
         // SAFETY: the arguments' contract is the caller's.
         unsafe {
             super::irregular::bind_descriptor_sets(
-                self.cursor(),
+                self.cursor_for(table::BIND_DESCRIPTOR_SETS),
                 bind_point,
                 layout,
                 first_set,
@@ -283,7 +302,7 @@ impl<R: HasCursor> Recorder for R {
         offset: u32,
         constants: &[u8],
     ) {
-        let cursor = self.cursor();
+        let cursor = self.cursor_for(table::PUSH_CONSTANTS);
         let fits =
             constants.len() <= MAX_PUSH_BYTES && constants.len() % 4 == 0 && offset < 1 << 16;
         if !fits {
@@ -291,10 +310,12 @@ impl<R: HasCursor> Recorder for R {
                 command: "vkCmdPushConstants",
             });
         }
+        let target = (layout, stages, offset);
         // SAFETY: all of the data is written.
         unsafe {
-            let data = push_head(cursor, (layout, stages, offset), constants.len());
-            std::ptr::copy_nonoverlapping(constants.as_ptr(), data, constants.len());
+            push(cursor, target, constants.len(), |data| {
+                std::ptr::copy_nonoverlapping(constants.as_ptr(), data, constants.len());
+            });
         }
     }
 
@@ -306,9 +327,14 @@ impl<R: HasCursor> Recorder for R {
         offset: u32,
         constants: &T,
     ) {
+        const { assert_pushable::<T>() }
+        let cursor = self.cursor_for(table::PUSH_CONSTANTS);
+        let target = (layout, stages, offset & 0xffff);
         // SAFETY: all of the data is written; it is aligned to 8 bytes, which `T` fits (asserted when compiled).
         unsafe {
-            push_typed::<T>(self.cursor(), (layout, stages, offset & 0xffff)).write(*constants);
+            push(cursor, target, size_of::<T>(), |data| {
+                data.cast::<T>().write(*constants);
+            });
         }
     }
 
@@ -320,12 +346,14 @@ impl<R: HasCursor> Recorder for R {
         offset: u32,
         write: impl FnOnce(&mut MaybeUninit<T>),
     ) {
+        const { assert_pushable::<T>() }
+        let cursor = self.cursor_for(table::PUSH_CONSTANTS);
+        let target = (layout, stages, offset & 0xffff);
         // SAFETY: the caller's `write` initialises all of the data; the memory is this recorder's alone (K1).
         unsafe {
-            write(&mut *push_typed::<MaybeUninit<T>>(
-                self.cursor(),
-                (layout, stages, offset & 0xffff),
-            ));
+            push(cursor, target, size_of::<T>(), |data| {
+                write(&mut *data.cast::<MaybeUninit<T>>());
+            });
         }
     }
 
@@ -336,7 +364,7 @@ impl<R: HasCursor> Recorder for R {
         // SAFETY: one word, then viewports.
         unsafe {
             put_array(
-                self.cursor(),
+                self.cursor_for(table::SET_VIEWPORT),
                 "vkCmdSetViewport",
                 op::SET_VIEWPORT,
                 first_viewport,
@@ -353,7 +381,7 @@ impl<R: HasCursor> Recorder for R {
         // SAFETY: one word, then rectangles.
         unsafe {
             put_array(
-                self.cursor(),
+                self.cursor_for(table::SET_SCISSOR),
                 "vkCmdSetScissor",
                 op::SET_SCISSOR,
                 first_scissor,
@@ -369,7 +397,7 @@ impl<R: HasCursor> Recorder for R {
         // SAFETY: one word.
         unsafe {
             put(
-                self.cursor(),
+                self.cursor_for(table::SET_LINE_WIDTH),
                 [header(op::SET_LINE_WIDTH, 1, line_width.to_bits())],
             );
         }
@@ -385,7 +413,7 @@ impl<R: HasCursor> Recorder for R {
         first_vertex: u32,
         first_instance: u32,
     ) {
-        let cursor = self.cursor();
+        let cursor = self.cursor_for(table::DRAW);
         if instance_count == 1 && first_vertex == 0 && first_instance == 0 {
             if !cursor.join_push(op::JOIN_DRAW, vertex_count) {
                 // SAFETY: one word.
@@ -412,7 +440,7 @@ impl<R: HasCursor> Recorder for R {
         vertex_offset: i32,
         first_instance: u32,
     ) {
-        let cursor = self.cursor();
+        let cursor = self.cursor_for(table::DRAW_INDEXED);
         if instance_count == 1 && first_index == 0 && vertex_offset == 0 && first_instance == 0 {
             if !cursor.join_push(op::JOIN_DRAW_INDEXED, index_count) {
                 // SAFETY: one word.
@@ -429,13 +457,39 @@ impl<R: HasCursor> Recorder for R {
         unsafe { put(cursor, words) }
     }
 
+    /// `[header + vertices, pipeline, buffer, data …]`
+    #[inline(always)]
+    unsafe fn draw_with<T: Copy>(
+        &mut self,
+        bound: &DrawState,
+        vertex_count: u32,
+        write: impl FnOnce(&mut MaybeUninit<T>),
+    ) {
+        const { assert_pushable::<T>() }
+        #[cfg(feature = "checks")]
+        crate::recorder::note_pipeline(self.cursor().base, vk::PipelineBindPoint::GRAPHICS);
+        let cursor = self.cursor_for(table::DRAW);
+        let words = 3 + words_of(size_of::<T>());
+        let target = (bound.layout, bound.stages, bound.push_offset & 0xffff);
+        let at = room_to_push(cursor, target, size_of::<T>(), words);
+        // SAFETY: there is room for `words` words, and the data starts behind three of them; the caller's `write` initialises
+        // all of it. The memory is this recorder's alone (K1). The cursor moves when all is written: `write` may panic.
+        unsafe {
+            at.write(header(op::FUSED_DRAW, words, vertex_count));
+            at.add(1).write(bound.pipeline.as_raw());
+            at.add(2).write(bound.vertices.as_raw());
+            write(&mut *at.add(3).cast::<MaybeUninit<T>>());
+            cursor.cur = at.add(words);
+        }
+    }
+
     /// `[header + x, y | z]`
     #[inline(always)]
     unsafe fn cmd_dispatch(&mut self, groups_x: u32, groups_y: u32, groups_z: u32) {
         // SAFETY: two words.
         unsafe {
             put(
-                self.cursor(),
+                self.cursor_for(table::DISPATCH),
                 [header(op::DISPATCH, 2, groups_x), pair(groups_y, groups_z)],
             );
         }

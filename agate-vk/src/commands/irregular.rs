@@ -446,11 +446,11 @@ macro_rules! declare {
 
 /// Encodes them, for all that have a cursor.
 macro_rules! encode_all {
-    ($($method:ident: $encoder:ident($($argument:ident: $kind:ty),*) gives ($($given:expr),*);)*) => {
+    ($($method:ident: $index:ident $encoder:ident($($argument:ident: $kind:ty),*) gives ($($given:expr),*);)*) => {
         $(
             #[inline]
             unsafe fn $method(&mut self, $($argument: $kind),*) {
-                let cursor = self.cursor();
+                let cursor = self.cursor_for($crate::commands::generated::table::$index);
                 // SAFETY: the arguments' contract is the caller's.
                 *cursor = unsafe { $crate::commands::irregular::$encoder(*cursor, $($given),*) };
             }
@@ -462,29 +462,29 @@ macro_rules! encode_all {
 macro_rules! encode {
     () => {
         $crate::commands::irregular::encode_all! {
-            cmd_set_sample_mask: set_sample_mask(
+            cmd_set_sample_mask: SET_SAMPLE_MASK set_sample_mask(
                 samples: vk::SampleCountFlags, sample_mask: &[vk::SampleMask]
             ) gives (samples, sample_mask);
-            cmd_draw_multi: draw_multi(
+            cmd_draw_multi: DRAW_MULTI draw_multi(
                 draw_count: u32, vertex_info: *const vk::MultiDrawInfoEXT, instance_count: u32, first_instance: u32,
                 stride: u32
             ) gives (draw_count, vertex_info, instance_count, first_instance, stride);
-            cmd_draw_multi_indexed: draw_multi_indexed(
+            cmd_draw_multi_indexed: DRAW_MULTI_INDEXED draw_multi_indexed(
                 draw_count: u32, index_info: *const vk::MultiDrawIndexedInfoEXT, instance_count: u32,
                 first_instance: u32, stride: u32, vertex_offset: Option<&i32>
             ) gives (draw_count, index_info, (instance_count, first_instance), stride, vertex_offset);
-            cmd_push_descriptor_set_with_template: push_descriptor_set_with_template(
+            cmd_push_descriptor_set_with_template: PUSH_DESCRIPTOR_SET_WITH_TEMPLATE push_descriptor_set_with_template(
                 descriptor_update_template: vk::DescriptorUpdateTemplate, layout: vk::PipelineLayout, set: u32,
                 data: &[u8]
             ) gives (descriptor_update_template, layout, set, data);
-            cmd_push_descriptor_set_with_template2: push_descriptor_set_with_template2(
+            cmd_push_descriptor_set_with_template2: PUSH_DESCRIPTOR_SET_WITH_TEMPLATE2 push_descriptor_set_with_template2(
                 info: &vk::PushDescriptorSetWithTemplateInfoKHR<'_>, size: usize
             ) gives (info, size);
-            cmd_build_acceleration_structures: build_acceleration_structures(
+            cmd_build_acceleration_structures: BUILD_ACCELERATION_STRUCTURES build_acceleration_structures(
                 infos: &[vk::AccelerationStructureBuildGeometryInfoKHR<'_>],
                 build_range_infos: &[&[vk::AccelerationStructureBuildRangeInfoKHR]]
             ) gives (infos, build_range_infos);
-            cmd_build_acceleration_structures_indirect: build_acceleration_structures_indirect(
+            cmd_build_acceleration_structures_indirect: BUILD_ACCELERATION_STRUCTURES_INDIRECT build_acceleration_structures_indirect(
                 infos: &[vk::AccelerationStructureBuildGeometryInfoKHR<'_>],
                 indirect_device_addresses: &[vk::DeviceAddress], indirect_strides: &[u32],
                 max_primitive_counts: &[&[u32]]
@@ -493,4 +493,47 @@ macro_rules! encode {
     };
 }
 
-pub(crate) use {declare, encode as encode_irregular, encode_all};
+/// Hands them on, for [`Eliminating`](crate::Eliminating); those that are no draws may set any state.
+macro_rules! hand_on {
+    () => {
+        $crate::commands::irregular::hand_on! {
+            set_other cmd_set_sample_mask(samples: vk::SampleCountFlags, sample_mask: &[vk::SampleMask]);
+            drawn cmd_draw_multi(
+                draw_count: u32, vertex_info: *const vk::MultiDrawInfoEXT, instance_count: u32, first_instance: u32,
+                stride: u32
+            );
+            drawn cmd_draw_multi_indexed(
+                draw_count: u32, index_info: *const vk::MultiDrawIndexedInfoEXT, instance_count: u32,
+                first_instance: u32, stride: u32, vertex_offset: Option<&i32>
+            );
+            forget cmd_push_descriptor_set_with_template(
+                descriptor_update_template: vk::DescriptorUpdateTemplate, layout: vk::PipelineLayout, set: u32,
+                data: &[u8]
+            );
+            forget cmd_push_descriptor_set_with_template2(
+                info: &vk::PushDescriptorSetWithTemplateInfoKHR<'_>, size: usize
+            );
+            forget cmd_build_acceleration_structures(
+                infos: &[vk::AccelerationStructureBuildGeometryInfoKHR<'_>],
+                build_range_infos: &[&[vk::AccelerationStructureBuildRangeInfoKHR]]
+            );
+            forget cmd_build_acceleration_structures_indirect(
+                infos: &[vk::AccelerationStructureBuildGeometryInfoKHR<'_>],
+                indirect_device_addresses: &[vk::DeviceAddress], indirect_strides: &[u32],
+                max_primitive_counts: &[&[u32]]
+            );
+        }
+    };
+    ($($effect:ident $method:ident($($argument:ident: $kind:ty),*);)*) => {
+        $(
+            #[inline(always)]
+            unsafe fn $method(&mut self, $($argument: $kind),*) {
+                self.shadow.$effect();
+                // SAFETY: the arguments' contract is the caller's.
+                unsafe { self.inner.$method($($argument),*) };
+            }
+        )*
+    };
+}
+
+pub(crate) use {declare, encode as encode_irregular, encode_all, hand_on};

@@ -54,6 +54,8 @@ pub(crate) mod op {
     /// The pipeline, or the vertex buffer from its start, that was bound last in this block.
     pub(crate) const BIND_PIPELINE_AGAIN: u16 = 29;
     pub(crate) const BIND_WHOLE_VERTEX_BUFFER_AGAIN: u16 = 30;
+    /// Four calls: the binding of a pipeline and of one vertex buffer from its start, a push, and a draw.
+    pub(crate) const FUSED_DRAW: u16 = 31;
 
     /// The ops from here on are places in the table of commands.
     pub(crate) const FIRST: u16 = 64;

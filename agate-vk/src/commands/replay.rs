@@ -127,6 +127,14 @@ unsafe fn command(
     // for its valid usage; the caller owns the pool and the buffer is recording.
     unsafe {
         match op {
+            op::FUSED_DRAW => {
+                let (point, data) = (vk::PipelineBindPoint::GRAPHICS, Words(words.0.add(2)));
+                d.cmd_bind_pipeline(buffer, point, words.handle(1));
+                d.cmd_bind_vertex_buffers(buffer, 0, words.array(2, 1), &[0]);
+                push(device, buffer, said, data);
+                d.cmd_draw(buffer, inline, 1, 0, 0);
+                return 4;
+            }
             op::PUSH_DRAW => {
                 push(device, buffer, said, words);
                 d.cmd_draw(buffer, inline, 1, 0, 0);

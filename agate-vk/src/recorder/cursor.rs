@@ -3,7 +3,7 @@
 //! # Invariants
 //!
 //! - K1: `base` is the start of a block that this recorder alone uses and that holds its `Slow`;
-//!   `base + HEADER_WORDS <= cur <= end`, and `end` is the end of that block.
+//!   `base + HEADER_WORDS <= cur <= end + SPARE_WORDS`, and that many words before its end is the block's `end`.
 //! - K2: the address of a cursor never reaches a call that is not inlined, so its fields live in registers; everything
 //!   rare goes through [`grow`](super::stream::grow) and [`fail`](super::stream::fail), which take the pointers by value.
 //! - K3: `push_end` is null, or the end of a push-constants command that starts at `push_at` in this block.
@@ -20,6 +20,10 @@ use super::stream::{device, fail, grow, jumbos};
 use crate::commands::{header, op};
 use crate::error::RecordError;
 use crate::raw::Device;
+
+/// Words that a block has behind a cursor's `end`: what a short form that turns out to be a long one may write more than
+/// was asked for, so that it need not ask for the seldom case.
+pub(crate) const SPARE_WORDS: usize = 4;
 
 /// See the module.
 #[derive(Clone, Copy)]
@@ -69,18 +73,25 @@ impl Said {
 /// What has a cursor: the recorder itself, or a guard that holds the cursor in a local.
 pub(crate) trait HasCursor {
     fn cursor(&mut self) -> &mut Cursor;
+
+    /// The cursor, to encode the command of that index.
+    #[inline(always)]
+    fn cursor_for(&mut self, _index: u16) -> &mut Cursor {
+        let cursor = self.cursor();
+        #[cfg(feature = "checks")]
+        super::stream::check(cursor.base, _index);
+        cursor
+    }
 }
 
 impl Cursor {
     /// Room for a command of `WORDS` words; the cursor moves behind it.
     #[inline(always)]
     pub(crate) fn reserve<const WORDS: usize>(&mut self) -> *mut u64 {
-        if (self.end as usize - self.cur as usize) < WORDS * 8 {
-            self.renew();
-        }
+        self.make_room(WORDS);
         let at = self.cur;
-        // SAFETY: the block has WORDS words left: checked above, or `grow` returned an empty block, and no fixed-size
-        // command is larger than an empty block (the smallest block is 4 KiB).
+        // SAFETY: the block has WORDS words left, and no fixed-size command is larger than an empty block (the smallest
+        // block is 4 KiB).
         self.cur = unsafe { at.add(WORDS) };
         at
     }
@@ -92,7 +103,7 @@ impl Cursor {
         words: usize,
         command: &'static str,
     ) -> Option<*mut u64> {
-        if (self.end as usize - self.cur as usize) / 8 < words {
+        if self.left() < words {
             let room = (self.end as usize - self.base as usize) / 8 - super::HEADER_WORDS;
             if words > room.min(usize::from(u16::MAX)) {
                 self.fail(RecordError::TooLarge {
@@ -120,7 +131,7 @@ impl Cursor {
     ) -> Result<(*mut u64, Option<Large>), RecordError> {
         let room = (self.end as usize - self.base as usize) / 8 - super::HEADER_WORDS;
         if words <= room.min(usize::from(u16::MAX)) {
-            if (self.end as usize - self.cur as usize) / 8 < words {
+            if self.left() < words {
                 self.renew();
             }
             let at = self.cur;
@@ -161,11 +172,16 @@ impl Cursor {
         self.push_end = std::ptr::null_mut();
     }
 
-    /// Makes sure that `words` words are left in the block: fewer than the smallest block has.
+    /// How many words are left before `end`.
+    fn left(&self) -> usize {
+        (self.end as usize).saturating_sub(self.cur as usize) / 8
+    }
+
+    /// Makes sure that `words` words are left before `end`: fewer than the smallest block has.
     #[inline(always)]
     pub(crate) fn make_room(&mut self, words: usize) {
-        debug_assert!(words <= (4 << 10) / 8 - super::HEADER_WORDS);
-        if (self.end as usize - self.cur as usize) / 8 < words {
+        debug_assert!(words <= (4 << 10) / 8 - super::HEADER_WORDS - SPARE_WORDS);
+        if self.cur.wrapping_add(words) > self.end {
             self.renew();
         }
     }

@@ -7,19 +7,48 @@
 
 mod chain;
 pub(crate) mod cursor;
+mod eliminating;
 mod header;
 mod jumbo;
+mod shadow;
 mod stream;
 
 pub(crate) use chain::Chain;
 pub(crate) use cursor::Said;
+pub use eliminating::Eliminating;
 pub(crate) use header::{BlockHeader, HEADER_WORDS};
 pub(crate) use jumbo::Jumbos;
+#[cfg(feature = "checks")]
+pub(crate) use stream::note_pipeline;
 pub use stream::{Entered, StreamRecorder};
 pub(crate) use stream::{device, fail};
 
 use ash::vk;
 use std::mem::MaybeUninit;
+
+/// What a fused draw binds and where it pushes; see [`Recorder::draw_with`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct DrawState {
+    /// The graphics pipeline.
+    pub pipeline: vk::Pipeline,
+    /// The buffer that is bound to binding 0, from its start.
+    pub vertices: vk::Buffer,
+    /// The layout that the push constants are of.
+    pub layout: vk::PipelineLayout,
+    /// The stages that they are for.
+    pub stages: vk::ShaderStageFlags,
+    /// Where they begin, in bytes.
+    pub push_offset: u32,
+}
+
+impl std::fmt::Debug for DrawState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DrawState")
+            .field("pipeline", &self.pipeline)
+            .field("vertices", &self.vertices)
+            .finish_non_exhaustive()
+    }
+}
 
 /// Records Vulkan commands from a job, under ash's names and argument types.
 ///
@@ -196,6 +225,49 @@ pub trait Recorder {
         vertex_offset: i32,
         first_instance: u32,
     );
+
+    /// A whole draw as one message, the cheapest that there is: the same as `vkCmdBindPipeline` for graphics,
+    /// `vkCmdBindVertexBuffers` of one buffer from its start to binding 0, `vkCmdPushConstants` with data that is built in
+    /// place, and `vkCmdDraw` of `vertex_count` vertices and one instance, both from 0. `write` must initialise the whole
+    /// value; it gets memory that is aligned to 8 bytes, so `T` may not ask for more.
+    ///
+    /// ```no_run
+    /// use agate_vk::{DrawState, Recorder, StreamRecorder};
+    ///
+    /// # fn record(recorder: &mut StreamRecorder, bound: DrawState, matrices: &[[f32; 16]]) {
+    /// recorder.enter(|recorder| {
+    ///     for matrix in matrices {
+    ///         unsafe {
+    ///             recorder.draw_with(&bound, 3, |data| {
+    ///                 data.write(*matrix);
+    ///             });
+    ///         }
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    ///
+    /// # Safety
+    ///
+    /// See [the trait](Recorder#safety), for all four; and `write` initialises all of the value.
+    #[doc(alias = "vkCmdDraw")]
+    unsafe fn draw_with<T: Copy>(
+        &mut self,
+        bound: &DrawState,
+        vertex_count: u32,
+        write: impl FnOnce(&mut MaybeUninit<T>),
+    ) {
+        // SAFETY: the caller's contract.
+        unsafe { self.cmd_bind_pipeline(vk::PipelineBindPoint::GRAPHICS, bound.pipeline) };
+        // SAFETY: as above.
+        unsafe { self.cmd_bind_vertex_buffers(0, &[bound.vertices], &[0]) };
+        // SAFETY: as above.
+        unsafe {
+            self.push_constants_with(bound.layout, bound.stages, bound.push_offset, write);
+        }
+        // SAFETY: as above.
+        unsafe { self.cmd_draw(vertex_count, 1, 0, 0) };
+    }
 
     /// `vkCmdDispatch`.
     ///

@@ -7,7 +7,7 @@
     reason = "keeps the recorder's state at the start of its block, behind a raw pointer"
 )]
 
-use super::cursor::{Cursor, HasCursor, Said};
+use super::cursor::{Cursor, HasCursor, SPARE_WORDS, Said};
 use super::{BlockHeader, HEADER_WORDS, Jumbos};
 use crate::error::{RecordError, SlotLoss};
 use crate::frame::{SlotPlace, SlotToken};
@@ -23,6 +23,8 @@ struct Slow {
     token: SlotToken,
     block: Block,
     error: Option<RecordError>,
+    #[cfg(feature = "checks")]
+    checks: crate::checks::State,
 }
 
 const _: () =
@@ -66,6 +68,8 @@ impl StreamRecorder {
             return Err(error);
         };
         let (base, cur, end) = Slow {
+            #[cfg(feature = "checks")]
+            checks: token.unchecked(),
             token,
             block,
             error: None,
@@ -157,7 +161,12 @@ impl HasCursor for Entered<'_> {
 impl Drop for Entered<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        *self.home = self.cursor;
+        // A push at the end is not joined with a draw behind it: where it stands need not be kept in a register.
+        *self.home = Cursor {
+            push_end: ptr::null_mut(),
+            push_at: ptr::null_mut(),
+            ..self.cursor
+        };
     }
 }
 
@@ -174,13 +183,22 @@ impl Slow {
         let words = self.block.capacity_words();
         // SAFETY: a block has more than HEADER_WORDS words (checked when the service was made).
         let cur = unsafe { base.add(HEADER_WORDS) };
-        // SAFETY: `words` is the length of the block.
-        let end = unsafe { base.add(words) };
+        // SAFETY: `words` is the length of the block, which has more words than these.
+        let end = unsafe { base.add(words - SPARE_WORDS) };
         // SAFETY: H1: this recorder is the block's only user, and K4's place is behind the `Slow`.
         unsafe { Said::place(base).write(Said::NOTHING) };
         // SAFETY: H1: this recorder is the block's only user; size and alignment are asserted above.
         unsafe { base.cast::<Self>().write(self) };
         (base, cur, end)
+    }
+
+    /// Notes an error, if it is the first.
+    fn fails(&mut self, error: RecordError) {
+        if self.error.is_none() {
+            self.error = Some(error);
+            #[cfg(feature = "checks")]
+            self.token.note(error);
+        }
     }
 
     /// Moves out of the start of the block.
@@ -208,9 +226,8 @@ pub(super) fn grow(base: *mut u64, cur: *mut u64) -> (*mut u64, *mut u64, *mut u
                 slow.error = publish(&slow.token, full, cur, false).err();
             }
             Err(_) => {
-                slow.error = Some(RecordError::OutOfBlocks {
-                    max_blocks: slow.token.max_blocks(),
-                });
+                let max_blocks = slow.token.max_blocks();
+                slow.fails(RecordError::OutOfBlocks { max_blocks });
             }
         }
     }
@@ -220,6 +237,8 @@ pub(super) fn grow(base: *mut u64, cur: *mut u64) -> (*mut u64, *mut u64, *mut u
 /// Publishes the last block of a recording that has ended.
 #[inline(never)]
 fn finish(base: *mut u64, cur: *mut u64) -> Result<(), RecordError> {
+    #[cfg(feature = "checks")]
+    check_end(base);
     // SAFETY: K1: `base` is that of a recorder that was forgotten by its `finish`, so its `Slow` is taken once.
     let slow = unsafe { Slow::take(base) };
     if let Some(error) = slow.error {
@@ -251,7 +270,37 @@ fn give_up(base: *mut u64) {
 pub(crate) fn fail(base: *mut u64, error: RecordError) {
     // SAFETY: K1: `base` is that of a live cursor and holds its `Slow`; the reference ends with this call.
     let slow = unsafe { &mut *base.cast::<Slow>() };
-    slow.error.get_or_insert(error);
+    slow.fails(error);
+}
+
+/// Looks at the command of an index that is about to be encoded.
+#[cfg(feature = "checks")]
+#[inline(never)]
+pub(crate) fn check(base: *mut u64, index: u16) {
+    // SAFETY: as in `fail`.
+    let slow = unsafe { &mut *base.cast::<Slow>() };
+    if let Err(error) = slow.checks.command(index) {
+        slow.fails(error);
+    }
+}
+
+/// Looks at what the slot has left open.
+#[cfg(feature = "checks")]
+fn check_end(base: *mut u64) {
+    // SAFETY: as in `fail`.
+    let slow = unsafe { &mut *base.cast::<Slow>() };
+    if let Err(error) = slow.checks.end() {
+        slow.fails(error);
+    }
+}
+
+/// Notes that a pipeline is bound.
+#[cfg(feature = "checks")]
+#[inline(never)]
+pub(crate) fn note_pipeline(base: *mut u64, point: ash::vk::PipelineBindPoint) {
+    // SAFETY: as in `fail`.
+    let slow = unsafe { &mut *base.cast::<Slow>() };
+    slow.checks.binds(point);
 }
 
 /// The device that the recording is for.

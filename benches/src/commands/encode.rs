@@ -10,11 +10,11 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use agate_vk::{Frame, Pass, Service, ServiceOptions, StreamRecorder};
+use agate_vk::{Frame, Pass, Recorder, Service, ServiceOptions, StreamRecorder};
 use null_device::{NullDevice, NullOptions};
 
 use crate::clock::{floor_ticks, ns_per_tick, ticks};
-use crate::commands::strategy::{BYTES_PER_DRAW, Encoded, RECORDS};
+use crate::commands::strategy::{BYTES_PER_DRAW, Encoded, EncodedFused, RECORDS};
 use crate::commands::work::{Calls, Matrices, Matrix, Scene};
 use crate::rounds::{self, Candidate, Series};
 use crate::stats::Summary;
@@ -83,26 +83,119 @@ fn per_draw(ticks: u64, floor: u64) -> f64 {
     ticks.saturating_sub(floor) as f64 * ns_per_tick() / DRAWS as f64
 }
 
-/// The names of the measurements of [`measure`].
-pub mod names {
-    /// The limit: a copy of the same bytes, draw by draw.
-    pub const COPY: &str = "limit: copy of as many bytes, draw by draw";
-    /// Four calls in a loop that is inlined.
-    pub const INLINED: &str = "four calls, loop inlined";
-    /// Four calls in a loop in a function that gets the recorder.
-    pub const LOOP: &str = "four calls, loop in a function";
+/// How a draw is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Four calls.
+    Four,
+    /// One, which says all.
+    Fused,
+}
+
+/// Where the calls of a draw stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// In a loop that is inlined.
+    Inlined,
+    /// In a loop in a function that gets the recorder, and enters it.
+    Function,
     /// The same without `enter`.
-    pub const LOOP_BARE: &str = "four calls, loop in a function, without `enter`";
-    /// A function for each draw.
-    pub const EACH: &str = "four calls, a function per draw";
-    /// A function for each draw, whose matrix was written just before.
-    pub const FRESH: &str = "four calls, a function per draw, matrix just written";
-    /// A loop that builds the matrix in the message.
-    pub const IN_PLACE: &str = "four calls, loop inlined, matrix built in place";
+    Bare,
+    /// In a function of their own, called for each draw.
+    Each,
+}
+
+/// One measurement of [`measure`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// How a draw is recorded; nothing for the limit, a copy of as many bytes, draw by draw.
+    pub form: Option<Form>,
+    /// Where.
+    pub shape: Shape,
+    /// Whether a word of the matrix was written just before.
+    pub fresh: bool,
+    /// Whether what is bound already is left out.
+    pub eliminate: bool,
+}
+
+impl Row {
+    /// What the table calls it.
+    pub fn name(self) -> String {
+        let form = match self.form {
+            None if self.eliminate => return format!("limit: copy of {FEWER_BYTES} bytes"),
+            None if self.fresh => {
+                return format!("limit: copy of {BYTES_PER_DRAW} bytes, just written");
+            }
+            None => return format!("limit: copy of {BYTES_PER_DRAW} bytes"),
+            Some(Form::Four) => "four calls",
+            Some(Form::Fused) => "fused",
+        };
+        let shape = match self.shape {
+            Shape::Inlined => "loop inlined",
+            Shape::Function => "loop in a function",
+            Shape::Bare => "loop in a function, without `enter`",
+            Shape::Each => "a function per draw",
+        };
+        let fresh = if self.fresh {
+            ", matrix just written"
+        } else {
+            ""
+        };
+        let eliminate = if self.eliminate { ", eliminating" } else { "" };
+        format!("{form}, {shape}{fresh}{eliminate}")
+    }
+
+    /// The limit that it is held against: as many bytes, written as recently.
+    #[must_use]
+    pub fn limit(self) -> Self {
+        Self {
+            form: None,
+            shape: Shape::Inlined,
+            fresh: self.fresh && !self.eliminate,
+            ..self
+        }
+    }
+}
+
+type Record = fn(&mut StreamRecorder, &Scene, &Matrices);
+
+/// All rows but the limits.
+fn rows() -> Vec<(Row, Record)> {
+    let mut rows: Vec<(Row, Record)> = Vec::new();
+    macro_rules! add {
+        ($($form:ident $fresh:literal $eliminate:literal;)*) => {$(
+            for (shape, record) in [
+                (Shape::Inlined, inlined::<$form, $fresh, $eliminate, 0> as Record),
+                (Shape::Function, in_a_function::<$form, $fresh, $eliminate>),
+                (Shape::Each, function_per_draw::<$form, $fresh, $eliminate>),
+            ] {
+                let row = Row { form: Some(Form::$form), shape, fresh: $fresh, eliminate: $eliminate };
+                rows.push((row, record));
+            }
+        )*};
+    }
+    add! {
+        Four false false;
+        Four true false;
+        Fused false false;
+        Fused true false;
+        Four false true;
+        Four true true;
+        Fused false true;
+        Fused true true;
+    }
+    let bare = Row {
+        form: Some(Form::Four),
+        shape: Shape::Bare,
+        fresh: false,
+        eliminate: false,
+    };
+    rows.insert(2, (bare, in_a_function_bare));
+    rows
 }
 
 /// Measures all shapes, in turns; nanoseconds per draw.
-pub fn measure(rounds_count: usize) -> Vec<Series<f64>> {
+pub fn measure(rounds_count: usize) -> Vec<(Row, Series<f64>)> {
     let null = NullDevice::new(NullOptions::default());
     let matrices = Matrices::default();
     let scene = black_box(Scene {
@@ -112,117 +205,148 @@ pub fn measure(rounds_count: usize) -> Vec<Series<f64>> {
     });
     let block = std::cell::RefCell::new(HotBlock::new(&null));
     let (scene, matrices, block) = (&scene, &matrices, &block);
-    let shape = |name: &'static str, record: fn(&mut StreamRecorder, &Scene, &Matrices)| {
-        Candidate::new(name, move || {
+    let limit = |fresh, eliminate| Row {
+        form: None,
+        shape: Shape::Inlined,
+        fresh,
+        eliminate,
+    };
+    let mut measured = vec![limit(false, false), limit(true, false), limit(false, true)];
+    let (mut copy, mut fresh) = (Copy::<BYTES_PER_DRAW>::new(), Copy::<BYTES_PER_DRAW>::new());
+    let mut fewer = Copy::<FEWER_BYTES>::new();
+    let mut candidates = vec![
+        Candidate::new("", move || copy.time(false)),
+        Candidate::new("", move || fresh.time(true)),
+        Candidate::new("", move || fewer.time(false)),
+    ];
+    for (row, record) in rows() {
+        measured.push(row);
+        candidates.push(Candidate::new("", move || {
             block
                 .borrow_mut()
                 .time(|recorder| record(recorder, scene, matrices))
-        })
-    };
-    let mut copy = Copy::default();
-    let candidates = vec![
-        Candidate::new(names::COPY, move || copy.time()),
-        shape(names::INLINED, inlined::<0>),
-        shape(names::LOOP, in_a_function),
-        shape(names::LOOP_BARE, in_a_function_bare),
-        shape(names::EACH, function_per_draw),
-        shape(names::FRESH, function_per_draw_fresh),
-        shape(names::IN_PLACE, in_place),
-    ];
+        }));
+    }
     // The service in `block` ends before `null`, which was made before it.
-    rounds::run(candidates, 2, rounds_count)
+    let series = rounds::run(candidates, 2, rounds_count);
+    measured.into_iter().zip(series).collect()
 }
 
+/// A way of recording a draw, as a type: each loop is compiled for it alone, as a renderer's is.
+trait Drawn {
+    fn draw<R: Recorder>(to: &mut R, scene: &Scene, matrix: &Matrix);
+}
+
+struct Four;
+struct Fused;
+
+impl Drawn for Four {
+    #[inline(always)]
+    fn draw<R: Recorder>(to: &mut R, scene: &Scene, matrix: &Matrix) {
+        Encoded(to).all(scene, matrix);
+    }
+}
+
+impl Drawn for Fused {
+    #[inline(always)]
+    fn draw<R: Recorder>(to: &mut R, scene: &Scene, matrix: &Matrix) {
+        EncodedFused(to).all(scene, matrix);
+    }
+}
+
+/// The matrix of each draw: one of a table, or one that was written just before.
 #[inline(always)]
-fn four(calls: &mut impl Calls, scene: &Scene, matrix: &Matrix) {
-    calls.bind_pipeline(scene.pipeline);
-    calls.bind_vertices(scene.vertices);
-    calls.push(scene.layout, matrix);
-    calls.draw();
+fn each<const FRESH: bool>(matrices: &Matrices, mut draw: impl FnMut(&Matrix)) {
+    let mut own = *matrices.of(0);
+    for index in 0..DRAWS {
+        if FRESH {
+            own[3] = index as f32;
+            draw(black_box(&own));
+        } else {
+            draw(matrices.of(index));
+        }
+    }
 }
 
 /// `SHAPE` makes each use a function of its own, as a renderer's loops are: a closure with two callers is not inlined.
 #[inline(always)]
-fn inlined<const SHAPE: usize>(recorder: &mut StreamRecorder, scene: &Scene, matrices: &Matrices) {
-    recorder.enter(|entered| {
-        for draw in 0..DRAWS {
-            four(&mut Encoded(entered), scene, matrices.of(draw));
-        }
-    });
+fn inlined<F: Drawn, const FRESH: bool, const ELIMINATE: bool, const SHAPE: usize>(
+    recorder: &mut StreamRecorder,
+    scene: &Scene,
+    matrices: &Matrices,
+) {
+    if ELIMINATE {
+        recorder.eliminate(|to| each::<FRESH>(matrices, |matrix| F::draw(to, scene, matrix)));
+    } else {
+        recorder.enter(|to| each::<FRESH>(matrices, |matrix| F::draw(to, scene, matrix)));
+    }
 }
 
 #[inline(never)]
-fn in_a_function(recorder: &mut StreamRecorder, scene: &Scene, matrices: &Matrices) {
-    inlined::<1>(recorder, scene, matrices);
+fn in_a_function<F: Drawn, const FRESH: bool, const ELIMINATE: bool>(
+    recorder: &mut StreamRecorder,
+    scene: &Scene,
+    matrices: &Matrices,
+) {
+    inlined::<F, FRESH, ELIMINATE, 1>(recorder, scene, matrices);
 }
 
 #[inline(never)]
 fn in_a_function_bare(recorder: &mut StreamRecorder, scene: &Scene, matrices: &Matrices) {
-    for draw in 0..DRAWS {
-        four(&mut Encoded(recorder), scene, matrices.of(draw));
-    }
+    each::<false>(matrices, |matrix| Four::draw(recorder, scene, matrix));
 }
 
-fn function_per_draw(recorder: &mut StreamRecorder, scene: &Scene, matrices: &Matrices) {
+fn function_per_draw<F: Drawn, const FRESH: bool, const ELIMINATE: bool>(
+    recorder: &mut StreamRecorder,
+    scene: &Scene,
+    matrices: &Matrices,
+) {
     #[inline(never)]
-    fn draw(recorder: &mut StreamRecorder, scene: &Scene, matrix: &Matrix) {
-        four(&mut Encoded(recorder), scene, matrix);
+    fn draw<F: Drawn, R: Recorder>(to: &mut R, scene: &Scene, matrix: &Matrix) {
+        F::draw(to, scene, matrix);
     }
-    for index in 0..DRAWS {
-        draw(recorder, scene, matrices.of(index));
-    }
-}
-
-fn function_per_draw_fresh(recorder: &mut StreamRecorder, scene: &Scene, matrices: &Matrices) {
-    #[inline(never)]
-    fn draw(recorder: &mut StreamRecorder, scene: &Scene, matrix: &Matrix) {
-        four(&mut Encoded(recorder), scene, matrix);
-    }
-    let mut matrix = *matrices.of(0);
-    for index in 0..DRAWS {
-        matrix[3] = index as f32;
-        draw(recorder, scene, &matrix);
+    if ELIMINATE {
+        recorder.eliminate(|to| {
+            each::<FRESH>(matrices, |matrix| draw::<F, _>(to, scene, matrix));
+        });
+    } else {
+        each::<FRESH>(matrices, |matrix| draw::<F, _>(recorder, scene, matrix));
     }
 }
 
-fn in_place(recorder: &mut StreamRecorder, scene: &Scene, matrices: &Matrices) {
-    recorder.enter(|entered| {
-        for draw in 0..DRAWS {
-            let mut calls = Encoded(entered);
-            calls.bind_pipeline(scene.pipeline);
-            calls.bind_vertices(scene.vertices);
-            calls.push_in_place(scene.layout, |matrix| {
-                matrix.write(*matrices.of(draw));
-            });
-            calls.draw();
-        }
-    });
-}
+/// The bytes of a push and a draw, without the bindings.
+pub const FEWER_BYTES: usize = 72;
 
 /// The limit: as many bytes as a draw's messages have, copied from a small table into hot memory.
-struct Copy {
-    from: Box<[[u8; BYTES_PER_DRAW]; RECORDS]>,
-    to: Vec<[u8; BYTES_PER_DRAW]>,
+struct Copy<const BYTES: usize> {
+    from: Box<[[u8; BYTES]; RECORDS]>,
+    to: Vec<[u8; BYTES]>,
 }
 
-impl Default for Copy {
-    fn default() -> Self {
+impl<const BYTES: usize> Copy<BYTES> {
+    fn new() -> Self {
         Self {
-            from: Box::new(std::array::from_fn(|byte| [byte as u8; BYTES_PER_DRAW])),
-            to: vec![[0; BYTES_PER_DRAW]; DRAWS],
+            from: Box::new(std::array::from_fn(|byte| [byte as u8; BYTES])),
+            to: vec![[0; BYTES]; DRAWS],
         }
     }
-}
 
-impl Copy {
-    fn time(&mut self) -> f64 {
+    fn time(&mut self, fresh: bool) -> f64 {
         let floor = floor_ticks();
         let samples: Vec<f64> = (0..SAMPLES)
             .map(|_| {
                 let begin = ticks();
-                let from = black_box(&self.from);
-                for (index, to) in self.to.iter_mut().enumerate() {
-                    *to = from[index % RECORDS];
+                if fresh {
+                    let mut own = self.from[0];
+                    for (index, to) in self.to.iter_mut().enumerate() {
+                        own[32..36].copy_from_slice(&(index as f32).to_ne_bytes());
+                        *to = *black_box(&own);
+                    }
+                } else {
+                    let from = black_box(&self.from);
+                    for (index, to) in self.to.iter_mut().enumerate() {
+                        *to = from[index % RECORDS];
+                    }
                 }
                 black_box(&mut self.to);
                 per_draw(ticks().wrapping_sub(begin), floor)

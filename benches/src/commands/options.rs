@@ -13,6 +13,8 @@ pub struct Options {
     pub devices: Vec<Kind>,
     /// Jobs in a frame.
     pub jobs: usize,
+    /// Measure what encoding costs, and no frames.
+    pub encoding_alone: bool,
     /// Print [`HELP`] and end.
     pub help: bool,
 }
@@ -24,6 +26,7 @@ impl Default for Options {
             draws: vec![1_000, 10_000, 100_000],
             devices: Kind::ALL.to_vec(),
             jobs: 32,
+            encoding_alone: false,
             help: false,
         }
     }
@@ -37,6 +40,7 @@ Recording a frame's commands in all the ways that people do it, side by side.
   --draws N,N,..    draws in a frame, a table for each (1000,10000,100000)
   --devices A,B,..  simulated, lavapipe, null (all)
   --jobs N          jobs in a frame, 1 to 512 (32)
+  --encoding-alone  what encoding costs, and no frames
 ";
 
 /// Reads the command line; `--bench`, which cargo adds, is skipped.
@@ -64,6 +68,10 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Options, Str
             "--bench" => continue,
             "--help" | "-h" => {
                 options.help = true;
+                continue;
+            }
+            "--encoding-alone" => {
+                options.encoding_alone = true;
                 continue;
             }
             "--rounds" | "--draws" | "--devices" | "--jobs" => {}

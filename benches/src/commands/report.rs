@@ -1,6 +1,6 @@
 //! The tables of the bench, and the goals that they are held against.
 
-use crate::commands::encode::names;
+use crate::commands::encode::{self, Form, Shape};
 use crate::commands::goals::{Goal, Verdict};
 use crate::commands::run::Row;
 use crate::commands::strategy::{FRAMES_IN_FLIGHT, Way};
@@ -110,14 +110,14 @@ pub fn latencies(rows: &[Row]) -> String {
 }
 
 /// What encoding costs in a hot block.
-pub fn encoding(series: &[Series<f64>]) -> String {
-    let mut table = Table::new(["one thread, hot block", "ns per draw", "of the copy"]);
-    let copy = named(series, names::COPY);
-    for one in series {
+pub fn encoding(measured: &[(encode::Row, Series<f64>)]) -> String {
+    let mut table = Table::new(["one thread, hot block", "ns per draw", "of its limit"]);
+    for (row, series) in measured {
+        let limit = runs(measured, row.limit());
         table.row([
-            one.name.clone(),
-            spread(Summary::of(&one.runs)),
-            times(ratio(&one.runs, copy).median),
+            row.name(),
+            spread(Summary::of(&series.runs)),
+            times(ratio(&series.runs, limit).median),
         ]);
     }
     table.text()
@@ -126,46 +126,73 @@ pub fn encoding(series: &[Series<f64>]) -> String {
 /// One goal, and what was measured of it.
 pub type Judged = (Goal, Summary);
 
-/// The goals for encoding.
-pub fn encoding_goals(series: &[Series<f64>]) -> Vec<Judged> {
-    let copy = named(series, names::COPY);
-    let judge = |what, name, must, aim| {
+/// The goals for encoding, of finished data: of a copy of as many bytes, draw by draw.
+pub fn encoding_goals(measured: &[(encode::Row, Series<f64>)], eliminate: bool) -> Vec<Judged> {
+    let judge = |what, form, shape, must, aim| {
         let goal = Goal {
             what,
             unit: "x",
             must,
             aim,
         };
-        (goal, ratio(named(series, name), copy))
+        let row = encode::Row {
+            form: Some(form),
+            shape,
+            fresh: false,
+            eliminate,
+        };
+        (
+            goal,
+            ratio(runs(measured, row), runs(measured, row.limit())),
+        )
     };
+    let (four, fused) = (Form::Four, Form::Fused);
     vec![
         judge(
             "encode four calls, loop inlined: of a copy of the bytes",
-            names::INLINED,
+            four,
+            Shape::Inlined,
             1.3,
             1.1,
         ),
         judge(
             "encode four calls, loop in a function: of a copy",
-            names::LOOP,
+            four,
+            Shape::Function,
             1.3,
             1.1,
         ),
         judge(
             "encode four calls, a function per draw: of a copy",
-            names::EACH,
+            four,
+            Shape::Each,
             2.7,
             1.7,
+        ),
+        judge(
+            "encode fused, loop inlined: of a copy",
+            fused,
+            Shape::Inlined,
+            1.0,
+            0.8,
+        ),
+        judge(
+            "encode fused, loop in a function: of a copy",
+            fused,
+            Shape::Function,
+            1.0,
+            0.8,
         ),
     ]
 }
 
-/// The goals for whole frames of 100,000 draws or fewer, in slot order.
-pub fn frame_goals(rows: &[Row], software: bool) -> Vec<Judged> {
+/// The goals for whole frames of 100,000 draws or fewer, in slot order: both sides with state elimination, or both
+/// without.
+pub fn frame_goals(rows: &[Row], software: bool, eliminate: bool) -> Vec<Judged> {
     let (Some(agate), Some(pools), Some(single)) = (
-        find(rows, Way::Agate, false),
-        find(rows, Way::PerThread, false),
-        find(rows, Way::Single, false),
+        find(rows, Way::Agate, eliminate),
+        find(rows, Way::PerThread, eliminate),
+        find(rows, Way::Single, eliminate),
     ) else {
         return Vec::new();
     };
@@ -190,11 +217,11 @@ pub fn frame_goals(rows: &[Row], software: bool) -> Vec<Judged> {
         "job side, stitched: of pools per thread"
     };
     add(what, must, aim, ratio(&agate.job_cpu(), &pools.job_cpu()));
-    if let Some(mutex) = find(rows, Way::MutexPerCommand, false) {
+    if let Some(mutex) = find(rows, Way::MutexPerCommand, eliminate) {
         let measured = ratio(&agate.job_cpu(), &mutex.job_cpu());
         add("job side: of a mutex per command", 0.05, 0.02, measured);
     }
-    if let Some(boxed) = find(rows, Way::Boxed, false) {
+    if let Some(boxed) = find(rows, Way::Boxed, eliminate) {
         let measured = ratio(&agate.job_cpu(), &boxed.job_cpu());
         add(
             "job side: of one boxed message per command",
@@ -221,6 +248,15 @@ pub fn frame_goals(rows: &[Row], software: bool) -> Vec<Judged> {
         1.03,
         ratio(&agate.owner(), &single.job_wall()),
     );
+    if let Some(fused) = find(rows, Way::AgateFused, eliminate) {
+        let measured = ratio(&fused.owner(), &single.job_wall());
+        add(
+            "replay of a fused draw: of direct calls",
+            1.05,
+            1.0,
+            measured,
+        );
+    }
     judged.extend(object_goals(agate));
     judged
 }
@@ -263,8 +299,8 @@ fn exact(number: f64) -> Summary {
 }
 
 /// The goals for the slowest draws of jobs.
-pub fn latency_goals(rows: &[Row]) -> Vec<Judged> {
-    let tail = |way| find(rows, way, false).map(|row| row.draw_quantile(0.999));
+pub fn latency_goals(rows: &[Row], eliminate: bool) -> Vec<Judged> {
+    let tail = |way| find(rows, way, eliminate).map(|row| row.draw_quantile(0.999));
     let (Some(agate), Some(direct), Some(mutex)) = (
         tail(Way::Agate),
         tail(Way::PerThread),
@@ -320,9 +356,9 @@ pub(super) fn find(rows: &[Row], way: Way, eliminate: bool) -> Option<&Row> {
         .find(|row| row.way == way && row.eliminate == eliminate)
 }
 
-fn named<'a>(series: &'a [Series<f64>], name: &str) -> &'a [f64] {
-    series
+fn runs(measured: &[(encode::Row, Series<f64>)], row: encode::Row) -> &[f64] {
+    measured
         .iter()
-        .find(|one| one.name == name)
-        .map_or(&[], |one| &one.runs)
+        .find(|(other, _)| *other == row)
+        .map_or(&[], |(_, series)| &series.runs)
 }

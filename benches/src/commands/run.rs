@@ -159,7 +159,7 @@ pub fn measure(
     let mut entries = Vec::new();
     for way in ways {
         for eliminate in [false, true] {
-            if !eliminate || (way.has_elimination() && !work.each_draw) {
+            if !eliminate || way.has_elimination() {
                 let strategy = way.make(device, stage.jobs.threads());
                 entries.push((*way, eliminate, RefCell::new(strategy)));
             }

@@ -65,6 +65,15 @@ pub trait Calls {
     fn push(&mut self, layout: vk::PipelineLayout, matrix: &Matrix);
     /// `vkCmdDraw`, three vertices.
     fn draw(&mut self);
+
+    /// All four.
+    #[inline(always)]
+    fn all(&mut self, scene: &Scene, matrix: &Matrix) {
+        self.bind_pipeline(scene.pipeline);
+        self.bind_vertices(scene.vertices);
+        self.push(scene.layout, matrix);
+        self.draw();
+    }
 }
 
 /// Leaves out bindings that are there already: the usual filter in front of a driver.
@@ -136,35 +145,39 @@ pub fn record(
     work: &Work,
     each: &mut Vec<u32>,
 ) {
-    if work.each_draw {
-        for draw in range {
-            let begin = ticks();
-            one(calls, scene, matrices, draw);
-            let end = ticks();
-            each.push(u32::try_from(end.wrapping_sub(begin)).unwrap_or(u32::MAX));
-        }
-    } else if work.eliminate {
+    if work.eliminate {
         let mut calls = Filtered {
             calls,
             pipeline: vk::Pipeline::null(),
             vertices: vk::Buffer::null(),
         };
-        for draw in range {
-            one(&mut calls, scene, matrices, draw);
-        }
+        draws(&mut calls, scene, matrices, range, work, each);
     } else {
-        for draw in range {
-            one(calls, scene, matrices, draw);
-        }
+        draws(calls, scene, matrices, range, work, each);
     }
 }
 
 #[inline(always)]
-fn one(calls: &mut impl Calls, scene: &Scene, matrices: &Matrices, draw: usize) {
-    calls.bind_pipeline(scene.pipeline);
-    calls.bind_vertices(scene.vertices);
-    calls.push(scene.layout, matrices.of(draw));
-    calls.draw();
+fn draws(
+    calls: &mut impl Calls,
+    scene: &Scene,
+    matrices: &Matrices,
+    range: Range<usize>,
+    work: &Work,
+    each: &mut Vec<u32>,
+) {
+    if work.each_draw {
+        for draw in range {
+            let begin = ticks();
+            calls.all(scene, matrices.of(draw));
+            let end = ticks();
+            each.push(u32::try_from(end.wrapping_sub(begin)).unwrap_or(u32::MAX));
+        }
+    } else {
+        for draw in range {
+            calls.all(scene, matrices.of(draw));
+        }
+    }
 }
 
 /// What the jobs of a frame cost.

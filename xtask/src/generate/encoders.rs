@@ -241,6 +241,7 @@ pub(super) fn recorder(registry: &Registry, listed: &[Listed<'_>]) -> Result<Str
     let (mut declared, mut encoded) = (String::new(), String::new());
     for listed in listed.iter().filter(|l| l.form == Form::Ruled) {
         let command: &Command = listed.command;
+        let index = listed.index;
         let arguments = Arguments::of(registry, command)?;
         let (given, names) = (arguments.given(), arguments.names());
         let name = method(&command.name);
@@ -266,12 +267,12 @@ pub(super) fn recorder(registry: &Registry, listed: &[Listed<'_>]) -> Result<Str
             let _ = writeln!(
                 encoded,
                 "#[inline(always)] {signature} {{\n// SAFETY: the arguments' contract is the caller's.\n\
-                 unsafe {{ {path}(self.cursor(){comma}{names}) }}\n}}\n"
+                 unsafe {{ {path}(self.cursor_for({index}){comma}{names}) }}\n}}\n"
             );
         } else {
             let _ = writeln!(
                 encoded,
-                "#[inline] {signature} {{\nlet cursor = self.cursor();\n// SAFETY: the arguments' contract is the caller's.\n\
+                "#[inline] {signature} {{\nlet cursor = self.cursor_for({index});\n// SAFETY: the arguments' contract is the caller's.\n\
                  *cursor = unsafe {{ {path}(*cursor{comma}{names}) }};\n}}\n"
             );
         }

@@ -13,7 +13,7 @@ pub(super) fn table(listed: &[Listed<'_>]) -> String {
          const GRAPHICS: u32 = QueueFlags::GRAPHICS.as_raw();\nconst COMPUTE: u32 = QueueFlags::COMPUTE.as_raw();\n\
          const TRANSFER: u32 = QueueFlags::TRANSFER.as_raw();\n\n"
     );
-    for listed in listed.iter().filter(|l| l.form == Form::Irregular) {
+    for listed in listed.iter().filter(|l| l.form != Form::Ruled) {
         let name = method(&listed.command.name).to_uppercase();
         let _ = writeln!(out, "pub(crate) const {name}: u16 = {};", listed.index);
     }
@@ -68,7 +68,7 @@ pub(super) fn module(listed: &[Listed<'_>]) -> String {
     for file in SUBJECTS
         .iter()
         .copied()
-        .chain(["layouts", "recorder", "table"])
+        .chain(["eliminating", "layouts", "recorder", "table"])
     {
         let _ = writeln!(out, "pub(crate) mod {file};");
     }

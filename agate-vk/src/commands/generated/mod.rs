@@ -11,6 +11,7 @@
 pub(crate) mod acceleration;
 pub(crate) mod bind;
 pub(crate) mod draw;
+pub(crate) mod eliminating;
 pub(crate) mod label;
 pub(crate) mod layouts;
 pub(crate) mod pass;

@@ -1235,839 +1235,839 @@ unsafe fn cmd_resolve_image2(&mut self, resolve_image_info: &vk::ResolveImageInf
 /// Encodes them, for all that have a cursor.
 macro_rules! encode { () => {
 #[inline] unsafe fn cmd_copy_acceleration_structure(&mut self, info: &vk::CopyAccelerationStructureInfoKHR<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(0);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::acceleration::copy_acceleration_structure(*cursor, info) };
 }
 
 #[inline] unsafe fn cmd_copy_acceleration_structure_to_memory(&mut self, info: &vk::CopyAccelerationStructureToMemoryInfoKHR<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(1);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::acceleration::copy_acceleration_structure_to_memory(*cursor, info) };
 }
 
 #[inline] unsafe fn cmd_copy_memory_to_acceleration_structure(&mut self, info: &vk::CopyMemoryToAccelerationStructureInfoKHR<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(2);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::acceleration::copy_memory_to_acceleration_structure(*cursor, info) };
 }
 
 #[inline] unsafe fn cmd_write_acceleration_structures_properties(&mut self, acceleration_structures: &[vk::AccelerationStructureKHR], query_type: vk::QueryType, query_pool: vk::QueryPool, first_query: u32) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(3);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::acceleration::write_acceleration_structures_properties(*cursor, acceleration_structures, query_type, query_pool, first_query) };
 }
 
 #[inline] unsafe fn cmd_build_micromaps(&mut self, infos: &[vk::MicromapBuildInfoEXT<'_>]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(4);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::acceleration::build_micromaps(*cursor, infos) };
 }
 
 #[inline] unsafe fn cmd_copy_micromap(&mut self, info: &vk::CopyMicromapInfoEXT<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(5);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::acceleration::copy_micromap(*cursor, info) };
 }
 
 #[inline] unsafe fn cmd_copy_micromap_to_memory(&mut self, info: &vk::CopyMicromapToMemoryInfoEXT<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(6);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::acceleration::copy_micromap_to_memory(*cursor, info) };
 }
 
 #[inline] unsafe fn cmd_copy_memory_to_micromap(&mut self, info: &vk::CopyMemoryToMicromapInfoEXT<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(7);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::acceleration::copy_memory_to_micromap(*cursor, info) };
 }
 
 #[inline] unsafe fn cmd_write_micromaps_properties(&mut self, micromaps: &[vk::MicromapEXT], query_type: vk::QueryType, query_pool: vk::QueryPool, first_query: u32) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(8);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::acceleration::write_micromaps_properties(*cursor, micromaps, query_type, query_pool, first_query) };
 }
 
 #[inline] unsafe fn cmd_push_descriptor_set(&mut self, pipeline_bind_point: vk::PipelineBindPoint, layout: vk::PipelineLayout, set: u32, descriptor_writes: &[vk::WriteDescriptorSet<'_>]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(9);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::bind::push_descriptor_set(*cursor, pipeline_bind_point, layout, set, descriptor_writes) };
 }
 
 #[inline] unsafe fn cmd_bind_transform_feedback_buffers(&mut self, first_binding: u32, buffers: &[vk::Buffer], offsets: &[vk::DeviceSize], sizes: Option<&[vk::DeviceSize]>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(10);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::bind::bind_transform_feedback_buffers(*cursor, first_binding, buffers, offsets, sizes) };
 }
 
 #[inline(always)] unsafe fn cmd_bind_index_buffer2(&mut self, buffer: vk::Buffer, offset: vk::DeviceSize, size: vk::DeviceSize, index_type: vk::IndexType) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::bind::bind_index_buffer2(self.cursor(), buffer, offset, size, index_type) }
+unsafe { $crate::commands::generated::bind::bind_index_buffer2(self.cursor_for(11), buffer, offset, size, index_type) }
 }
 
 #[inline] unsafe fn cmd_bind_vertex_buffers2(&mut self, first_binding: u32, buffers: &[vk::Buffer], offsets: &[vk::DeviceSize], sizes: Option<&[vk::DeviceSize]>, strides: Option<&[vk::DeviceSize]>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(12);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::bind::bind_vertex_buffers2(*cursor, first_binding, buffers, offsets, sizes, strides) };
 }
 
 #[inline] unsafe fn cmd_bind_descriptor_buffers(&mut self, binding_infos: &[vk::DescriptorBufferBindingInfoEXT<'_>]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(13);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::bind::bind_descriptor_buffers(*cursor, binding_infos) };
 }
 
 #[inline] unsafe fn cmd_set_descriptor_buffer_offsets(&mut self, pipeline_bind_point: vk::PipelineBindPoint, layout: vk::PipelineLayout, first_set: u32, buffer_indices: &[u32], offsets: &[vk::DeviceSize]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(14);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::bind::set_descriptor_buffer_offsets(*cursor, pipeline_bind_point, layout, first_set, buffer_indices, offsets) };
 }
 
 #[inline(always)] unsafe fn cmd_bind_descriptor_buffer_embedded_samplers(&mut self, pipeline_bind_point: vk::PipelineBindPoint, layout: vk::PipelineLayout, set: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::bind::bind_descriptor_buffer_embedded_samplers(self.cursor(), pipeline_bind_point, layout, set) }
+unsafe { $crate::commands::generated::bind::bind_descriptor_buffer_embedded_samplers(self.cursor_for(15), pipeline_bind_point, layout, set) }
 }
 
 #[inline] unsafe fn cmd_bind_shaders(&mut self, stages: &[vk::ShaderStageFlags], shaders: &[vk::ShaderEXT]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(16);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::bind::bind_shaders(*cursor, stages, shaders) };
 }
 
 #[inline] unsafe fn cmd_bind_descriptor_sets2(&mut self, bind_descriptor_sets_info: &vk::BindDescriptorSetsInfoKHR<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(17);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::bind::bind_descriptor_sets2(*cursor, bind_descriptor_sets_info) };
 }
 
 #[inline] unsafe fn cmd_push_constants2(&mut self, push_constants_info: &vk::PushConstantsInfoKHR<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(18);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::bind::push_constants2(*cursor, push_constants_info) };
 }
 
 #[inline] unsafe fn cmd_push_descriptor_set2(&mut self, push_descriptor_set_info: &vk::PushDescriptorSetInfoKHR<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(19);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::bind::push_descriptor_set2(*cursor, push_descriptor_set_info) };
 }
 
 #[inline] unsafe fn cmd_set_descriptor_buffer_offsets2(&mut self, set_descriptor_buffer_offsets_info: &vk::SetDescriptorBufferOffsetsInfoEXT<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(20);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::bind::set_descriptor_buffer_offsets2(*cursor, set_descriptor_buffer_offsets_info) };
 }
 
 #[inline] unsafe fn cmd_bind_descriptor_buffer_embedded_samplers2(&mut self, bind_descriptor_buffer_embedded_samplers_info: &vk::BindDescriptorBufferEmbeddedSamplersInfoEXT<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(21);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::bind::bind_descriptor_buffer_embedded_samplers2(*cursor, bind_descriptor_buffer_embedded_samplers_info) };
 }
 
 #[inline(always)] unsafe fn cmd_draw_indirect(&mut self, buffer: vk::Buffer, offset: vk::DeviceSize, draw_count: u32, stride: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::draw::draw_indirect(self.cursor(), buffer, offset, draw_count, stride) }
+unsafe { $crate::commands::generated::draw::draw_indirect(self.cursor_for(22), buffer, offset, draw_count, stride) }
 }
 
 #[inline(always)] unsafe fn cmd_draw_indexed_indirect(&mut self, buffer: vk::Buffer, offset: vk::DeviceSize, draw_count: u32, stride: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::draw::draw_indexed_indirect(self.cursor(), buffer, offset, draw_count, stride) }
+unsafe { $crate::commands::generated::draw::draw_indexed_indirect(self.cursor_for(23), buffer, offset, draw_count, stride) }
 }
 
 #[inline(always)] unsafe fn cmd_dispatch_indirect(&mut self, buffer: vk::Buffer, offset: vk::DeviceSize) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::draw::dispatch_indirect(self.cursor(), buffer, offset) }
+unsafe { $crate::commands::generated::draw::dispatch_indirect(self.cursor_for(24), buffer, offset) }
 }
 
 #[inline(always)] unsafe fn cmd_dispatch_base(&mut self, base_group_x: u32, base_group_y: u32, base_group_z: u32, group_count_x: u32, group_count_y: u32, group_count_z: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::draw::dispatch_base(self.cursor(), base_group_x, base_group_y, base_group_z, group_count_x, group_count_y, group_count_z) }
+unsafe { $crate::commands::generated::draw::dispatch_base(self.cursor_for(25), base_group_x, base_group_y, base_group_z, group_count_x, group_count_y, group_count_z) }
 }
 
 #[inline(always)] unsafe fn cmd_draw_indirect_count(&mut self, buffer: vk::Buffer, offset: vk::DeviceSize, count_buffer: vk::Buffer, count_buffer_offset: vk::DeviceSize, max_draw_count: u32, stride: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::draw::draw_indirect_count(self.cursor(), buffer, offset, count_buffer, count_buffer_offset, max_draw_count, stride) }
+unsafe { $crate::commands::generated::draw::draw_indirect_count(self.cursor_for(26), buffer, offset, count_buffer, count_buffer_offset, max_draw_count, stride) }
 }
 
 #[inline(always)] unsafe fn cmd_draw_indexed_indirect_count(&mut self, buffer: vk::Buffer, offset: vk::DeviceSize, count_buffer: vk::Buffer, count_buffer_offset: vk::DeviceSize, max_draw_count: u32, stride: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::draw::draw_indexed_indirect_count(self.cursor(), buffer, offset, count_buffer, count_buffer_offset, max_draw_count, stride) }
+unsafe { $crate::commands::generated::draw::draw_indexed_indirect_count(self.cursor_for(27), buffer, offset, count_buffer, count_buffer_offset, max_draw_count, stride) }
 }
 
 #[inline(always)] unsafe fn cmd_draw_indirect_byte_count(&mut self, instance_count: u32, first_instance: u32, counter_buffer: vk::Buffer, counter_buffer_offset: vk::DeviceSize, counter_offset: u32, vertex_stride: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::draw::draw_indirect_byte_count(self.cursor(), instance_count, first_instance, counter_buffer, counter_buffer_offset, counter_offset, vertex_stride) }
+unsafe { $crate::commands::generated::draw::draw_indirect_byte_count(self.cursor_for(28), instance_count, first_instance, counter_buffer, counter_buffer_offset, counter_offset, vertex_stride) }
 }
 
 #[inline(always)] unsafe fn cmd_draw_mesh_tasks(&mut self, group_count_x: u32, group_count_y: u32, group_count_z: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::draw::draw_mesh_tasks(self.cursor(), group_count_x, group_count_y, group_count_z) }
+unsafe { $crate::commands::generated::draw::draw_mesh_tasks(self.cursor_for(29), group_count_x, group_count_y, group_count_z) }
 }
 
 #[inline(always)] unsafe fn cmd_draw_mesh_tasks_indirect(&mut self, buffer: vk::Buffer, offset: vk::DeviceSize, draw_count: u32, stride: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::draw::draw_mesh_tasks_indirect(self.cursor(), buffer, offset, draw_count, stride) }
+unsafe { $crate::commands::generated::draw::draw_mesh_tasks_indirect(self.cursor_for(30), buffer, offset, draw_count, stride) }
 }
 
 #[inline(always)] unsafe fn cmd_draw_mesh_tasks_indirect_count(&mut self, buffer: vk::Buffer, offset: vk::DeviceSize, count_buffer: vk::Buffer, count_buffer_offset: vk::DeviceSize, max_draw_count: u32, stride: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::draw::draw_mesh_tasks_indirect_count(self.cursor(), buffer, offset, count_buffer, count_buffer_offset, max_draw_count, stride) }
+unsafe { $crate::commands::generated::draw::draw_mesh_tasks_indirect_count(self.cursor_for(31), buffer, offset, count_buffer, count_buffer_offset, max_draw_count, stride) }
 }
 
 #[inline] unsafe fn cmd_trace_rays(&mut self, raygen_shader_binding_table: &vk::StridedDeviceAddressRegionKHR, miss_shader_binding_table: &vk::StridedDeviceAddressRegionKHR, hit_shader_binding_table: &vk::StridedDeviceAddressRegionKHR, callable_shader_binding_table: &vk::StridedDeviceAddressRegionKHR, width: u32, height: u32, depth: u32) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(32);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::draw::trace_rays(*cursor, raygen_shader_binding_table, miss_shader_binding_table, hit_shader_binding_table, callable_shader_binding_table, width, height, depth) };
 }
 
 #[inline] unsafe fn cmd_trace_rays_indirect(&mut self, raygen_shader_binding_table: &vk::StridedDeviceAddressRegionKHR, miss_shader_binding_table: &vk::StridedDeviceAddressRegionKHR, hit_shader_binding_table: &vk::StridedDeviceAddressRegionKHR, callable_shader_binding_table: &vk::StridedDeviceAddressRegionKHR, indirect_device_address: vk::DeviceAddress) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(33);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::draw::trace_rays_indirect(*cursor, raygen_shader_binding_table, miss_shader_binding_table, hit_shader_binding_table, callable_shader_binding_table, indirect_device_address) };
 }
 
 #[inline(always)] unsafe fn cmd_trace_rays_indirect2(&mut self, indirect_device_address: vk::DeviceAddress) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::draw::trace_rays_indirect2(self.cursor(), indirect_device_address) }
+unsafe { $crate::commands::generated::draw::trace_rays_indirect2(self.cursor_for(34), indirect_device_address) }
 }
 
 #[inline] unsafe fn cmd_debug_marker_begin(&mut self, marker_info: &vk::DebugMarkerMarkerInfoEXT<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(35);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::label::debug_marker_begin(*cursor, marker_info) };
 }
 
 #[inline(always)] unsafe fn cmd_debug_marker_end(&mut self) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::label::debug_marker_end(self.cursor()) }
+unsafe { $crate::commands::generated::label::debug_marker_end(self.cursor_for(36)) }
 }
 
 #[inline] unsafe fn cmd_debug_marker_insert(&mut self, marker_info: &vk::DebugMarkerMarkerInfoEXT<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(37);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::label::debug_marker_insert(*cursor, marker_info) };
 }
 
 #[inline] unsafe fn cmd_begin_debug_utils_label(&mut self, label_info: &vk::DebugUtilsLabelEXT<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(38);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::label::begin_debug_utils_label(*cursor, label_info) };
 }
 
 #[inline(always)] unsafe fn cmd_end_debug_utils_label(&mut self) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::label::end_debug_utils_label(self.cursor()) }
+unsafe { $crate::commands::generated::label::end_debug_utils_label(self.cursor_for(39)) }
 }
 
 #[inline] unsafe fn cmd_insert_debug_utils_label(&mut self, label_info: &vk::DebugUtilsLabelEXT<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(40);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::label::insert_debug_utils_label(*cursor, label_info) };
 }
 
 #[inline] unsafe fn cmd_begin_conditional_rendering(&mut self, conditional_rendering_begin: &vk::ConditionalRenderingBeginInfoEXT<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(41);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::pass::begin_conditional_rendering(*cursor, conditional_rendering_begin) };
 }
 
 #[inline(always)] unsafe fn cmd_end_conditional_rendering(&mut self) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::pass::end_conditional_rendering(self.cursor()) }
+unsafe { $crate::commands::generated::pass::end_conditional_rendering(self.cursor_for(42)) }
 }
 
 #[inline] unsafe fn cmd_begin_render_pass(&mut self, render_pass_begin: &vk::RenderPassBeginInfo<'_>, contents: vk::SubpassContents) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(43);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::pass::begin_render_pass(*cursor, render_pass_begin, contents) };
 }
 
 #[inline(always)] unsafe fn cmd_next_subpass(&mut self, contents: vk::SubpassContents) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::pass::next_subpass(self.cursor(), contents) }
+unsafe { $crate::commands::generated::pass::next_subpass(self.cursor_for(44), contents) }
 }
 
 #[inline(always)] unsafe fn cmd_end_render_pass(&mut self) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::pass::end_render_pass(self.cursor()) }
+unsafe { $crate::commands::generated::pass::end_render_pass(self.cursor_for(45)) }
 }
 
 #[inline] unsafe fn cmd_execute_commands(&mut self, command_buffers: &[vk::CommandBuffer]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(46);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::pass::execute_commands(*cursor, command_buffers) };
 }
 
 #[inline] unsafe fn cmd_begin_render_pass2(&mut self, render_pass_begin: &vk::RenderPassBeginInfo<'_>, subpass_begin_info: &vk::SubpassBeginInfo<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(47);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::pass::begin_render_pass2(*cursor, render_pass_begin, subpass_begin_info) };
 }
 
 #[inline] unsafe fn cmd_next_subpass2(&mut self, subpass_begin_info: &vk::SubpassBeginInfo<'_>, subpass_end_info: &vk::SubpassEndInfo<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(48);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::pass::next_subpass2(*cursor, subpass_begin_info, subpass_end_info) };
 }
 
 #[inline] unsafe fn cmd_end_render_pass2(&mut self, subpass_end_info: &vk::SubpassEndInfo<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(49);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::pass::end_render_pass2(*cursor, subpass_end_info) };
 }
 
 #[inline] unsafe fn cmd_begin_transform_feedback(&mut self, first_counter_buffer: u32, counter_buffers: &[vk::Buffer], counter_buffer_offsets: Option<&[vk::DeviceSize]>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(50);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::pass::begin_transform_feedback(*cursor, first_counter_buffer, counter_buffers, counter_buffer_offsets) };
 }
 
 #[inline] unsafe fn cmd_end_transform_feedback(&mut self, first_counter_buffer: u32, counter_buffers: &[vk::Buffer], counter_buffer_offsets: Option<&[vk::DeviceSize]>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(51);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::pass::end_transform_feedback(*cursor, first_counter_buffer, counter_buffers, counter_buffer_offsets) };
 }
 
 #[inline] unsafe fn cmd_begin_rendering(&mut self, rendering_info: &vk::RenderingInfo<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(52);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::pass::begin_rendering(*cursor, rendering_info) };
 }
 
 #[inline(always)] unsafe fn cmd_end_rendering(&mut self) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::pass::end_rendering(self.cursor()) }
+unsafe { $crate::commands::generated::pass::end_rendering(self.cursor_for(53)) }
 }
 
 #[inline] unsafe fn cmd_set_rendering_attachment_locations(&mut self, location_info: &vk::RenderingAttachmentLocationInfoKHR<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(54);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::pass::set_rendering_attachment_locations(*cursor, location_info) };
 }
 
 #[inline] unsafe fn cmd_set_rendering_input_attachment_indices(&mut self, location_info: &vk::RenderingInputAttachmentIndexInfoKHR<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(55);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::pass::set_rendering_input_attachment_indices(*cursor, location_info) };
 }
 
 #[inline(always)] unsafe fn cmd_set_attachment_feedback_loop_enable(&mut self, aspect_mask: vk::ImageAspectFlags) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_attachment_feedback_loop_enable(self.cursor(), aspect_mask) }
+unsafe { $crate::commands::generated::state::set_attachment_feedback_loop_enable(self.cursor_for(56), aspect_mask) }
 }
 
 #[inline(always)] unsafe fn cmd_set_depth_bias(&mut self, depth_bias_constant_factor: f32, depth_bias_clamp: f32, depth_bias_slope_factor: f32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_depth_bias(self.cursor(), depth_bias_constant_factor, depth_bias_clamp, depth_bias_slope_factor) }
+unsafe { $crate::commands::generated::state::set_depth_bias(self.cursor_for(57), depth_bias_constant_factor, depth_bias_clamp, depth_bias_slope_factor) }
 }
 
 #[inline] unsafe fn cmd_set_blend_constants(&mut self, blend_constants: &[f32; 4]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(58);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::state::set_blend_constants(*cursor, blend_constants) };
 }
 
 #[inline(always)] unsafe fn cmd_set_depth_bounds(&mut self, min_depth_bounds: f32, max_depth_bounds: f32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_depth_bounds(self.cursor(), min_depth_bounds, max_depth_bounds) }
+unsafe { $crate::commands::generated::state::set_depth_bounds(self.cursor_for(59), min_depth_bounds, max_depth_bounds) }
 }
 
 #[inline(always)] unsafe fn cmd_set_stencil_compare_mask(&mut self, face_mask: vk::StencilFaceFlags, compare_mask: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_stencil_compare_mask(self.cursor(), face_mask, compare_mask) }
+unsafe { $crate::commands::generated::state::set_stencil_compare_mask(self.cursor_for(60), face_mask, compare_mask) }
 }
 
 #[inline(always)] unsafe fn cmd_set_stencil_write_mask(&mut self, face_mask: vk::StencilFaceFlags, write_mask: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_stencil_write_mask(self.cursor(), face_mask, write_mask) }
+unsafe { $crate::commands::generated::state::set_stencil_write_mask(self.cursor_for(61), face_mask, write_mask) }
 }
 
 #[inline(always)] unsafe fn cmd_set_stencil_reference(&mut self, face_mask: vk::StencilFaceFlags, reference: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_stencil_reference(self.cursor(), face_mask, reference) }
+unsafe { $crate::commands::generated::state::set_stencil_reference(self.cursor_for(62), face_mask, reference) }
 }
 
 #[inline(always)] unsafe fn cmd_set_device_mask(&mut self, device_mask: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_device_mask(self.cursor(), device_mask) }
+unsafe { $crate::commands::generated::state::set_device_mask(self.cursor_for(63), device_mask) }
 }
 
 #[inline] unsafe fn cmd_set_discard_rectangle(&mut self, first_discard_rectangle: u32, discard_rectangles: &[vk::Rect2D]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(64);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::state::set_discard_rectangle(*cursor, first_discard_rectangle, discard_rectangles) };
 }
 
 #[inline(always)] unsafe fn cmd_set_discard_rectangle_enable(&mut self, discard_rectangle_enable: bool) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_discard_rectangle_enable(self.cursor(), discard_rectangle_enable) }
+unsafe { $crate::commands::generated::state::set_discard_rectangle_enable(self.cursor_for(65), discard_rectangle_enable) }
 }
 
 #[inline(always)] unsafe fn cmd_set_discard_rectangle_mode(&mut self, discard_rectangle_mode: vk::DiscardRectangleModeEXT) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_discard_rectangle_mode(self.cursor(), discard_rectangle_mode) }
+unsafe { $crate::commands::generated::state::set_discard_rectangle_mode(self.cursor_for(66), discard_rectangle_mode) }
 }
 
 #[inline] unsafe fn cmd_set_sample_locations(&mut self, sample_locations_info: &vk::SampleLocationsInfoEXT<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(67);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::state::set_sample_locations(*cursor, sample_locations_info) };
 }
 
 #[inline(always)] unsafe fn cmd_set_ray_tracing_pipeline_stack_size(&mut self, pipeline_stack_size: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_ray_tracing_pipeline_stack_size(self.cursor(), pipeline_stack_size) }
+unsafe { $crate::commands::generated::state::set_ray_tracing_pipeline_stack_size(self.cursor_for(68), pipeline_stack_size) }
 }
 
 #[inline(always)] unsafe fn cmd_set_line_stipple(&mut self, line_stipple_factor: u32, line_stipple_pattern: u16) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_line_stipple(self.cursor(), line_stipple_factor, line_stipple_pattern) }
+unsafe { $crate::commands::generated::state::set_line_stipple(self.cursor_for(69), line_stipple_factor, line_stipple_pattern) }
 }
 
 #[inline(always)] unsafe fn cmd_set_cull_mode(&mut self, cull_mode: vk::CullModeFlags) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_cull_mode(self.cursor(), cull_mode) }
+unsafe { $crate::commands::generated::state::set_cull_mode(self.cursor_for(70), cull_mode) }
 }
 
 #[inline(always)] unsafe fn cmd_set_front_face(&mut self, front_face: vk::FrontFace) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_front_face(self.cursor(), front_face) }
+unsafe { $crate::commands::generated::state::set_front_face(self.cursor_for(71), front_face) }
 }
 
 #[inline(always)] unsafe fn cmd_set_primitive_topology(&mut self, primitive_topology: vk::PrimitiveTopology) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_primitive_topology(self.cursor(), primitive_topology) }
+unsafe { $crate::commands::generated::state::set_primitive_topology(self.cursor_for(72), primitive_topology) }
 }
 
 #[inline] unsafe fn cmd_set_viewport_with_count(&mut self, viewports: &[vk::Viewport]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(73);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::state::set_viewport_with_count(*cursor, viewports) };
 }
 
 #[inline] unsafe fn cmd_set_scissor_with_count(&mut self, scissors: &[vk::Rect2D]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(74);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::state::set_scissor_with_count(*cursor, scissors) };
 }
 
 #[inline(always)] unsafe fn cmd_set_depth_test_enable(&mut self, depth_test_enable: bool) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_depth_test_enable(self.cursor(), depth_test_enable) }
+unsafe { $crate::commands::generated::state::set_depth_test_enable(self.cursor_for(75), depth_test_enable) }
 }
 
 #[inline(always)] unsafe fn cmd_set_depth_write_enable(&mut self, depth_write_enable: bool) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_depth_write_enable(self.cursor(), depth_write_enable) }
+unsafe { $crate::commands::generated::state::set_depth_write_enable(self.cursor_for(76), depth_write_enable) }
 }
 
 #[inline(always)] unsafe fn cmd_set_depth_compare_op(&mut self, depth_compare_op: vk::CompareOp) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_depth_compare_op(self.cursor(), depth_compare_op) }
+unsafe { $crate::commands::generated::state::set_depth_compare_op(self.cursor_for(77), depth_compare_op) }
 }
 
 #[inline(always)] unsafe fn cmd_set_depth_bounds_test_enable(&mut self, depth_bounds_test_enable: bool) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_depth_bounds_test_enable(self.cursor(), depth_bounds_test_enable) }
+unsafe { $crate::commands::generated::state::set_depth_bounds_test_enable(self.cursor_for(78), depth_bounds_test_enable) }
 }
 
 #[inline(always)] unsafe fn cmd_set_stencil_test_enable(&mut self, stencil_test_enable: bool) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_stencil_test_enable(self.cursor(), stencil_test_enable) }
+unsafe { $crate::commands::generated::state::set_stencil_test_enable(self.cursor_for(79), stencil_test_enable) }
 }
 
 #[inline(always)] unsafe fn cmd_set_stencil_op(&mut self, face_mask: vk::StencilFaceFlags, fail_op: vk::StencilOp, pass_op: vk::StencilOp, depth_fail_op: vk::StencilOp, compare_op: vk::CompareOp) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_stencil_op(self.cursor(), face_mask, fail_op, pass_op, depth_fail_op, compare_op) }
+unsafe { $crate::commands::generated::state::set_stencil_op(self.cursor_for(80), face_mask, fail_op, pass_op, depth_fail_op, compare_op) }
 }
 
 #[inline(always)] unsafe fn cmd_set_patch_control_points(&mut self, patch_control_points: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_patch_control_points(self.cursor(), patch_control_points) }
+unsafe { $crate::commands::generated::state::set_patch_control_points(self.cursor_for(81), patch_control_points) }
 }
 
 #[inline(always)] unsafe fn cmd_set_rasterizer_discard_enable(&mut self, rasterizer_discard_enable: bool) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_rasterizer_discard_enable(self.cursor(), rasterizer_discard_enable) }
+unsafe { $crate::commands::generated::state::set_rasterizer_discard_enable(self.cursor_for(82), rasterizer_discard_enable) }
 }
 
 #[inline(always)] unsafe fn cmd_set_depth_bias_enable(&mut self, depth_bias_enable: bool) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_depth_bias_enable(self.cursor(), depth_bias_enable) }
+unsafe { $crate::commands::generated::state::set_depth_bias_enable(self.cursor_for(83), depth_bias_enable) }
 }
 
 #[inline(always)] unsafe fn cmd_set_logic_op(&mut self, logic_op: vk::LogicOp) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_logic_op(self.cursor(), logic_op) }
+unsafe { $crate::commands::generated::state::set_logic_op(self.cursor_for(84), logic_op) }
 }
 
 #[inline(always)] unsafe fn cmd_set_primitive_restart_enable(&mut self, primitive_restart_enable: bool) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_primitive_restart_enable(self.cursor(), primitive_restart_enable) }
+unsafe { $crate::commands::generated::state::set_primitive_restart_enable(self.cursor_for(85), primitive_restart_enable) }
 }
 
 #[inline(always)] unsafe fn cmd_set_tessellation_domain_origin(&mut self, domain_origin: vk::TessellationDomainOrigin) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_tessellation_domain_origin(self.cursor(), domain_origin) }
+unsafe { $crate::commands::generated::state::set_tessellation_domain_origin(self.cursor_for(86), domain_origin) }
 }
 
 #[inline(always)] unsafe fn cmd_set_depth_clamp_enable(&mut self, depth_clamp_enable: bool) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_depth_clamp_enable(self.cursor(), depth_clamp_enable) }
+unsafe { $crate::commands::generated::state::set_depth_clamp_enable(self.cursor_for(87), depth_clamp_enable) }
 }
 
 #[inline(always)] unsafe fn cmd_set_polygon_mode(&mut self, polygon_mode: vk::PolygonMode) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_polygon_mode(self.cursor(), polygon_mode) }
+unsafe { $crate::commands::generated::state::set_polygon_mode(self.cursor_for(88), polygon_mode) }
 }
 
 #[inline(always)] unsafe fn cmd_set_rasterization_samples(&mut self, rasterization_samples: vk::SampleCountFlags) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_rasterization_samples(self.cursor(), rasterization_samples) }
+unsafe { $crate::commands::generated::state::set_rasterization_samples(self.cursor_for(89), rasterization_samples) }
 }
 
 #[inline(always)] unsafe fn cmd_set_alpha_to_coverage_enable(&mut self, alpha_to_coverage_enable: bool) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_alpha_to_coverage_enable(self.cursor(), alpha_to_coverage_enable) }
+unsafe { $crate::commands::generated::state::set_alpha_to_coverage_enable(self.cursor_for(90), alpha_to_coverage_enable) }
 }
 
 #[inline(always)] unsafe fn cmd_set_alpha_to_one_enable(&mut self, alpha_to_one_enable: bool) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_alpha_to_one_enable(self.cursor(), alpha_to_one_enable) }
+unsafe { $crate::commands::generated::state::set_alpha_to_one_enable(self.cursor_for(91), alpha_to_one_enable) }
 }
 
 #[inline(always)] unsafe fn cmd_set_logic_op_enable(&mut self, logic_op_enable: bool) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_logic_op_enable(self.cursor(), logic_op_enable) }
+unsafe { $crate::commands::generated::state::set_logic_op_enable(self.cursor_for(92), logic_op_enable) }
 }
 
 #[inline] unsafe fn cmd_set_color_blend_enable(&mut self, first_attachment: u32, color_blend_enables: &[vk::Bool32]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(93);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::state::set_color_blend_enable(*cursor, first_attachment, color_blend_enables) };
 }
 
 #[inline] unsafe fn cmd_set_color_blend_equation(&mut self, first_attachment: u32, color_blend_equations: &[vk::ColorBlendEquationEXT]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(94);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::state::set_color_blend_equation(*cursor, first_attachment, color_blend_equations) };
 }
 
 #[inline] unsafe fn cmd_set_color_write_mask(&mut self, first_attachment: u32, color_write_masks: &[vk::ColorComponentFlags]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(95);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::state::set_color_write_mask(*cursor, first_attachment, color_write_masks) };
 }
 
 #[inline(always)] unsafe fn cmd_set_rasterization_stream(&mut self, rasterization_stream: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_rasterization_stream(self.cursor(), rasterization_stream) }
+unsafe { $crate::commands::generated::state::set_rasterization_stream(self.cursor_for(96), rasterization_stream) }
 }
 
 #[inline(always)] unsafe fn cmd_set_conservative_rasterization_mode(&mut self, conservative_rasterization_mode: vk::ConservativeRasterizationModeEXT) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_conservative_rasterization_mode(self.cursor(), conservative_rasterization_mode) }
+unsafe { $crate::commands::generated::state::set_conservative_rasterization_mode(self.cursor_for(97), conservative_rasterization_mode) }
 }
 
 #[inline(always)] unsafe fn cmd_set_extra_primitive_overestimation_size(&mut self, extra_primitive_overestimation_size: f32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_extra_primitive_overestimation_size(self.cursor(), extra_primitive_overestimation_size) }
+unsafe { $crate::commands::generated::state::set_extra_primitive_overestimation_size(self.cursor_for(98), extra_primitive_overestimation_size) }
 }
 
 #[inline(always)] unsafe fn cmd_set_depth_clip_enable(&mut self, depth_clip_enable: bool) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_depth_clip_enable(self.cursor(), depth_clip_enable) }
+unsafe { $crate::commands::generated::state::set_depth_clip_enable(self.cursor_for(99), depth_clip_enable) }
 }
 
 #[inline(always)] unsafe fn cmd_set_sample_locations_enable(&mut self, sample_locations_enable: bool) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_sample_locations_enable(self.cursor(), sample_locations_enable) }
+unsafe { $crate::commands::generated::state::set_sample_locations_enable(self.cursor_for(100), sample_locations_enable) }
 }
 
 #[inline] unsafe fn cmd_set_color_blend_advanced(&mut self, first_attachment: u32, color_blend_advanced: &[vk::ColorBlendAdvancedEXT]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(101);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::state::set_color_blend_advanced(*cursor, first_attachment, color_blend_advanced) };
 }
 
 #[inline(always)] unsafe fn cmd_set_provoking_vertex_mode(&mut self, provoking_vertex_mode: vk::ProvokingVertexModeEXT) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_provoking_vertex_mode(self.cursor(), provoking_vertex_mode) }
+unsafe { $crate::commands::generated::state::set_provoking_vertex_mode(self.cursor_for(102), provoking_vertex_mode) }
 }
 
 #[inline(always)] unsafe fn cmd_set_line_rasterization_mode(&mut self, line_rasterization_mode: vk::LineRasterizationModeEXT) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_line_rasterization_mode(self.cursor(), line_rasterization_mode) }
+unsafe { $crate::commands::generated::state::set_line_rasterization_mode(self.cursor_for(103), line_rasterization_mode) }
 }
 
 #[inline(always)] unsafe fn cmd_set_line_stipple_enable(&mut self, stippled_line_enable: bool) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_line_stipple_enable(self.cursor(), stippled_line_enable) }
+unsafe { $crate::commands::generated::state::set_line_stipple_enable(self.cursor_for(104), stippled_line_enable) }
 }
 
 #[inline(always)] unsafe fn cmd_set_depth_clip_negative_one_to_one(&mut self, negative_one_to_one: bool) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_depth_clip_negative_one_to_one(self.cursor(), negative_one_to_one) }
+unsafe { $crate::commands::generated::state::set_depth_clip_negative_one_to_one(self.cursor_for(105), negative_one_to_one) }
 }
 
 #[inline(always)] unsafe fn cmd_set_viewport_w_scaling_enable_nv(&mut self, viewport_w_scaling_enable: bool) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_viewport_w_scaling_enable_nv(self.cursor(), viewport_w_scaling_enable) }
+unsafe { $crate::commands::generated::state::set_viewport_w_scaling_enable_nv(self.cursor_for(106), viewport_w_scaling_enable) }
 }
 
 #[inline] unsafe fn cmd_set_viewport_swizzle_nv(&mut self, first_viewport: u32, viewport_swizzles: &[vk::ViewportSwizzleNV]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(107);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::state::set_viewport_swizzle_nv(*cursor, first_viewport, viewport_swizzles) };
 }
 
 #[inline(always)] unsafe fn cmd_set_coverage_to_color_enable_nv(&mut self, coverage_to_color_enable: bool) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_coverage_to_color_enable_nv(self.cursor(), coverage_to_color_enable) }
+unsafe { $crate::commands::generated::state::set_coverage_to_color_enable_nv(self.cursor_for(108), coverage_to_color_enable) }
 }
 
 #[inline(always)] unsafe fn cmd_set_coverage_to_color_location_nv(&mut self, coverage_to_color_location: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_coverage_to_color_location_nv(self.cursor(), coverage_to_color_location) }
+unsafe { $crate::commands::generated::state::set_coverage_to_color_location_nv(self.cursor_for(109), coverage_to_color_location) }
 }
 
 #[inline(always)] unsafe fn cmd_set_coverage_modulation_mode_nv(&mut self, coverage_modulation_mode: vk::CoverageModulationModeNV) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_coverage_modulation_mode_nv(self.cursor(), coverage_modulation_mode) }
+unsafe { $crate::commands::generated::state::set_coverage_modulation_mode_nv(self.cursor_for(110), coverage_modulation_mode) }
 }
 
 #[inline(always)] unsafe fn cmd_set_coverage_modulation_table_enable_nv(&mut self, coverage_modulation_table_enable: bool) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_coverage_modulation_table_enable_nv(self.cursor(), coverage_modulation_table_enable) }
+unsafe { $crate::commands::generated::state::set_coverage_modulation_table_enable_nv(self.cursor_for(111), coverage_modulation_table_enable) }
 }
 
 #[inline] unsafe fn cmd_set_coverage_modulation_table_nv(&mut self, coverage_modulation_table: &[f32]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(112);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::state::set_coverage_modulation_table_nv(*cursor, coverage_modulation_table) };
 }
 
 #[inline(always)] unsafe fn cmd_set_shading_rate_image_enable_nv(&mut self, shading_rate_image_enable: bool) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_shading_rate_image_enable_nv(self.cursor(), shading_rate_image_enable) }
+unsafe { $crate::commands::generated::state::set_shading_rate_image_enable_nv(self.cursor_for(113), shading_rate_image_enable) }
 }
 
 #[inline(always)] unsafe fn cmd_set_coverage_reduction_mode_nv(&mut self, coverage_reduction_mode: vk::CoverageReductionModeNV) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_coverage_reduction_mode_nv(self.cursor(), coverage_reduction_mode) }
+unsafe { $crate::commands::generated::state::set_coverage_reduction_mode_nv(self.cursor_for(114), coverage_reduction_mode) }
 }
 
 #[inline(always)] unsafe fn cmd_set_representative_fragment_test_enable_nv(&mut self, representative_fragment_test_enable: bool) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::state::set_representative_fragment_test_enable_nv(self.cursor(), representative_fragment_test_enable) }
+unsafe { $crate::commands::generated::state::set_representative_fragment_test_enable_nv(self.cursor_for(115), representative_fragment_test_enable) }
 }
 
 #[inline] unsafe fn cmd_set_fragment_shading_rate(&mut self, fragment_size: &vk::Extent2D, combiner_ops: &[vk::FragmentShadingRateCombinerOpKHR; 2]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(116);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::state::set_fragment_shading_rate(*cursor, fragment_size, combiner_ops) };
 }
 
 #[inline] unsafe fn cmd_set_vertex_input(&mut self, vertex_binding_descriptions: &[vk::VertexInputBindingDescription2EXT<'_>], vertex_attribute_descriptions: &[vk::VertexInputAttributeDescription2EXT<'_>]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(117);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::state::set_vertex_input(*cursor, vertex_binding_descriptions, vertex_attribute_descriptions) };
 }
 
 #[inline] unsafe fn cmd_set_color_write_enable(&mut self, color_write_enables: &[vk::Bool32]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(118);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::state::set_color_write_enable(*cursor, color_write_enables) };
 }
 
 #[inline] unsafe fn cmd_set_depth_bias2(&mut self, depth_bias_info: &vk::DepthBiasInfoEXT<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(119);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::state::set_depth_bias2(*cursor, depth_bias_info) };
 }
 
 #[inline(always)] unsafe fn cmd_set_event(&mut self, event: vk::Event, stage_mask: vk::PipelineStageFlags) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::sync::set_event(self.cursor(), event, stage_mask) }
+unsafe { $crate::commands::generated::sync::set_event(self.cursor_for(120), event, stage_mask) }
 }
 
 #[inline(always)] unsafe fn cmd_reset_event(&mut self, event: vk::Event, stage_mask: vk::PipelineStageFlags) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::sync::reset_event(self.cursor(), event, stage_mask) }
+unsafe { $crate::commands::generated::sync::reset_event(self.cursor_for(121), event, stage_mask) }
 }
 
 #[inline] unsafe fn cmd_wait_events(&mut self, events: &[vk::Event], src_stage_mask: vk::PipelineStageFlags, dst_stage_mask: vk::PipelineStageFlags, memory_barriers: &[vk::MemoryBarrier<'_>], buffer_memory_barriers: &[vk::BufferMemoryBarrier<'_>], image_memory_barriers: &[vk::ImageMemoryBarrier<'_>]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(122);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::sync::wait_events(*cursor, events, src_stage_mask, dst_stage_mask, memory_barriers, buffer_memory_barriers, image_memory_barriers) };
 }
 
 #[inline] unsafe fn cmd_pipeline_barrier(&mut self, src_stage_mask: vk::PipelineStageFlags, dst_stage_mask: vk::PipelineStageFlags, dependency_flags: vk::DependencyFlags, memory_barriers: &[vk::MemoryBarrier<'_>], buffer_memory_barriers: &[vk::BufferMemoryBarrier<'_>], image_memory_barriers: &[vk::ImageMemoryBarrier<'_>]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(123);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::sync::pipeline_barrier(*cursor, src_stage_mask, dst_stage_mask, dependency_flags, memory_barriers, buffer_memory_barriers, image_memory_barriers) };
 }
 
 #[inline(always)] unsafe fn cmd_begin_query(&mut self, query_pool: vk::QueryPool, query: u32, flags: vk::QueryControlFlags) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::sync::begin_query(self.cursor(), query_pool, query, flags) }
+unsafe { $crate::commands::generated::sync::begin_query(self.cursor_for(124), query_pool, query, flags) }
 }
 
 #[inline(always)] unsafe fn cmd_end_query(&mut self, query_pool: vk::QueryPool, query: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::sync::end_query(self.cursor(), query_pool, query) }
+unsafe { $crate::commands::generated::sync::end_query(self.cursor_for(125), query_pool, query) }
 }
 
 #[inline(always)] unsafe fn cmd_reset_query_pool(&mut self, query_pool: vk::QueryPool, first_query: u32, query_count: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::sync::reset_query_pool(self.cursor(), query_pool, first_query, query_count) }
+unsafe { $crate::commands::generated::sync::reset_query_pool(self.cursor_for(126), query_pool, first_query, query_count) }
 }
 
 #[inline(always)] unsafe fn cmd_write_timestamp(&mut self, pipeline_stage: vk::PipelineStageFlags, query_pool: vk::QueryPool, query: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::sync::write_timestamp(self.cursor(), pipeline_stage, query_pool, query) }
+unsafe { $crate::commands::generated::sync::write_timestamp(self.cursor_for(127), pipeline_stage, query_pool, query) }
 }
 
 #[inline(always)] unsafe fn cmd_copy_query_pool_results(&mut self, query_pool: vk::QueryPool, first_query: u32, query_count: u32, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, stride: vk::DeviceSize, flags: vk::QueryResultFlags) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::sync::copy_query_pool_results(self.cursor(), query_pool, first_query, query_count, dst_buffer, dst_offset, stride, flags) }
+unsafe { $crate::commands::generated::sync::copy_query_pool_results(self.cursor_for(128), query_pool, first_query, query_count, dst_buffer, dst_offset, stride, flags) }
 }
 
 #[inline(always)] unsafe fn cmd_begin_query_indexed(&mut self, query_pool: vk::QueryPool, query: u32, flags: vk::QueryControlFlags, index: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::sync::begin_query_indexed(self.cursor(), query_pool, query, flags, index) }
+unsafe { $crate::commands::generated::sync::begin_query_indexed(self.cursor_for(129), query_pool, query, flags, index) }
 }
 
 #[inline(always)] unsafe fn cmd_end_query_indexed(&mut self, query_pool: vk::QueryPool, query: u32, index: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::sync::end_query_indexed(self.cursor(), query_pool, query, index) }
+unsafe { $crate::commands::generated::sync::end_query_indexed(self.cursor_for(130), query_pool, query, index) }
 }
 
 #[inline] unsafe fn cmd_set_event2(&mut self, event: vk::Event, dependency_info: &vk::DependencyInfo<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(131);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::sync::set_event2(*cursor, event, dependency_info) };
 }
 
 #[inline(always)] unsafe fn cmd_reset_event2(&mut self, event: vk::Event, stage_mask: vk::PipelineStageFlags2) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::sync::reset_event2(self.cursor(), event, stage_mask) }
+unsafe { $crate::commands::generated::sync::reset_event2(self.cursor_for(132), event, stage_mask) }
 }
 
 #[inline] unsafe fn cmd_wait_events2(&mut self, events: &[vk::Event], dependency_infos: &[vk::DependencyInfo<'_>]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(133);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::sync::wait_events2(*cursor, events, dependency_infos) };
 }
 
 #[inline] unsafe fn cmd_pipeline_barrier2(&mut self, dependency_info: &vk::DependencyInfo<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(134);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::sync::pipeline_barrier2(*cursor, dependency_info) };
 }
 
 #[inline(always)] unsafe fn cmd_write_timestamp2(&mut self, stage: vk::PipelineStageFlags2, query_pool: vk::QueryPool, query: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::sync::write_timestamp2(self.cursor(), stage, query_pool, query) }
+unsafe { $crate::commands::generated::sync::write_timestamp2(self.cursor_for(135), stage, query_pool, query) }
 }
 
 #[inline] unsafe fn cmd_copy_buffer(&mut self, src_buffer: vk::Buffer, dst_buffer: vk::Buffer, regions: &[vk::BufferCopy]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(136);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::transfer::copy_buffer(*cursor, src_buffer, dst_buffer, regions) };
 }
 
 #[inline] unsafe fn cmd_copy_image(&mut self, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, regions: &[vk::ImageCopy]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(137);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::transfer::copy_image(*cursor, src_image, src_image_layout, dst_image, dst_image_layout, regions) };
 }
 
 #[inline] unsafe fn cmd_blit_image(&mut self, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, regions: &[vk::ImageBlit], filter: vk::Filter) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(138);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::transfer::blit_image(*cursor, src_image, src_image_layout, dst_image, dst_image_layout, regions, filter) };
 }
 
 #[inline] unsafe fn cmd_copy_buffer_to_image(&mut self, src_buffer: vk::Buffer, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, regions: &[vk::BufferImageCopy]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(139);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::transfer::copy_buffer_to_image(*cursor, src_buffer, dst_image, dst_image_layout, regions) };
 }
 
 #[inline] unsafe fn cmd_copy_image_to_buffer(&mut self, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_buffer: vk::Buffer, regions: &[vk::BufferImageCopy]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(140);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::transfer::copy_image_to_buffer(*cursor, src_image, src_image_layout, dst_buffer, regions) };
 }
 
 #[inline] unsafe fn cmd_update_buffer(&mut self, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, data: &[u8]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(141);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::transfer::update_buffer(*cursor, dst_buffer, dst_offset, data) };
 }
 
 #[inline(always)] unsafe fn cmd_fill_buffer(&mut self, dst_buffer: vk::Buffer, dst_offset: vk::DeviceSize, size: vk::DeviceSize, data: u32) {
 // SAFETY: the arguments' contract is the caller's.
-unsafe { $crate::commands::generated::transfer::fill_buffer(self.cursor(), dst_buffer, dst_offset, size, data) }
+unsafe { $crate::commands::generated::transfer::fill_buffer(self.cursor_for(142), dst_buffer, dst_offset, size, data) }
 }
 
 #[inline] unsafe fn cmd_clear_color_image(&mut self, image: vk::Image, image_layout: vk::ImageLayout, color: &vk::ClearColorValue, ranges: &[vk::ImageSubresourceRange]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(143);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::transfer::clear_color_image(*cursor, image, image_layout, color, ranges) };
 }
 
 #[inline] unsafe fn cmd_clear_depth_stencil_image(&mut self, image: vk::Image, image_layout: vk::ImageLayout, depth_stencil: &vk::ClearDepthStencilValue, ranges: &[vk::ImageSubresourceRange]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(144);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::transfer::clear_depth_stencil_image(*cursor, image, image_layout, depth_stencil, ranges) };
 }
 
 #[inline] unsafe fn cmd_clear_attachments(&mut self, attachments: &[vk::ClearAttachment], rects: &[vk::ClearRect]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(145);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::transfer::clear_attachments(*cursor, attachments, rects) };
 }
 
 #[inline] unsafe fn cmd_resolve_image(&mut self, src_image: vk::Image, src_image_layout: vk::ImageLayout, dst_image: vk::Image, dst_image_layout: vk::ImageLayout, regions: &[vk::ImageResolve]) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(146);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::transfer::resolve_image(*cursor, src_image, src_image_layout, dst_image, dst_image_layout, regions) };
 }
 
 #[inline] unsafe fn cmd_copy_buffer2(&mut self, copy_buffer_info: &vk::CopyBufferInfo2<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(147);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::transfer::copy_buffer2(*cursor, copy_buffer_info) };
 }
 
 #[inline] unsafe fn cmd_copy_image2(&mut self, copy_image_info: &vk::CopyImageInfo2<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(148);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::transfer::copy_image2(*cursor, copy_image_info) };
 }
 
 #[inline] unsafe fn cmd_blit_image2(&mut self, blit_image_info: &vk::BlitImageInfo2<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(149);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::transfer::blit_image2(*cursor, blit_image_info) };
 }
 
 #[inline] unsafe fn cmd_copy_buffer_to_image2(&mut self, copy_buffer_to_image_info: &vk::CopyBufferToImageInfo2<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(150);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::transfer::copy_buffer_to_image2(*cursor, copy_buffer_to_image_info) };
 }
 
 #[inline] unsafe fn cmd_copy_image_to_buffer2(&mut self, copy_image_to_buffer_info: &vk::CopyImageToBufferInfo2<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(151);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::transfer::copy_image_to_buffer2(*cursor, copy_image_to_buffer_info) };
 }
 
 #[inline] unsafe fn cmd_resolve_image2(&mut self, resolve_image_info: &vk::ResolveImageInfo2<'_>) {
-let cursor = self.cursor();
+let cursor = self.cursor_for(152);
 // SAFETY: the arguments' contract is the caller's.
 *cursor = unsafe { $crate::commands::generated::transfer::resolve_image2(*cursor, resolve_image_info) };
 }

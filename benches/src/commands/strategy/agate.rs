@@ -7,41 +7,43 @@
 
 #![allow(unsafe_code, reason = "encodes Vulkan commands")]
 
-use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agate_vk::{Recorder, Service, ServiceOptions, SubmitOptions};
+use agate_vk::{DrawState, Recorder, Service, ServiceOptions, SubmitOptions};
 use ash::vk;
 
 use super::FRAMES_IN_FLIGHT;
 use super::direct::rendering;
 use crate::commands::device::Device;
 use crate::commands::frame::{FrameTimes, Objects, Stage, Stamps, Strategy};
-use crate::commands::work::{Calls, Matrix, Work, record};
+use crate::commands::work::{Calls, Matrix, Scene, Work, record};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// See the module.
 pub struct Agate {
     service: Service,
+    /// Whether a draw is one message.
+    fused: bool,
     /// Objects of the device are used until the service has shut down.
     _device: Arc<Device>,
 }
 
 impl Agate {
-    /// Starts the service.
+    /// Starts the service; `fused` makes one message of a draw's calls.
     ///
     /// # Panics
     ///
     /// If its threads cannot be started.
-    pub fn new(device: &Arc<Device>) -> Self {
+    pub fn new(device: &Arc<Device>, fused: bool) -> Self {
         let mut options = ServiceOptions::new(device.queue, device.family);
         options.frames_in_flight = FRAMES_IN_FLIGHT as u32;
         // SAFETY: the device has what the service needs, and nobody else uses the queue (O1).
         let service = unsafe { Service::new(device.for_agate(), options) };
         Self {
             service: service.expect("threads for the owners"),
+            fused,
             _device: Arc::clone(device),
         }
     }
@@ -49,7 +51,12 @@ impl Agate {
 
 impl Strategy for Agate {
     fn frame(&mut self, stage: &Stage, work: &Work) -> FrameTimes {
-        let scene = stage.device.scene;
+        let (scene, fused, eliminate) = (stage.device.scene, self.fused, work.eliminate);
+        // Elimination is agate's own.
+        let plain = Work {
+            eliminate: false,
+            ..*work
+        };
         let mut stamps = Stamps::begin();
         let mut frame = self
             .service
@@ -61,10 +68,21 @@ impl Strategy for Agate {
         let jobs = stage.jobs.run(work, |_, slot, range, each| {
             let slot = pass.slot(slot as u32).expect("nobody else took it");
             let mut recorder = slot.stream().expect("room for messages");
-            recorder.enter(|entered| {
-                let mut calls = Encoded(entered);
-                record(&mut calls, &scene, &stage.matrices, range, work, each);
-            });
+            let (scene, matrices, work) = (&scene, &stage.matrices, &plain);
+            match (eliminate, fused) {
+                (false, false) => recorder.enter(|to| {
+                    record(&mut Encoded(to), scene, matrices, range, work, each);
+                }),
+                (false, true) => recorder.enter(|to| {
+                    record(&mut EncodedFused(to), scene, matrices, range, work, each);
+                }),
+                (true, false) => recorder.eliminate(|to| {
+                    record(&mut Encoded(to), scene, matrices, range, work, each);
+                }),
+                (true, true) => recorder.eliminate(|to| {
+                    record(&mut EncodedFused(to), scene, matrices, range, work, each);
+                }),
+            }
             recorder.finish().expect("room for messages");
         });
         let mut ticket = frame.submit(if work.execute {
@@ -96,22 +114,6 @@ impl Strategy for Agate {
 
 /// Calls as messages (O2).
 pub(crate) struct Encoded<'a, R>(pub(crate) &'a mut R);
-
-impl<R: Recorder> Encoded<'_, R> {
-    /// [`Calls::push`] of a matrix that is built in the message.
-    #[inline(always)]
-    pub(crate) fn push_in_place(
-        &mut self,
-        layout: vk::PipelineLayout,
-        write: impl FnOnce(&mut MaybeUninit<Matrix>),
-    ) {
-        // SAFETY: as `push`; the callers initialise the matrix.
-        unsafe {
-            self.0
-                .push_constants_with(layout, vk::ShaderStageFlags::VERTEX, 0, write);
-        };
-    }
-}
 
 impl<R: Recorder> Calls for Encoded<'_, R> {
     #[inline(always)]
@@ -145,34 +147,83 @@ impl<R: Recorder> Calls for Encoded<'_, R> {
     }
 }
 
+/// The same, with one message for all four (O2).
+pub(crate) struct EncodedFused<'a, R>(pub(crate) &'a mut R);
+
+impl<R: Recorder> Calls for EncodedFused<'_, R> {
+    #[inline(always)]
+    fn bind_pipeline(&mut self, pipeline: vk::Pipeline) {
+        Encoded(self.0).bind_pipeline(pipeline);
+    }
+
+    #[inline(always)]
+    fn bind_vertices(&mut self, buffer: vk::Buffer) {
+        Encoded(self.0).bind_vertices(buffer);
+    }
+
+    #[inline(always)]
+    fn push(&mut self, layout: vk::PipelineLayout, matrix: &Matrix) {
+        Encoded(self.0).push(layout, matrix);
+    }
+
+    #[inline(always)]
+    fn draw(&mut self) {
+        Encoded(self.0).draw();
+    }
+
+    #[inline(always)]
+    fn all(&mut self, scene: &Scene, matrix: &Matrix) {
+        let bound = DrawState {
+            pipeline: scene.pipeline,
+            vertices: scene.vertices,
+            layout: scene.layout,
+            stages: vk::ShaderStageFlags::VERTEX,
+            push_offset: 0,
+        };
+        // SAFETY: O2; the layout has 64 bytes for the vertex stage, and all of them are written.
+        unsafe {
+            self.0.draw_with(&bound, 3, |data| {
+                data.write(*matrix);
+            });
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::commands::device::Kind;
+    use crate::commands::encode::FEWER_BYTES;
     use crate::commands::strategy::BYTES_PER_DRAW;
     use crate::commands::work::{Jobs, Matrices, Order};
 
     #[test]
-    fn the_limit_copies_as_many_bytes_as_the_messages_of_a_draw_have() {
+    fn the_limits_copy_as_many_bytes_as_the_messages_of_a_draw_have() {
         let device = Arc::new(Device::open(Kind::Null).expect("needs no driver"));
         let mut stage = Stage {
             device: Arc::clone(&device),
             jobs: Jobs::new().expect("threads"),
             matrices: Matrices::default(),
         };
-        let bytes = |stage: &mut Stage, draws| {
-            let work = Work {
-                draws,
-                jobs: 1,
-                order: Order::Forward,
-                eliminate: false,
-                execute: false,
-                each_draw: false,
-            };
-            stage.jobs.prepare(&work);
-            Agate::new(&device).frame(stage, &work).message_bytes
-        };
-        let (few, more) = (bytes(&mut stage, 10), bytes(&mut stage, 110));
-        assert_eq!(more - few, 100 * BYTES_PER_DRAW as u64);
+        for fused in [false, true] {
+            for (eliminate, expected) in [(false, BYTES_PER_DRAW), (true, FEWER_BYTES)] {
+                let mut bytes = |draws| {
+                    let work = Work {
+                        draws,
+                        jobs: 1,
+                        order: Order::Forward,
+                        eliminate,
+                        execute: false,
+                        each_draw: false,
+                    };
+                    stage.jobs.prepare(&work);
+                    Agate::new(&device, fused)
+                        .frame(&stage, &work)
+                        .message_bytes
+                };
+                let (few, more) = (bytes(10), bytes(110));
+                assert_eq!(more - few, 100 * expected as u64, "{fused} {eliminate}");
+            }
+        }
     }
 }
