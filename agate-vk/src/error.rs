@@ -345,6 +345,8 @@ pub enum SlotLoss {
     Expired,
     /// Recording failed.
     Failed(RecordError),
+    /// A closure among its commands panicked when it was called ([`Recorder::record`](crate::Recorder::record)).
+    ClosurePanicked,
 }
 
 /// Why a frame did not execute.
@@ -402,6 +404,9 @@ impl fmt::Display for FrameError {
                         "was not finished in time: its job hangs or has forgotten it (slot_deadline)",
                     ),
                     SlotLoss::Failed(error) => write!(f, "failed: {error}"),
+                    SlotLoss::ClosurePanicked => {
+                        f.write_str("was lost: a closure that it recorded panicked")
+                    }
                 }
             }
             Self::Vulkan { call, result } => write!(f, "{call} failed: {result}"),

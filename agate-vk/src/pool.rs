@@ -13,20 +13,20 @@
 #![allow(unsafe_code, reason = "reads blocks and replays them")]
 
 use crate::after::Promise;
-use crate::commands::replay::replay;
+use crate::commands::closure::Panicked;
 use crate::cooling::Cooling;
 use crate::error::{FrameError, SlotLoss};
 use crate::frame::{Layout, SlotPlace, resolve};
 use crate::idle::Idle;
 use crate::names::Text;
 use crate::raw::{Device, Failed};
-use crate::recorder::{BlockHeader, Chain, HEADER_WORDS};
+use crate::recorder::{Chain, HEADER_WORDS, Published};
 use crate::service::{MissingSlot, ServiceOptions};
 use crate::status::Status;
 use crate::submit::{Ended, QueueLink, QueueMessage};
 use crate::ticket::{FrameReport, TicketEnd};
 use crate::trace::TraceKind;
-use agate::{Block, BlockPool, Handler, Resolver};
+use agate::{BlockPool, Handler, Resolver};
 use ash::vk;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,7 +41,7 @@ pub(crate) enum PoolMessage {
         began: Instant,
     },
     /// Commands of a slot.
-    Block(Block),
+    Block(Published),
     /// Nothing, or nothing more, comes for a slot.
     Lost { place: SlotPlace, loss: SlotLoss },
     /// The frame has so many parts, and is to be submitted when they are all there.
@@ -232,8 +232,10 @@ impl PoolOwner {
         }
     }
 
-    fn block(&mut self, block: Block) {
-        let header = BlockHeader::read(&block);
+    fn block(&mut self, block: Published) {
+        let Some(header) = block.header() else {
+            return;
+        };
         let place = header.place;
         let _span = self.status.span(TraceKind::Replay, place.serial);
         let streams = self.missing == MissingSlot::Fail;
@@ -614,12 +616,14 @@ impl InFlight {
             if !part.complete && !streams {
                 return;
             }
-            let recording = self.stage == Stage::Recording && self.error.is_none();
-            while let Some(block) = part.blocks.pop() {
-                if recording {
-                    self.report.replay_block(device, self.primary, &block);
+            while let Some(mut block) = part.blocks.pop() {
+                if self.stage == Stage::Recording && self.error.is_none() {
+                    let replayed = self.report.replay_block(device, self.primary, &mut block);
+                    self.error = replayed.err();
                 }
-                self.cooling.add(block);
+                if let Some(block) = block.emptied() {
+                    self.cooling.add(block);
+                }
             }
             if !part.complete {
                 return;
@@ -643,19 +647,27 @@ impl InFlight {
 }
 
 impl FrameReport {
-    fn replay_block(&mut self, device: &Device, primary: vk::CommandBuffer, block: &Block) {
+    fn replay_block(
+        &mut self,
+        device: &Device,
+        primary: vk::CommandBuffer,
+        block: &mut Published,
+    ) -> Result<(), FrameError> {
+        let Some(header) = block.header() else {
+            return Ok(());
+        };
         let start = Instant::now();
-        let end = BlockHeader::read(block).end;
-        let base = block.as_ptr().cast_const();
-        // SAFETY: H3: commands start behind the header, which every block has.
-        let from = unsafe { base.add(HEADER_WORDS) };
-        // SAFETY: H3: and end at `end`, within the block.
-        let to = unsafe { base.add(end) };
-        // SAFETY: H3 and the contract of `Recorder`; P1: this thread owns the pool; the stage is `Recording`.
-        self.commands += unsafe { replay(device, primary, from, to) };
+        // SAFETY: P1: this thread owns the pool; the stage is `Recording`.
+        let (calls, calm) = unsafe { block.replay(device, primary) };
+        self.commands += calls;
         self.blocks += 1;
-        self.bytes += 8 * (end - HEADER_WORDS) as u64;
+        self.bytes += 8 * (header.end - HEADER_WORDS) as u64;
         self.replay += start.elapsed();
+        calm.map_err(|Panicked| FrameError::SlotLost {
+            pass: header.place.pass,
+            slot: header.place.slot,
+            loss: SlotLoss::ClosurePanicked,
+        })
     }
 }
 
