@@ -1,6 +1,10 @@
 //! Closures among the commands: called in their turn, once; or dropped, once, wherever their block is discarded.
 
 #![allow(unsafe_code, reason = "every Vulkan command is unsafe")]
+#![allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "several commands are recorded in one go"
+)]
 
 #[path = "support/null.rs"]
 mod support;
@@ -98,7 +102,7 @@ fn closures_run_in_their_turn() {
         options.block_bytes = 4 << 10;
         options.frames_in_flight = 1;
     });
-    let (slots, each) = (3, 300);
+    let (slots, each) = (3, MANY);
     let mut all: Vec<Vec<Call>> = Vec::new();
     for by_closure in [
         |_: u32| false,
@@ -179,7 +183,7 @@ fn closures_of_any_size_and_alignment_keep_what_they_captured() {
     for round in 0..rounds {
         let witness = |_| Witness::new(&fates);
         let called = |witness: &Witness| witness.0.called.fetch_add(1, Ordering::Relaxed);
-        let (byte, words) = (round as u8, [round as u64; 3]);
+        let (byte, words) = (round as u8, [round; 3]);
         let (aligned, page) = (Aligned([byte; 64]), Page([byte; 4096]));
         let (half, large) = ([byte; 3600], [byte; 20_000]);
         let witnesses = [0, 1, 2, 3, 4, 5].map(witness);
@@ -192,7 +196,7 @@ fn closures_of_any_size_and_alignment_keep_what_they_captured() {
                 called(&one);
             });
             recorder.record(move |_, _| {
-                assert_eq!(words, [round as u64; 3]);
+                assert_eq!(words, [round; 3]);
                 called(&two);
             });
             recorder.record(move |_, _| {
@@ -223,10 +227,13 @@ fn closures_of_any_size_and_alignment_keep_what_they_captured() {
     close(service, &null);
 }
 
+/// More than a block has room for.
+const MANY: u32 = if cfg!(miri) { 150 } else { 300 };
+
 /// Records more closures than a block has room for, so that some are published before the end.
 fn many(pass: &Pass, slot: u32, fates: &Arc<Fates>) -> StreamRecorder {
     let mut recorder = pass.slot(slot).expect("free").stream().expect("room");
-    for n in 0..300 {
+    for n in 0..MANY {
         fates.record(&mut recorder);
         number(&mut recorder, n, false);
     }
@@ -268,7 +275,7 @@ fn panics(pass: &Pass, fates: &Arc<Fates>) {
 /// Records on behind an error, in block after block.
 fn fails(pass: &Pass, fates: &Arc<Fates>) {
     let mut recorder = many(pass, 1, fates);
-    for _ in 0..300 {
+    for _ in 0..MANY {
         let (layout, stages) = (vk::PipelineLayout::null(), vk::ShaderStageFlags::VERTEX);
         // SAFETY: what Vulkan cannot take is refused.
         unsafe { recorder.cmd_push_constants(layout, stages, 0, &[0; 3]) };
@@ -283,6 +290,9 @@ fn closures_of_lost_slots_are_dropped() {
         for (way, loss) in WAYS {
             // Whether the others finish before or after.
             for before in [true, false] {
+                if cfg!(miri) && (before || policy == MissingSlot::Skip) {
+                    continue;
+                }
                 let null = checked();
                 let mut service = service(&null, |options| {
                     options.block_bytes = 4 << 10;
@@ -311,7 +321,7 @@ fn closures_of_lost_slots_are_dropped() {
                 if policy == MissingSlot::Skip {
                     assert_eq!(result, Ok(()));
                     lost.expect(0);
-                    others.expect(600);
+                    others.expect(2 * MANY as usize);
                 } else {
                     let (pass, slot) = (0, 1);
                     let error = FrameError::SlotLost { pass, slot, loss };
@@ -385,7 +395,7 @@ fn closures_of_a_device_that_is_lost_are_dropped() {
     assert_eq!(ticket.wait_timeout(LONG).map(|_| ()), lost);
     assert_eq!(service.shutdown(LONG).leaked, 0);
     fates.expect(fates.counts().0);
-    assert!(fates.counts().0 >= 600);
+    assert!(fates.counts().0 >= 2 * MANY as usize);
 }
 
 #[test]
@@ -447,7 +457,7 @@ fn a_closure_that_panics_fails_its_frame_alone() {
         // SAFETY: it makes no command.
         unsafe { recorder.record(bad) };
         // Behind it in its block, in the blocks behind that, and in the slot behind.
-        for n in 0..300 {
+        for n in 0..MANY {
             Fates::record(&after, &mut recorder);
             number(&mut recorder, n, false);
         }
