@@ -10,17 +10,14 @@
 //! - P3: messages of jobs may overtake `Begin`, which comes through another lane: they wait in the frame's parts.
 //! - P4: the list of a part's waiting blocks is linked through the blocks' own memory, so replay allocates nothing.
 
-#![allow(unsafe_code, reason = "reads blocks and replays them")]
+mod part;
 
 use crate::after::Promise;
-use crate::commands::replay::replay;
-use crate::cooling::Cooling;
 use crate::error::{FrameError, SlotLoss};
 use crate::frame::{Layout, SlotPlace, resolve};
 use crate::idle::Idle;
-use crate::names::Text;
 use crate::raw::{Device, Failed};
-use crate::recorder::{BlockHeader, Chain, HEADER_WORDS};
+use crate::recorder::BlockHeader;
 use crate::service::{MissingSlot, ServiceOptions};
 use crate::status::Status;
 use crate::submit::{Ended, QueueLink, QueueMessage};
@@ -28,6 +25,7 @@ use crate::ticket::{FrameReport, TicketEnd};
 use crate::trace::TraceKind;
 use agate::{Block, BlockPool, Handler, Resolver};
 use ash::vk;
+use part::{InFlight, Stage, Submission, empty_report};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -70,59 +68,6 @@ pub(crate) enum PoolMessage {
     /// The queue's or retirement's owner has ended. Before a shutdown that means a panic: no frame begins any more, and
     /// nobody waits for a credit.
     OwnerGone,
-}
-
-/// How far a frame in flight has come.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// The pool is reset, the buffer is in the initial state.
-    Idle,
-    /// As idle, but the reset failed: it is done again before the pool is used.
-    NotReset,
-    /// The buffer is recording.
-    Recording,
-    /// The queue's owner has it.
-    Submitted,
-    /// Whether the GPU still uses it is not known: never touched again.
-    Leaked,
-}
-
-/// The blocks of one slot that wait for their turn.
-#[derive(Default)]
-struct Part {
-    blocks: Chain,
-    complete: bool,
-}
-
-/// What `Submit` said.
-struct Submission {
-    parts: usize,
-    record_only: bool,
-    ticket: TicketEnd,
-}
-
-/// One frame in flight.
-struct InFlight {
-    pool: vk::CommandPool,
-    primary: vk::CommandBuffer,
-    stage: Stage,
-    serial: u64,
-    /// Whether `Begin` has come. Messages of jobs may overtake it: they come through other lanes.
-    begun: bool,
-    /// The newest frame here that is over: what still comes for it is for nobody.
-    over: u64,
-    parts: Vec<Part>,
-    /// The part whose turn it is.
-    current: usize,
-    /// Known since `Submit`.
-    submission: Option<Submission>,
-    /// When the parts that are missing then are given up; since `Submit`, where one is missing.
-    expires: Option<Instant>,
-    error: Option<FrameError>,
-    credit: Option<Resolver<()>>,
-    report: FrameReport,
-    /// Blocks that were replayed a moment ago.
-    cooling: Cooling,
 }
 
 /// See the module.
@@ -553,123 +498,5 @@ impl Drop for PoolOwner {
                 self.device.destroy_pool(frame.pool);
             }
         }
-    }
-}
-
-impl InFlight {
-    fn new(pool: vk::CommandPool, options: &ServiceOptions) -> Self {
-        Self {
-            pool,
-            primary: vk::CommandBuffer::null(),
-            stage: Stage::Idle,
-            serial: 0,
-            begun: false,
-            over: 0,
-            parts: Vec::with_capacity(options.max_slots as usize),
-            current: 0,
-            submission: None,
-            expires: None,
-            error: None,
-            credit: None,
-            report: empty_report(),
-            cooling: Cooling::new(options.max_block_bytes / options.block_bytes),
-        }
-    }
-
-    /// Begins the primary; resets the pool first where that is still to be done.
-    fn start(&mut self, device: &Device) -> Result<(), Failed> {
-        if self.stage == Stage::NotReset {
-            device.reset_pool(self.pool)?;
-            self.stage = Stage::Idle;
-        }
-        device.begin(self.primary)?;
-        device.begin_label(
-            self.primary,
-            &Text::new(format_args!("frame {}", self.serial)),
-        );
-        self.stage = Stage::Recording;
-        Ok(())
-    }
-
-    /// Whether the part's turn is over: what still comes for it comes too late.
-    fn is_past(&self, place: SlotPlace) -> bool {
-        (place.part as usize) < self.current
-    }
-
-    fn part(&mut self, part: u32) -> &mut Part {
-        let part = part as usize;
-        if part >= self.parts.len() {
-            self.parts.resize_with(part + 1, Part::default);
-        }
-        &mut self.parts[part]
-    }
-
-    /// Replays what can be replayed: the blocks of the current part, and of those after it as parts become complete.
-    /// Without `streams`, a part waits until it is complete.
-    fn advance(&mut self, device: &Device, streams: bool) {
-        if !self.begun {
-            return;
-        }
-        while let Some(part) = self.parts.get_mut(self.current) {
-            if !part.complete && !streams {
-                return;
-            }
-            let recording = self.stage == Stage::Recording && self.error.is_none();
-            while let Some(block) = part.blocks.pop() {
-                if recording {
-                    self.report.replay_block(device, self.primary, &block);
-                }
-                self.cooling.add(block);
-            }
-            if !part.complete {
-                return;
-            }
-            part.complete = false;
-            self.current += 1;
-        }
-    }
-
-    /// Forgets what was recorded; keeps the memory.
-    fn clear(&mut self) {
-        self.cooling.release();
-        for part in &mut self.parts {
-            part.blocks.clear();
-            part.complete = false;
-        }
-        self.current = 0;
-        self.error = None;
-        self.expires = None;
-    }
-}
-
-impl FrameReport {
-    fn replay_block(&mut self, device: &Device, primary: vk::CommandBuffer, block: &Block) {
-        let start = Instant::now();
-        let end = BlockHeader::read(block).end;
-        let base = block.as_ptr().cast_const();
-        // SAFETY: H3: commands start behind the header, which every block has.
-        let from = unsafe { base.add(HEADER_WORDS) };
-        // SAFETY: H3: and end at `end`, within the block.
-        let to = unsafe { base.add(end) };
-        // SAFETY: H3 and the contract of `Recorder`; P1: this thread owns the pool; the stage is `Recording`.
-        self.commands += unsafe { replay(device, primary, from, to) };
-        self.blocks += 1;
-        self.bytes += 8 * (end - HEADER_WORDS) as u64;
-        self.replay += start.elapsed();
-    }
-}
-
-fn empty_report() -> FrameReport {
-    let now = Instant::now();
-    FrameReport {
-        serial: 0,
-        began: now,
-        ended: now,
-        submitted: now,
-        retired: now,
-        commands: 0,
-        blocks: 0,
-        bytes: 0,
-        replay: Duration::ZERO,
     }
 }
