@@ -5,9 +5,13 @@
     reason = "declares the unsafe methods that record commands"
 )]
 
+mod contents;
 mod layout;
 mod pass;
+mod secondaries;
 
+pub(crate) use contents::Inheritance;
+pub use contents::MAX_COLOR_FORMATS;
 pub(crate) use layout::Layout;
 pub(crate) use pass::SlotToken;
 pub use pass::{Pass, Slot};
@@ -104,7 +108,8 @@ impl FrameShared {
 /// One frame while it is declared and recorded: passes in order, each with slots for jobs, then one submission.
 ///
 /// Made by [`Service::begin_frame_timeout`](crate::Service::begin_frame_timeout). Everything in it goes into ONE primary
-/// command buffer of one command pool. Dropping it without [`submit`](Self::submit) discards what was recorded.
+/// command buffer of one command pool; of a pass whose contents are secondary command buffers, the primary executes those.
+/// Dropping it without [`submit`](Self::submit) discards what was recorded.
 #[must_use = "a frame that is dropped is discarded"]
 pub struct Frame {
     shared: Arc<FrameShared>,
@@ -167,7 +172,7 @@ impl Frame {
     ///
     /// [`PassError`]: too many slots or passes.
     pub fn outside(&mut self, slots: u32) -> Result<Pass, PassError> {
-        let pass = self.next_pass(slots)?;
+        let pass = self.next_pass(slots, None)?;
         Ok(self.declare(pass, slots))
     }
 
@@ -195,7 +200,7 @@ impl Frame {
             .into());
         }
         self.enclosed(
-            slots,
+            (slots, None),
             // SAFETY: the caller's contract.
             |recorder| unsafe { recorder.cmd_begin_rendering(info) },
             // SAFETY: it ends what was begun.
@@ -221,7 +226,7 @@ impl Frame {
         slots: u32,
     ) -> Result<Pass, PassError> {
         self.enclosed(
-            slots,
+            (slots, None),
             // SAFETY: the caller's contract.
             |recorder| unsafe { recorder.cmd_begin_render_pass(info, vk::SubpassContents::INLINE) },
             // SAFETY: it ends what was begun.
@@ -298,18 +303,18 @@ impl Frame {
     /// A pass between two commands of the owner's.
     fn enclosed(
         &mut self,
-        slots: u32,
+        (slots, contents): (u32, Option<Inheritance>),
         begin: impl FnOnce(&mut StreamRecorder),
         end: impl FnOnce(&mut StreamRecorder),
     ) -> Result<Pass, PassError> {
-        let pass = self.next_pass(slots.saturating_add(2))?;
+        let pass = self.next_pass(slots.saturating_add(2), contents)?;
         self.own_part(pass, BEGIN_SLOT, begin)?;
         let declared = self.declare(pass, slots);
         self.own_part(pass, END_SLOT, end)?;
         Ok(declared)
     }
 
-    fn next_pass(&mut self, parts: u32) -> Result<u32, PassError> {
+    fn next_pass(&mut self, parts: u32, contents: Option<Inheritance>) -> Result<u32, PassError> {
         let max = self.shared.taken.len() as u32;
         if self.parts.saturating_add(parts) > max {
             return Err(PassError::TooManySlots { max });
@@ -318,7 +323,9 @@ impl Frame {
             return Err(PassError::TooManyPasses { max: MAX_PASSES });
         }
         self.passes += 1;
-        Ok(self.passes - 1)
+        let pass = self.passes - 1;
+        self.layout().set_contents(pass, contents);
+        Ok(pass)
     }
 
     fn declare(&mut self, pass: u32, slots: u32) -> Pass {

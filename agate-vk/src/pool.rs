@@ -1,7 +1,8 @@
 //! The pool owner: the one thread that touches command pools and their buffers. It replays what jobs recorded.
 //!
 //! One pool and one primary command buffer for each frame in flight. Blocks are replayed as they come, in slot order: the
-//! commands of the first slot that is not complete go out at once, the others wait for their turn.
+//! commands of the first slot that is not complete go out at once, the others wait for their turn. A slot of a pass with
+//! secondary contents has a buffer of its own and is replayed at once; the primary executes it at its turn.
 //!
 //! # Invariants
 //!
@@ -11,6 +12,7 @@
 //! - P4: the list of a part's waiting blocks is linked through the blocks' own memory, so replay allocates nothing.
 
 mod part;
+mod secondaries;
 
 use crate::after::Promise;
 use crate::error::{FrameError, SlotLoss};
@@ -26,6 +28,8 @@ use crate::trace::TraceKind;
 use agate::{Block, BlockPool, Handler, Resolver};
 use ash::vk;
 use part::{InFlight, Stage, Submission, empty_report};
+#[allow(unused_imports, reason = "for those who record elsewhere")]
+pub(crate) use secondaries::{Lender, Lent};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,6 +44,9 @@ pub(crate) enum PoolMessage {
     },
     /// Commands of a slot.
     Block(Block),
+    /// A slot of a pass with secondary contents, complete: it was recorded elsewhere.
+    #[allow(dead_code, reason = "for those who record elsewhere")]
+    Ready { place: SlotPlace, lent: Lent },
     /// Nothing, or nothing more, comes for a slot.
     Lost { place: SlotPlace, loss: SlotLoss },
     /// The frame has so many parts, and is to be submitted when they are all there.
@@ -115,7 +122,8 @@ impl PoolOwner {
         for _ in 0..options.frames_in_flight {
             let pool = self.device.create_pool(options.queue_family)?;
             let mut frame = InFlight::new(pool, options);
-            let primary = self.device.allocate_primary(frame.pool);
+            let level = vk::CommandBufferLevel::PRIMARY;
+            let primary = self.device.allocate_buffer(frame.pool, level);
             frame.primary = primary.unwrap_or_default();
             // From here on `Drop` destroys the pool, whatever fails.
             self.frames.push(frame);
@@ -145,6 +153,7 @@ impl PoolOwner {
 
     fn begin(&mut self, index: u32, serial: u64, credit: Resolver<()>, began: Instant) {
         let (device, status) = (Arc::clone(&self.device), Arc::clone(&self.status));
+        let layouts = Arc::clone(&self.layouts);
         let streams = self.missing == MissingSlot::Fail;
         self.idle.busy();
         let Some(frame) = self.frames.get_mut(index as usize) else {
@@ -171,6 +180,9 @@ impl PoolOwner {
             }
         }
         // What jobs sent before this came.
+        for part in 0..frame.parts.len() as u32 {
+            frame.feed_or_fail(part, &layouts[index as usize], &device, &status);
+        }
         frame.advance(&device, streams);
         if self.closing {
             self.abort(index, serial);
@@ -182,7 +194,8 @@ impl PoolOwner {
         let place = header.place;
         let _span = self.status.span(TraceKind::Replay, place.serial);
         let streams = self.missing == MissingSlot::Fail;
-        let device = Arc::clone(&self.device);
+        let (device, status) = (Arc::clone(&self.device), Arc::clone(&self.status));
+        let layouts = Arc::clone(&self.layouts);
         // A block of an older frame, or of one that was aborted, goes back to its pool here.
         let Some(frame) = self.frame_of_job(place) else {
             return;
@@ -193,6 +206,25 @@ impl PoolOwner {
         let part = frame.part(place.part);
         part.complete |= header.last;
         part.blocks.push(block);
+        frame.feed_or_fail(place.part, &layouts[place.frame as usize], &device, &status);
+        frame.advance(&device, streams);
+        self.finish_if_complete(place.frame, place.serial);
+    }
+
+    fn ready(&mut self, place: SlotPlace, lent: Lent) {
+        let (device, streams) = (Arc::clone(&self.device), self.missing == MissingSlot::Fail);
+        // Where the frame or the slot is over the buffer goes back here: nothing executes it.
+        let Some(frame) = self.frame_of_job(place) else {
+            return;
+        };
+        if frame.is_past(place) || frame.part(place.part).complete {
+            return;
+        }
+        frame.report.add(lent.recorded());
+        let part = frame.part(place.part);
+        part.complete = true;
+        part.secondary = lent.buffer();
+        part.lent = Some(lent);
         frame.advance(&device, streams);
         self.finish_if_complete(place.frame, place.serial);
     }
@@ -216,6 +248,8 @@ impl PoolOwner {
         let part = frame.part(place.part);
         part.complete = true;
         part.blocks.clear();
+        // What is recorded in it is not executed.
+        part.secondary = vk::CommandBuffer::null();
         frame.advance(&device, missing == MissingSlot::Fail);
         self.finish_if_complete(place.frame, place.serial);
     }
@@ -288,7 +322,8 @@ impl PoolOwner {
             return self.recycle(index, serial);
         }
         // A frame that failed may be inside a rendering pass: its buffer is not ended, only reset.
-        if frame.stage == Stage::Recording && frame.error.is_none() {
+        if frame.is_recording() {
+            frame.secondaries.execute(&device, frame.primary);
             device.end_label(frame.primary);
             if let Err(failed) = device.end(frame.primary) {
                 let error = status.note(failed);
@@ -422,6 +457,7 @@ impl Handler for PoolOwner {
         crate::panics::panic_if_planted(&self.status, crate::panics::Who::Pool);
         match message {
             PoolMessage::Block(block) => self.block(block),
+            PoolMessage::Ready { place, lent } => self.ready(place, lent),
             PoolMessage::Lost { place, loss } => self.lost(place, loss),
             PoolMessage::Begin {
                 frame,
@@ -490,10 +526,11 @@ impl Drop for PoolOwner {
             || self.status.is_lost()
             || self.status.wait_for_submitted(&self.device)
             || self.status.is_lost();
-        for frame in &self.frames {
+        for frame in &mut self.frames {
             // P2: a pool whose buffer may be pending is leaked, and counted.
             if pending(frame) && !over {
                 self.status.note_leak();
+                frame.keep_lent();
             } else {
                 self.device.destroy_pool(frame.pool);
             }

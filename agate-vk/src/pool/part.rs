@@ -4,14 +4,17 @@
 
 #![allow(unsafe_code, reason = "reads blocks and replays them")]
 
-use crate::commands::replay::replay;
+use super::secondaries::{Lent, Secondaries};
 use crate::cooling::Cooling;
+use crate::counters::Tally;
 use crate::error::FrameError;
-use crate::frame::SlotPlace;
+use crate::frame::{Layout, SlotPlace};
 use crate::names::Text;
 use crate::raw::{Device, Failed};
-use crate::recorder::{BlockHeader, Chain, HEADER_WORDS};
+use crate::recorded::Recorded;
+use crate::recorder::Chain;
 use crate::service::ServiceOptions;
+use crate::status::Status;
 use crate::ticket::{FrameReport, TicketEnd};
 use agate::{Block, Resolver};
 use ash::vk;
@@ -32,11 +35,15 @@ pub(super) enum Stage {
     Leaked,
 }
 
-/// The blocks of one slot that wait for their turn.
+/// What has come of one slot and waits for its turn.
 #[derive(Default)]
 pub(super) struct Part {
     pub(super) blocks: Chain,
     pub(super) complete: bool,
+    /// Of a slot in a pass with secondary contents: the buffer that its commands are replayed into; null before the first.
+    pub(super) secondary: vk::CommandBuffer,
+    /// The buffer, where the slot was recorded elsewhere; kept until the frame is over.
+    pub(super) lent: Option<Lent>,
 }
 
 /// What `Submit` said.
@@ -68,6 +75,7 @@ pub(super) struct InFlight {
     pub(super) report: FrameReport,
     /// Blocks that were replayed a moment ago.
     pub(super) cooling: Cooling,
+    pub(super) secondaries: Secondaries,
 }
 
 impl InFlight {
@@ -87,6 +95,7 @@ impl InFlight {
             credit: None,
             report: empty_report(),
             cooling: Cooling::new(options.max_block_bytes / options.block_bytes),
+            secondaries: Secondaries::default(),
         }
     }
 
@@ -118,20 +127,78 @@ impl InFlight {
         &mut self.parts[part]
     }
 
-    /// Replays what can be replayed: the blocks of the current part, and of those after it as parts become complete.
-    /// Without `streams`, a part waits until it is complete.
+    /// Replays what has come of a slot that has a secondary command buffer of its own, and so needs no turn. Of a slot in
+    /// the primary nothing happens.
+    pub(super) fn feed(
+        &mut self,
+        part: u32,
+        layout: &Layout,
+        (device, tally): (&Device, &Tally),
+    ) -> Result<(), Failed> {
+        let recording = self.is_recording();
+        let Some(part) = self.parts.get_mut(part as usize).filter(|_| self.begun) else {
+            return Ok(());
+        };
+        let first = part.blocks.first();
+        let Some(inherited) = first.and_then(|first| layout.contents(first.place)) else {
+            return Ok(());
+        };
+        while let Some(block) = part.blocks.pop() {
+            if recording {
+                if part.secondary == vk::CommandBuffer::null() {
+                    let begun = self.secondaries.begin(device, self.pool, &inherited, tally);
+                    part.secondary = begun?;
+                }
+                replay(&mut self.report, device, part.secondary, &block);
+            }
+            self.cooling.add(block);
+        }
+        if recording && part.complete {
+            device.end(part.secondary)?;
+        }
+        Ok(())
+    }
+
+    /// As `feed`; the frame fails where it does.
+    pub(super) fn feed_or_fail(
+        &mut self,
+        part: u32,
+        layout: &Layout,
+        device: &Device,
+        status: &Status,
+    ) {
+        if let Err(failed) = self.feed(part, layout, (device, &status.tally)) {
+            let error = status.note(failed);
+            self.error.get_or_insert(error);
+        }
+    }
+
+    /// Lenders do not get their buffers back: these may be pending for ever.
+    pub(super) fn keep_lent(&mut self) {
+        let lent = self.parts.iter_mut().filter_map(|part| part.lent.take());
+        lent.for_each(Lent::leak);
+    }
+
+    /// Whether what comes is replayed: the primary has been begun, and nothing has failed.
+    pub(super) fn is_recording(&self) -> bool {
+        self.stage == Stage::Recording && self.error.is_none()
+    }
+
+    /// Replays what can be replayed in the primary: the blocks of the current part, and of those after it as parts become
+    /// complete. Without `streams`, a part waits until it is complete.
     pub(super) fn advance(&mut self, device: &Device, streams: bool) {
         if !self.begun {
             return;
         }
+        let recording = self.is_recording();
         while let Some(part) = self.parts.get_mut(self.current) {
             if !part.complete && !streams {
                 return;
             }
-            let recording = self.stage == Stage::Recording && self.error.is_none();
             while let Some(block) = part.blocks.pop() {
                 if recording {
-                    self.report.replay_block(device, self.primary, &block);
+                    self.secondaries.execute(device, self.primary);
+                    replay(&mut self.report, device, self.primary, &block);
                 }
                 self.cooling.add(block);
             }
@@ -139,6 +206,7 @@ impl InFlight {
                 return;
             }
             part.complete = false;
+            self.secondaries.ready(part.secondary);
             self.current += 1;
         }
     }
@@ -149,33 +217,22 @@ impl InFlight {
         for part in &mut self.parts {
             part.blocks.clear();
             part.complete = false;
+            part.secondary = vk::CommandBuffer::null();
+            part.lent = None;
         }
+        self.secondaries.clear();
         self.current = 0;
         self.error = None;
         self.expires = None;
     }
 }
 
-impl FrameReport {
-    pub(super) fn replay_block(
-        &mut self,
-        device: &Device,
-        primary: vk::CommandBuffer,
-        block: &Block,
-    ) {
-        let start = Instant::now();
-        let end = BlockHeader::read(block).end;
-        let base = block.as_ptr().cast_const();
-        // SAFETY: H3: commands start behind the header, which every block has.
-        let from = unsafe { base.add(HEADER_WORDS) };
-        // SAFETY: H3: and end at `end`, within the block.
-        let to = unsafe { base.add(end) };
-        // SAFETY: H3 and the contract of `Recorder`; P1: this thread owns the pool; the stage is `Recording`.
-        self.commands += unsafe { replay(device, primary, from, to) };
-        self.blocks += 1;
-        self.bytes += 8 * (end - HEADER_WORDS) as u64;
-        self.replay += start.elapsed();
-    }
+/// Replays a block into a buffer of a frame that is recording.
+fn replay(report: &mut FrameReport, device: &Device, buffer: vk::CommandBuffer, block: &Block) {
+    let mut recorded = Recorded::default();
+    // SAFETY: P1: this thread owns the pool; the stage is `Recording`.
+    unsafe { recorded.replay_block(device, buffer, block) };
+    report.add(recorded);
 }
 
 pub(super) fn empty_report() -> FrameReport {
