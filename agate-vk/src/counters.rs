@@ -2,7 +2,7 @@
 
 use crate::service::Service;
 use agate::{BlockStats, OwnerStats};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What a [`Service`] holds at a moment, and what it has done so far.
@@ -11,7 +11,7 @@ use std::time::Duration;
 pub struct Counters {
     /// Command pools.
     pub pools: u32,
-    /// Command buffers, all of them primaries.
+    /// Command buffers: one primary for each pool, and the secondaries that frames have needed so far. They are used again.
     pub command_buffers: u32,
     /// Frames begun so far.
     pub frames: u64,
@@ -41,13 +41,14 @@ pub struct Counters {
     pub retire_owner: OwnerStats,
 }
 
-/// What the queue's owner counts. It alone writes.
+/// What the owners count.
 #[derive(Default)]
 pub(crate) struct Tally {
     submissions: AtomicU64,
     calls: AtomicU64,
     largest_batch: AtomicU64,
     held: AtomicU64,
+    secondaries: AtomicU32,
     /// In nanoseconds, as the two below.
     replay: AtomicU64,
     delay: AtomicU64,
@@ -74,6 +75,11 @@ impl Tally {
             .fetch_add(nanoseconds(replay), Ordering::Relaxed);
         self.delay.fetch_add(delay, Ordering::Relaxed);
         self.longest_delay.fetch_max(delay, Ordering::Relaxed);
+    }
+
+    /// A secondary command buffer was allocated.
+    pub(crate) fn secondary(&self) {
+        self.secondaries.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A submission is held back.
@@ -105,7 +111,7 @@ impl Service {
         let [pool_owner, queue_owner, retire_owner] = self.owner_stats();
         Counters {
             pools: frames_in_flight,
-            command_buffers: frames_in_flight,
+            command_buffers: frames_in_flight + tally.secondaries.load(Ordering::Relaxed),
             frames,
             blocks,
             block_bytes,

@@ -109,6 +109,11 @@ pub enum PassError {
         /// The limit.
         max: u32,
     },
+    /// More colour formats than a pass with secondary contents can inherit.
+    TooManyColorFormats {
+        /// The limit.
+        max: u32,
+    },
     /// The commands that begin or end the pass could not be recorded.
     Record(RecordError),
     /// The part that begins or ends the pass could not be taken: the pool's owner has ended.
@@ -123,6 +128,10 @@ impl fmt::Display for PassError {
                 "more than {max} slots in one frame: raise ServiceOptions::max_slots or use fewer jobs"
             ),
             Self::TooManyPasses { max } => write!(f, "more than {max} passes in one frame"),
+            Self::TooManyColorFormats { max } => write!(
+                f,
+                "more than {max} colour formats in a pass with secondary contents"
+            ),
             Self::Record(error) => write!(f, "the pass could not be begun: {error}"),
             Self::Slot(error) => write!(f, "the pass could not be begun: {error}"),
         }

@@ -51,6 +51,7 @@ mod panics;
 mod pool;
 mod queue;
 mod raw;
+mod recorded;
 mod recorder;
 mod request;
 mod retire;
@@ -74,7 +75,7 @@ pub use error::{
     AcquireError, BeginError, FrameError, LoadError, OnceError, PassError, RecordError,
     ServiceError, SlotError, SlotLoss, TicketError,
 };
-pub use frame::{Frame, MAX_PASSES, Pass, Slot, SlotPlace};
+pub use frame::{Frame, MAX_COLOR_FORMATS, MAX_PASSES, Pass, Slot, SlotPlace};
 pub use queue::{QueueGuard, QueueLock, QueueMode};
 pub use raw::Device;
 pub use recorder::{Entered, Recorder, StreamRecorder};

@@ -1,7 +1,8 @@
 //! The pool owner: the one thread that touches command pools and their buffers. It replays what jobs recorded.
 //!
 //! One pool and one primary command buffer for each frame in flight. Blocks are replayed as they come, in slot order: the
-//! commands of the first slot that is not complete go out at once, the others wait for their turn.
+//! commands of the first slot that is not complete go out at once, the others wait for their turn. A slot of a pass with
+//! secondary contents has a buffer of its own and is replayed at once; the primary executes it at its turn.
 //!
 //! # Invariants
 //!
@@ -10,17 +11,15 @@
 //! - P3: messages of jobs may overtake `Begin`, which comes through another lane: they wait in the frame's parts.
 //! - P4: the list of a part's waiting blocks is linked through the blocks' own memory, so replay allocates nothing.
 
-#![allow(unsafe_code, reason = "reads blocks and replays them")]
+mod part;
+mod secondaries;
 
 use crate::after::Promise;
-use crate::commands::closure::Panicked;
-use crate::cooling::Cooling;
 use crate::error::{FrameError, SlotLoss};
 use crate::frame::{Layout, SlotPlace, resolve};
 use crate::idle::Idle;
-use crate::names::Text;
 use crate::raw::{Device, Failed};
-use crate::recorder::{Chain, HEADER_WORDS, Published};
+use crate::recorder::Published;
 use crate::service::{MissingSlot, ServiceOptions};
 use crate::status::Status;
 use crate::submit::{Ended, QueueLink, QueueMessage};
@@ -28,6 +27,9 @@ use crate::ticket::{FrameReport, TicketEnd};
 use crate::trace::TraceKind;
 use agate::{BlockPool, Handler, Resolver};
 use ash::vk;
+use part::{InFlight, Stage, Submission, empty_report};
+#[allow(unused_imports, reason = "for those who record elsewhere")]
+pub(crate) use secondaries::{Lender, Lent};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -42,6 +44,9 @@ pub(crate) enum PoolMessage {
     },
     /// Commands of a slot.
     Block(Published),
+    /// A slot of a pass with secondary contents, complete: it was recorded elsewhere.
+    #[allow(dead_code, reason = "for those who record elsewhere")]
+    Ready { place: SlotPlace, lent: Lent },
     /// Nothing, or nothing more, comes for a slot.
     Lost { place: SlotPlace, loss: SlotLoss },
     /// The frame has so many parts, and is to be submitted when they are all there.
@@ -70,59 +75,6 @@ pub(crate) enum PoolMessage {
     /// The queue's or retirement's owner has ended. Before a shutdown that means a panic: no frame begins any more, and
     /// nobody waits for a credit.
     OwnerGone,
-}
-
-/// How far a frame in flight has come.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// The pool is reset, the buffer is in the initial state.
-    Idle,
-    /// As idle, but the reset failed: it is done again before the pool is used.
-    NotReset,
-    /// The buffer is recording.
-    Recording,
-    /// The queue's owner has it.
-    Submitted,
-    /// Whether the GPU still uses it is not known: never touched again.
-    Leaked,
-}
-
-/// The blocks of one slot that wait for their turn.
-#[derive(Default)]
-struct Part {
-    blocks: Chain,
-    complete: bool,
-}
-
-/// What `Submit` said.
-struct Submission {
-    parts: usize,
-    record_only: bool,
-    ticket: TicketEnd,
-}
-
-/// One frame in flight.
-struct InFlight {
-    pool: vk::CommandPool,
-    primary: vk::CommandBuffer,
-    stage: Stage,
-    serial: u64,
-    /// Whether `Begin` has come. Messages of jobs may overtake it: they come through other lanes.
-    begun: bool,
-    /// The newest frame here that is over: what still comes for it is for nobody.
-    over: u64,
-    parts: Vec<Part>,
-    /// The part whose turn it is.
-    current: usize,
-    /// Known since `Submit`.
-    submission: Option<Submission>,
-    /// When the parts that are missing then are given up; since `Submit`, where one is missing.
-    expires: Option<Instant>,
-    error: Option<FrameError>,
-    credit: Option<Resolver<()>>,
-    report: FrameReport,
-    /// Blocks that were replayed a moment ago.
-    cooling: Cooling,
 }
 
 /// See the module.
@@ -170,7 +122,8 @@ impl PoolOwner {
         for _ in 0..options.frames_in_flight {
             let pool = self.device.create_pool(options.queue_family)?;
             let mut frame = InFlight::new(pool, options);
-            let primary = self.device.allocate_primary(frame.pool);
+            let level = vk::CommandBufferLevel::PRIMARY;
+            let primary = self.device.allocate_buffer(frame.pool, level);
             frame.primary = primary.unwrap_or_default();
             // From here on `Drop` destroys the pool, whatever fails.
             self.frames.push(frame);
@@ -200,6 +153,7 @@ impl PoolOwner {
 
     fn begin(&mut self, index: u32, serial: u64, credit: Resolver<()>, began: Instant) {
         let (device, status) = (Arc::clone(&self.device), Arc::clone(&self.status));
+        let layouts = Arc::clone(&self.layouts);
         let streams = self.missing == MissingSlot::Fail;
         self.idle.busy();
         let Some(frame) = self.frames.get_mut(index as usize) else {
@@ -226,6 +180,9 @@ impl PoolOwner {
             }
         }
         // What jobs sent before this came.
+        for part in 0..frame.parts.len() as u32 {
+            frame.feed_or_fail(part, &layouts[index as usize], &device, &status);
+        }
         frame.advance(&device, streams);
         if self.closing {
             self.abort(index, serial);
@@ -239,7 +196,8 @@ impl PoolOwner {
         let place = header.place;
         let _span = self.status.span(TraceKind::Replay, place.serial);
         let streams = self.missing == MissingSlot::Fail;
-        let device = Arc::clone(&self.device);
+        let (device, status) = (Arc::clone(&self.device), Arc::clone(&self.status));
+        let layouts = Arc::clone(&self.layouts);
         // A block of an older frame, or of one that was aborted, goes back to its pool here.
         let Some(frame) = self.frame_of_job(place) else {
             return;
@@ -250,6 +208,25 @@ impl PoolOwner {
         let part = frame.part(place.part);
         part.complete |= header.last;
         part.blocks.push(block);
+        frame.feed_or_fail(place.part, &layouts[place.frame as usize], &device, &status);
+        frame.advance(&device, streams);
+        self.finish_if_complete(place.frame, place.serial);
+    }
+
+    fn ready(&mut self, place: SlotPlace, lent: Lent) {
+        let (device, streams) = (Arc::clone(&self.device), self.missing == MissingSlot::Fail);
+        // Where the frame or the slot is over the buffer goes back here: nothing executes it.
+        let Some(frame) = self.frame_of_job(place) else {
+            return;
+        };
+        if frame.is_past(place) || frame.part(place.part).complete {
+            return;
+        }
+        frame.report.add(lent.recorded());
+        let part = frame.part(place.part);
+        part.complete = true;
+        part.secondary = lent.buffer();
+        part.lent = Some(lent);
         frame.advance(&device, streams);
         self.finish_if_complete(place.frame, place.serial);
     }
@@ -273,6 +250,8 @@ impl PoolOwner {
         let part = frame.part(place.part);
         part.complete = true;
         part.blocks.clear();
+        // What is recorded in it is not executed.
+        part.secondary = vk::CommandBuffer::null();
         frame.advance(&device, missing == MissingSlot::Fail);
         self.finish_if_complete(place.frame, place.serial);
     }
@@ -345,7 +324,8 @@ impl PoolOwner {
             return self.recycle(index, serial);
         }
         // A frame that failed may be inside a rendering pass: its buffer is not ended, only reset.
-        if frame.stage == Stage::Recording && frame.error.is_none() {
+        if frame.is_recording() {
+            frame.secondaries.execute(&device, frame.primary);
             device.end_label(frame.primary);
             if let Err(failed) = device.end(frame.primary) {
                 let error = status.note(failed);
@@ -479,6 +459,7 @@ impl Handler for PoolOwner {
         crate::panics::panic_if_planted(&self.status, crate::panics::Who::Pool);
         match message {
             PoolMessage::Block(block) => self.block(block),
+            PoolMessage::Ready { place, lent } => self.ready(place, lent),
             PoolMessage::Lost { place, loss } => self.lost(place, loss),
             PoolMessage::Begin {
                 frame,
@@ -547,141 +528,14 @@ impl Drop for PoolOwner {
             || self.status.is_lost()
             || self.status.wait_for_submitted(&self.device)
             || self.status.is_lost();
-        for frame in &self.frames {
+        for frame in &mut self.frames {
             // P2: a pool whose buffer may be pending is leaked, and counted.
             if pending(frame) && !over {
                 self.status.note_leak();
+                frame.keep_lent();
             } else {
                 self.device.destroy_pool(frame.pool);
             }
         }
-    }
-}
-
-impl InFlight {
-    fn new(pool: vk::CommandPool, options: &ServiceOptions) -> Self {
-        Self {
-            pool,
-            primary: vk::CommandBuffer::null(),
-            stage: Stage::Idle,
-            serial: 0,
-            begun: false,
-            over: 0,
-            parts: Vec::with_capacity(options.max_slots as usize),
-            current: 0,
-            submission: None,
-            expires: None,
-            error: None,
-            credit: None,
-            report: empty_report(),
-            cooling: Cooling::new(options.max_block_bytes / options.block_bytes),
-        }
-    }
-
-    /// Begins the primary; resets the pool first where that is still to be done.
-    fn start(&mut self, device: &Device) -> Result<(), Failed> {
-        if self.stage == Stage::NotReset {
-            device.reset_pool(self.pool)?;
-            self.stage = Stage::Idle;
-        }
-        device.begin(self.primary)?;
-        device.begin_label(
-            self.primary,
-            &Text::new(format_args!("frame {}", self.serial)),
-        );
-        self.stage = Stage::Recording;
-        Ok(())
-    }
-
-    /// Whether the part's turn is over: what still comes for it comes too late.
-    fn is_past(&self, place: SlotPlace) -> bool {
-        (place.part as usize) < self.current
-    }
-
-    fn part(&mut self, part: u32) -> &mut Part {
-        let part = part as usize;
-        if part >= self.parts.len() {
-            self.parts.resize_with(part + 1, Part::default);
-        }
-        &mut self.parts[part]
-    }
-
-    /// Replays what can be replayed: the blocks of the current part, and of those after it as parts become complete.
-    /// Without `streams`, a part waits until it is complete.
-    fn advance(&mut self, device: &Device, streams: bool) {
-        if !self.begun {
-            return;
-        }
-        while let Some(part) = self.parts.get_mut(self.current) {
-            if !part.complete && !streams {
-                return;
-            }
-            while let Some(mut block) = part.blocks.pop() {
-                if self.stage == Stage::Recording && self.error.is_none() {
-                    let replayed = self.report.replay_block(device, self.primary, &mut block);
-                    self.error = replayed.err();
-                }
-                if let Some(block) = block.emptied() {
-                    self.cooling.add(block);
-                }
-            }
-            if !part.complete {
-                return;
-            }
-            part.complete = false;
-            self.current += 1;
-        }
-    }
-
-    /// Forgets what was recorded; keeps the memory.
-    fn clear(&mut self) {
-        self.cooling.release();
-        for part in &mut self.parts {
-            part.blocks.clear();
-            part.complete = false;
-        }
-        self.current = 0;
-        self.error = None;
-        self.expires = None;
-    }
-}
-
-impl FrameReport {
-    fn replay_block(
-        &mut self,
-        device: &Device,
-        primary: vk::CommandBuffer,
-        block: &mut Published,
-    ) -> Result<(), FrameError> {
-        let Some(header) = block.header() else {
-            return Ok(());
-        };
-        let start = Instant::now();
-        // SAFETY: P1: this thread owns the pool; the stage is `Recording`.
-        let (calls, calm) = unsafe { block.replay(device, primary) };
-        self.commands += calls;
-        self.blocks += 1;
-        self.bytes += 8 * (header.end - HEADER_WORDS) as u64;
-        self.replay += start.elapsed();
-        calm.map_err(|Panicked| FrameError::SlotLost {
-            pass: header.place.pass,
-            slot: header.place.slot,
-            loss: SlotLoss::ClosurePanicked,
-        })
-    }
-}
-
-fn empty_report() -> FrameReport {
-    let now = Instant::now();
-    FrameReport {
-        serial: 0,
-        began: now,
-        ended: now,
-        submitted: now,
-        retired: now,
-        commands: 0,
-        blocks: 0,
-        bytes: 0,
-        replay: Duration::ZERO,
     }
 }

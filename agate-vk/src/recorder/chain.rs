@@ -65,6 +65,12 @@ impl Chain {
         Some(Published::new(block))
     }
 
+    /// The header of the oldest block.
+    pub(crate) fn first(&self) -> Option<BlockHeader> {
+        // SAFETY: L1: a block of this chain, whose header nobody else reads.
+        self.head.map(|link| unsafe { link.header.as_ptr().read() })
+    }
+
     /// Gives all blocks back, without what is in them.
     pub(crate) fn clear(&mut self) {
         while self.pop().is_some() {}

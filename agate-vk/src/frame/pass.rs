@@ -1,0 +1,222 @@
+//! Passes and slots: what the main thread hands to jobs, and what they take.
+
+use super::{FrameShared, SlotPlace};
+use crate::error::{RecordError, SlotError, SlotLoss};
+use crate::pool::PoolMessage;
+use crate::raw::Device;
+use crate::recorder::{Jumbos, StreamRecorder};
+use agate::{BlockPool, Port};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// The right to record one slot, with an attachment to the pool's owner.
+pub(crate) struct SlotToken {
+    pub(super) shared: Arc<FrameShared>,
+    port: Port<PoolMessage>,
+    pub(super) place: SlotPlace,
+}
+
+impl SlotToken {
+    pub(crate) fn blocks(&self) -> &BlockPool {
+        &self.shared.service.blocks
+    }
+
+    pub(crate) fn max_blocks(&self) -> usize {
+        self.shared.service.max_blocks
+    }
+
+    pub(crate) fn device(&self) -> &Device {
+        &self.shared.service.device
+    }
+
+    pub(crate) fn jumbos(&self) -> &Jumbos {
+        &self.shared.jumbos
+    }
+
+    pub(crate) fn place(&self) -> SlotPlace {
+        self.place
+    }
+
+    pub(crate) fn send(&self, message: PoolMessage) -> Result<(), ()> {
+        self.port.send(message).map_err(drop)
+    }
+
+    /// Tells the owner that nothing, or nothing more, comes for this slot.
+    pub(crate) fn lose(self, loss: SlotLoss) {
+        // A closed owner has resolved the frame already.
+        let _ = self.send(PoolMessage::Lost {
+            place: self.place,
+            loss,
+        });
+    }
+}
+
+/// One job's share of a pass, taken and not yet recorded.
+///
+/// Dropping it without recording loses the slot, and the frame's policy says what that means. It can be sent to the
+/// thread that records.
+#[must_use = "a slot that is dropped is lost, and by default fails its frame"]
+pub struct Slot {
+    pub(super) token: Option<SlotToken>,
+}
+
+impl Slot {
+    /// Begins to record this slot in the stream lane.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::OutOfBlocks`] when block memory is at its hard limit; the slot is lost then.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free; allocates while the service warms up.
+    pub fn stream(mut self) -> Result<StreamRecorder, RecordError> {
+        match self.token.take() {
+            Some(token) => StreamRecorder::new(token),
+            None => Err(RecordError::Closed),
+        }
+    }
+
+    /// Which slot this is.
+    pub fn place(&self) -> Option<SlotPlace> {
+        self.token.as_ref().map(SlotToken::place)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some(token) = self.token.take() {
+            token.lose(if std::thread::panicking() {
+                SlotLoss::Panicked
+            } else {
+                SlotLoss::Dropped
+            });
+        }
+    }
+}
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Slot")
+            .field("place", &self.place())
+            .finish()
+    }
+}
+
+/// One part of a frame, divided into slots that jobs record: outside of rendering, or inside one render pass or one
+/// dynamic rendering, which the owner begins and ends.
+///
+/// Cheap to clone and to hand to jobs. Replay goes in slot order, whatever the order in which jobs finish.
+#[derive(Clone)]
+pub struct Pass {
+    pub(super) shared: Arc<FrameShared>,
+    pub(super) serial: u64,
+    pub(super) pass: u32,
+    pub(super) first_part: u32,
+    pub(super) slots: u32,
+}
+
+impl Pass {
+    /// How many slots the pass has.
+    pub fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    /// Takes the slot `slot`.
+    ///
+    /// # Errors
+    ///
+    /// [`SlotError`]: taken, out of range, or the frame is over.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free.
+    pub fn slot(&self, slot: u32) -> Result<Slot, SlotError> {
+        if slot >= self.slots {
+            return Err(SlotError::OutOfRange {
+                slot,
+                slots: self.slots,
+            });
+        }
+        self.take(slot)?.ok_or(SlotError::Taken { slot })
+    }
+
+    /// Takes the first slot that nobody has taken yet.
+    ///
+    /// # Errors
+    ///
+    /// [`SlotError`]: all are taken, or the frame is over.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free.
+    pub fn next_slot(&self) -> Result<Slot, SlotError> {
+        loop {
+            let slot = self.advance()?;
+            if let Some(slot) = self.take(slot)? {
+                return Ok(slot);
+            }
+        }
+    }
+
+    /// The next index that `next_slot` has not tried.
+    fn advance(&self) -> Result<u32, SlotError> {
+        let cursor = &self.shared.cursors[self.pass as usize];
+        let mut seen = cursor.load(Ordering::Relaxed);
+        loop {
+            let next = if seen >> 16 == self.serial {
+                (seen & 0xffff) as u32
+            } else {
+                0
+            };
+            if seen >> 16 > self.serial {
+                return Err(SlotError::Stale);
+            }
+            if next >= self.slots {
+                return Err(SlotError::Exhausted { slots: self.slots });
+            }
+            let new = self.serial << 16 | u64::from(next + 1);
+            match cursor.compare_exchange_weak(seen, new, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Ok(next),
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// `None` where somebody has taken it. Attaches first, so that a slot that was taken can always tell the owner how it
+    /// ended.
+    fn take(&self, slot: u32) -> Result<Option<Slot>, SlotError> {
+        let port = self
+            .shared
+            .service
+            .pool
+            .attach()
+            .map_err(SlotError::Attach)?;
+        let part = self.first_part + slot;
+        let place = SlotPlace {
+            serial: self.serial,
+            pass: self.pass,
+            slot,
+            frame: self.shared.index,
+            part,
+        };
+        let taken = self.shared.take(part, self.serial);
+        Ok(taken.then(|| Slot {
+            token: Some(SlotToken {
+                shared: Arc::clone(&self.shared),
+                port,
+                place,
+            }),
+        }))
+    }
+}
+
+impl std::fmt::Debug for Pass {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pass")
+            .field("serial", &self.serial)
+            .field("pass", &self.pass)
+            .field("slots", &self.slots)
+            .finish()
+    }
+}
