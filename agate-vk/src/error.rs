@@ -243,6 +243,24 @@ pub enum RecordError {
     },
     /// The owner of the pool has ended; nothing will be replayed.
     Closed,
+    /// The slot is of a pass whose contents are inline, and those are recorded in the stream lane alone.
+    NotSecondary,
+    /// So many command pools are lent at one time.
+    OutOfLeases {
+        /// The limit, [`ServiceOptions::max_leases`](crate::ServiceOptions::max_leases).
+        max_leases: usize,
+    },
+    /// The frame of the slot is over: it was submitted, and the slot given up, before it was recorded.
+    Stale,
+    /// A Vulkan call failed that the recording needs.
+    Vulkan {
+        /// The function that failed.
+        call: &'static str,
+        /// What it returned.
+        result: vk::Result,
+    },
+    /// The device is lost.
+    DeviceLost,
 }
 
 impl fmt::Display for RecordError {
@@ -280,6 +298,20 @@ impl fmt::Display for RecordError {
                 write!(f, "{command}: an argument is out of Vulkan's range")
             }
             Self::Closed => f.write_str("the owner of the command pool has ended"),
+            Self::NotSecondary => f.write_str(
+                "a lease is for passes with secondary contents: record the slot with stream(), or declare the pass with secondaries",
+            ),
+            Self::OutOfLeases { max_leases } => write!(
+                f,
+                "all {max_leases} command pools are lent: record fewer slots at one time, or raise ServiceOptions::max_leases"
+            ),
+            Self::Stale => f.write_str(
+                "the frame of this slot is over: the slot was given up before it was recorded (slot_deadline)",
+            ),
+            Self::Vulkan { call, result } => write!(f, "{call} failed: {result}"),
+            Self::DeviceLost => {
+                f.write_str("the device is lost: destroy the service, then the device")
+            }
         }
     }
 }

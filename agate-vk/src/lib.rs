@@ -57,6 +57,7 @@ mod request;
 mod retire;
 mod service;
 mod status;
+mod stock;
 mod submit;
 mod swapchain;
 mod ticket;
@@ -78,7 +79,7 @@ pub use error::{
 pub use frame::{Frame, MAX_COLOR_FORMATS, MAX_PASSES, Pass, Slot, SlotPlace};
 pub use queue::{QueueGuard, QueueLock, QueueMode};
 pub use raw::Device;
-pub use recorder::{Entered, Recorder, StreamRecorder};
+pub use recorder::{Entered, LeaseRecorder, Recorder, StreamRecorder};
 pub use request::{MAX_SEMAPHORES, SubmitOptions};
 pub use service::{MissingSlot, Service, ServiceOptions, ShutdownReport};
 pub use swapchain::{Acquired, Swapchain, SwapchainOptions};

@@ -6,7 +6,8 @@
 //!
 //! # Invariants
 //!
-//! - P1: only this thread calls a function on a pool, or on a buffer of a pool, that is in its `frames`.
+//! - P1: only this thread calls a function on a pool, or on a buffer of a pool, that is in its `frames`. Those that are lent
+//!   are `stock`'s.
 //! - P2: a pool is reset only after its frame has retired, or when its frame was never handed to the queue's owner.
 //! - P3: messages of jobs may overtake `Begin`, which comes through another lane: they wait in the frame's parts.
 //! - P4: the list of a part's waiting blocks is linked through the blocks' own memory, so replay allocates nothing.
@@ -15,21 +16,21 @@ mod part;
 mod secondaries;
 
 use crate::after::Promise;
-use crate::error::{FrameError, SlotLoss};
+use crate::error::{FrameError, RecordError, SlotLoss};
 use crate::frame::{Layout, SlotPlace, resolve};
 use crate::idle::Idle;
 use crate::raw::{Device, Failed};
 use crate::recorder::Published;
 use crate::service::{MissingSlot, ServiceOptions};
 use crate::status::Status;
+use crate::stock::{Lease, Stock};
 use crate::submit::{Ended, QueueLink, QueueMessage};
 use crate::ticket::{FrameReport, TicketEnd};
 use crate::trace::TraceKind;
 use agate::{BlockPool, Handler, Resolver};
 use ash::vk;
 use part::{InFlight, Stage, Submission, empty_report};
-#[allow(unused_imports, reason = "for those who record elsewhere")]
-pub(crate) use secondaries::{Lender, Lent};
+pub(crate) use secondaries::Lent;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -45,7 +46,6 @@ pub(crate) enum PoolMessage {
     /// Commands of a slot.
     Block(Published),
     /// A slot of a pass with secondary contents, complete: it was recorded elsewhere.
-    #[allow(dead_code, reason = "for those who record elsewhere")]
     Ready { place: SlotPlace, lent: Lent },
     /// Nothing, or nothing more, comes for a slot.
     Lost { place: SlotPlace, loss: SlotLoss },
@@ -86,6 +86,10 @@ pub(crate) struct PoolOwner {
     queue: QueueLink,
     layouts: Arc<[Layout]>,
     frames: Vec<InFlight>,
+    /// The pools that are lent, for each frame in flight.
+    stocks: Arc<[Stock]>,
+    /// Those of a stock that are being reset.
+    taken: Vec<Lease>,
     idle: Idle,
     /// The service shuts down: what begins now is aborted.
     closing: bool,
@@ -98,7 +102,7 @@ impl PoolOwner {
     pub(crate) fn new(
         device: Arc<Device>,
         status: Arc<Status>,
-        (queue, layouts): (QueueLink, Arc<[Layout]>),
+        (queue, layouts, stocks): (QueueLink, Arc<[Layout]>, Arc<[Stock]>),
         blocks: BlockPool,
         options: &ServiceOptions,
     ) -> (Self, Option<Failed>) {
@@ -110,6 +114,8 @@ impl PoolOwner {
             queue,
             layouts,
             frames: Vec::new(),
+            stocks,
+            taken: Vec::with_capacity(options.max_leases as usize),
             idle: Idle::new(blocks, options.trim_after),
             closing: false,
             gone: false,
@@ -238,6 +244,9 @@ impl PoolOwner {
         };
         if frame.is_past(place) {
             return;
+        }
+        if loss == SlotLoss::Failed(RecordError::DeviceLost) {
+            frame.error.get_or_insert(FrameError::DeviceLost);
         }
         // Without its begin or its end a rendering pass cannot be executed, whatever the policy.
         if missing == MissingSlot::Fail || place.is_owners() {
@@ -377,6 +386,10 @@ impl PoolOwner {
     /// Makes the frame's pool ready for the next frame and gives the credit back.
     fn recycle(&mut self, index: u32, serial: u64) {
         let (device, status) = (Arc::clone(&self.device), Arc::clone(&self.status));
+        if self.frame(index, serial).is_some() && !status.is_lost() {
+            // P2, for the pools that were lent and are back.
+            self.stocks[index as usize].reset(&device, &mut self.taken);
+        }
         let Some(frame) = self.frame(index, serial) else {
             return;
         };
@@ -406,9 +419,10 @@ impl PoolOwner {
         if !self.idle.trim() {
             return;
         }
-        for frame in &self.frames {
+        for (frame, stock) in self.frames.iter().zip(&*self.stocks) {
             // P1, P2: nothing of it is pending.
             if frame.stage == Stage::Idle && !self.status.is_lost() {
+                stock.trim(&self.device, &mut self.taken);
                 self.device.trim_pool(frame.pool);
             }
         }
@@ -528,6 +542,13 @@ impl Drop for PoolOwner {
             || self.status.is_lost()
             || self.status.wait_for_submitted(&self.device)
             || self.status.is_lost();
+        for (index, stock) in self.stocks.iter().enumerate() {
+            // Where not all frames could be made, nothing was lent.
+            let leaks = self.frames.get(index).is_some_and(pending) && !over;
+            for _ in 0..stock.close(&self.device, !leaks) {
+                self.status.note_leak();
+            }
+        }
         for frame in &mut self.frames {
             // P2: a pool whose buffer may be pending is leaked, and counted.
             if pending(frame) && !over {

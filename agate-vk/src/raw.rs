@@ -4,7 +4,7 @@
 //!
 //! - R1: the device outlives the service (the contract of [`Service::new`](crate::Service::new)).
 //! - R2: each method that takes a pool, a command buffer, a queue or a swapchain is called by the one owner thread of that
-//!   object; methods on semaphores' counters need no synchronization.
+//!   object: for a pool that is lent that is the job that has it; methods on semaphores' counters need no synchronization.
 
 #![allow(unsafe_code, reason = "calls Vulkan")]
 

@@ -20,6 +20,14 @@ pub(crate) struct Recorded {
 }
 
 impl Recorded {
+    /// So many calls, without blocks.
+    pub(crate) fn of_calls(commands: u64) -> Self {
+        Self {
+            commands,
+            ..Self::default()
+        }
+    }
+
     /// Replays the commands of a block.
     ///
     /// # Errors

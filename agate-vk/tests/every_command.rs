@@ -16,7 +16,9 @@ mod maker;
 #[path = "support/null.rs"]
 mod support;
 
-use agate_vk::{Command, PNextArray, RecordError, Recorder, Service, SubmitOptions, vk};
+use agate_vk::{
+    Command, PNextArray, RecordError, Recorder, Service, StreamRecorder, SubmitOptions, vk,
+};
 use maker::{Maker, Trial, Try};
 use null_device::{Call, NullDevice, NullOptions};
 use std::collections::BTreeSet;
@@ -47,7 +49,12 @@ fn direct() -> (NullDevice, vk::CommandBuffer) {
 }
 
 /// Runs the trials in one frame; what the device was given directly and by replay.
-fn frame(service: &mut Service, null: &NullDevice, seed: u64, trials: &[Try]) -> [Vec<Call>; 2] {
+fn frame(
+    service: &mut Service,
+    null: &NullDevice,
+    seed: u64,
+    trials: &[Try<StreamRecorder>],
+) -> [Vec<Call>; 2] {
     let (direct, buffer) = direct();
     let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
     let pass = frame.outside(2).expect("room");
@@ -86,8 +93,8 @@ fn capturing() -> (NullDevice, Service) {
 #[test]
 fn every_command_reaches_the_device_as_it_was_given() {
     let (null, mut service) = capturing();
-    let mut all: Vec<Try> = generated::ALL.concat();
-    all.extend(irregular::ALL);
+    let mut all: Vec<Try<StreamRecorder>> = generated::all();
+    all.extend(irregular::all());
     let mut seen = BTreeSet::new();
     for seed in 0..FRAMES {
         let mut random = Random(seed);
@@ -120,7 +127,7 @@ fn the_null_device_has_every_command_that_is_encoded() {
 fn recorded(
     function: impl Fn(&CStr) -> Option<*const c_void>,
     change: impl FnOnce(agate_vk::Device) -> agate_vk::Device,
-    record: impl FnOnce(&mut agate_vk::StreamRecorder),
+    record: impl FnOnce(&mut StreamRecorder),
 ) -> Result<(), RecordError> {
     let null = NullDevice::new(NullOptions::default().owner_only().capture());
     let look_up = |name: &CStr| function(name).unwrap_or_else(|| null.function(name));
@@ -152,7 +159,7 @@ struct Stranger {
 const STRANGER: vk::StructureType = vk::StructureType::from_raw(1_999_000_000);
 
 /// Records a barrier with a stranger in its chain, and a known structure behind it.
-fn estranged(recorder: &mut agate_vk::StreamRecorder) {
+fn estranged(recorder: &mut StreamRecorder) {
     let known = vk::SampleLocationsInfoEXT::default();
     let items = [1, 2, 3];
     let mut stranger = Stranger {
@@ -290,7 +297,7 @@ fn arrays_of_different_lengths_are_refused() {
 #[test]
 fn a_command_that_is_far_too_large_is_refused() {
     let data = vec![0; 65 << 20];
-    let update = |recorder: &mut agate_vk::StreamRecorder| {
+    let update = |recorder: &mut StreamRecorder| {
         // SAFETY: the device takes any command.
         unsafe { recorder.cmd_update_buffer(vk::Buffer::null(), 0, &data) };
     };

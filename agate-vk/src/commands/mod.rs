@@ -21,6 +21,7 @@
 
 pub(crate) mod closure;
 mod deep;
+mod direct;
 pub(crate) mod encode;
 pub(crate) mod generated;
 pub(crate) mod irregular;

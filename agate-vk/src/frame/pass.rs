@@ -1,10 +1,11 @@
 //! Passes and slots: what the main thread hands to jobs, and what they take.
 
-use super::{FrameShared, SlotPlace};
+use super::{FrameShared, Inheritance, SlotPlace};
 use crate::error::{RecordError, SlotError, SlotLoss};
 use crate::pool::PoolMessage;
 use crate::raw::Device;
-use crate::recorder::{Jumbos, StreamRecorder};
+use crate::recorder::{Jumbos, LeaseRecorder, StreamRecorder};
+use crate::stock::Stock;
 use agate::{BlockPool, Port};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,6 +28,20 @@ impl SlotToken {
 
     pub(crate) fn device(&self) -> &Device {
         &self.shared.service.device
+    }
+
+    pub(crate) fn shared_device(&self) -> &Arc<Device> {
+        &self.shared.service.device
+    }
+
+    /// The pools that are lent in this frame.
+    pub(crate) fn stock(&self) -> &Stock {
+        &self.shared.service.stocks[self.place.frame as usize]
+    }
+
+    /// What the slot's secondary command buffer inherits; `None` in an inline pass.
+    pub(crate) fn contents(&self) -> Option<Inheritance> {
+        self.shared.layouts[self.place.frame as usize].contents(self.place)
     }
 
     pub(crate) fn jumbos(&self) -> &Jumbos {
@@ -75,6 +90,34 @@ impl Slot {
             Some(token) => StreamRecorder::new(token),
             None => Err(RecordError::Closed),
         }
+    }
+
+    /// Begins to record this slot in the lease lane: the job gets a command pool for itself and calls the driver. For passes
+    /// whose contents are secondary command buffers ([`takes_lease`](Self::takes_lease)).
+    ///
+    /// Recording takes the job as long as the driver takes, and nobody replays it; in the stream lane it is the other way
+    /// round.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError`]: the pass is inline; [`ServiceOptions::max_leases`](crate::ServiceOptions::max_leases) are lent; the
+    /// frame is over; or a call failed that makes, resets or begins what the lease needs. The slot is lost then.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free but for the driver's calls: `vkBeginCommandBuffer`, and while the service warms up those that make pools and
+    /// buffers, which allocate.
+    pub fn lease(mut self) -> Result<LeaseRecorder, RecordError> {
+        match self.token.take() {
+            Some(token) => LeaseRecorder::new(token),
+            None => Err(RecordError::Closed),
+        }
+    }
+
+    /// Whether the slot's pass has secondary contents, so that it can be recorded in either lane.
+    pub fn takes_lease(&self) -> bool {
+        let token = self.token.as_ref();
+        token.is_some_and(|token| token.contents().is_some())
     }
 
     /// Which slot this is.

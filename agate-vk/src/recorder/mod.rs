@@ -9,6 +9,7 @@ mod chain;
 pub(crate) mod cursor;
 mod header;
 mod jumbo;
+mod lease;
 mod published;
 mod stream;
 
@@ -16,6 +17,7 @@ pub(crate) use chain::Chain;
 pub(crate) use cursor::Said;
 pub(crate) use header::{BlockHeader, HEADER_WORDS};
 pub(crate) use jumbo::Jumbos;
+pub use lease::LeaseRecorder;
 pub(crate) use published::Published;
 pub use stream::{Entered, StreamRecorder};
 pub(crate) use stream::{device, fail, note_closure};

@@ -13,7 +13,7 @@ use agate_vk::Recorder;
 use agate_vk::vk::{self, Handle};
 use null_device::layouts;
 
-fn copy_acceleration_structure(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn copy_acceleration_structure<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let info: &vk::CopyAccelerationStructureInfoKHR<'static> =
         &maker.array(&layouts::COPY_ACCELERATION_STRUCTURE_INFO_KHR, 1)[0];
     let call: vk::PFN_vkCmdCopyAccelerationStructureKHR =
@@ -25,7 +25,7 @@ fn copy_acceleration_structure(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn copy_acceleration_structure_to_memory(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn copy_acceleration_structure_to_memory<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let info: &vk::CopyAccelerationStructureToMemoryInfoKHR<'static> =
         &maker.array(&layouts::COPY_ACCELERATION_STRUCTURE_TO_MEMORY_INFO_KHR, 1)[0];
     let call: vk::PFN_vkCmdCopyAccelerationStructureToMemoryKHR =
@@ -39,7 +39,7 @@ fn copy_acceleration_structure_to_memory(maker: &mut Maker, trial: &mut Trial<'_
     }
 }
 
-fn copy_memory_to_acceleration_structure(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn copy_memory_to_acceleration_structure<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let info: &vk::CopyMemoryToAccelerationStructureInfoKHR<'static> =
         &maker.array(&layouts::COPY_MEMORY_TO_ACCELERATION_STRUCTURE_INFO_KHR, 1)[0];
     let call: vk::PFN_vkCmdCopyMemoryToAccelerationStructureKHR =
@@ -53,7 +53,10 @@ fn copy_memory_to_acceleration_structure(maker: &mut Maker, trial: &mut Trial<'_
     }
 }
 
-fn write_acceleration_structures_properties(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn write_acceleration_structures_properties<R: Recorder>(
+    maker: &mut Maker,
+    trial: &mut Trial<'_, R>,
+) {
     let acceleration_structure_count = maker.count();
     let acceleration_structures: &[vk::AccelerationStructureKHR] =
         maker.plain(acceleration_structure_count);
@@ -81,7 +84,7 @@ fn write_acceleration_structures_properties(maker: &mut Maker, trial: &mut Trial
     }
 }
 
-fn build_micromaps(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn build_micromaps<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let info_count = maker.count();
     let infos: &[vk::MicromapBuildInfoEXT<'static>] =
         maker.array(&layouts::MICROMAP_BUILD_INFO_EXT, info_count);
@@ -93,7 +96,7 @@ fn build_micromaps(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn copy_micromap(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn copy_micromap<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let info: &vk::CopyMicromapInfoEXT<'static> =
         &maker.array(&layouts::COPY_MICROMAP_INFO_EXT, 1)[0];
     let call: vk::PFN_vkCmdCopyMicromapEXT = trial.function(c"vkCmdCopyMicromapEXT");
@@ -104,7 +107,7 @@ fn copy_micromap(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn copy_micromap_to_memory(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn copy_micromap_to_memory<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let info: &vk::CopyMicromapToMemoryInfoEXT<'static> =
         &maker.array(&layouts::COPY_MICROMAP_TO_MEMORY_INFO_EXT, 1)[0];
     let call: vk::PFN_vkCmdCopyMicromapToMemoryEXT =
@@ -116,7 +119,7 @@ fn copy_micromap_to_memory(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn copy_memory_to_micromap(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn copy_memory_to_micromap<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let info: &vk::CopyMemoryToMicromapInfoEXT<'static> =
         &maker.array(&layouts::COPY_MEMORY_TO_MICROMAP_INFO_EXT, 1)[0];
     let call: vk::PFN_vkCmdCopyMemoryToMicromapEXT =
@@ -128,7 +131,7 @@ fn copy_memory_to_micromap(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn write_micromaps_properties(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn write_micromaps_properties<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let micromap_count = maker.count();
     let micromaps: &[vk::MicromapEXT] = maker.plain(micromap_count);
     let query_type: vk::QueryType = vk::QueryType::from_raw(maker.half() as i32);
@@ -155,29 +158,31 @@ fn write_micromaps_properties(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-pub(crate) const ALL: &[Try] = &[
-    (
-        "vkCmdCopyAccelerationStructureKHR",
-        copy_acceleration_structure,
-    ),
-    (
-        "vkCmdCopyAccelerationStructureToMemoryKHR",
-        copy_acceleration_structure_to_memory,
-    ),
-    (
-        "vkCmdCopyMemoryToAccelerationStructureKHR",
-        copy_memory_to_acceleration_structure,
-    ),
-    (
-        "vkCmdWriteAccelerationStructuresPropertiesKHR",
-        write_acceleration_structures_properties,
-    ),
-    ("vkCmdBuildMicromapsEXT", build_micromaps),
-    ("vkCmdCopyMicromapEXT", copy_micromap),
-    ("vkCmdCopyMicromapToMemoryEXT", copy_micromap_to_memory),
-    ("vkCmdCopyMemoryToMicromapEXT", copy_memory_to_micromap),
-    (
-        "vkCmdWriteMicromapsPropertiesEXT",
-        write_micromaps_properties,
-    ),
-];
+pub(crate) fn all<R: Recorder>() -> Vec<Try<R>> {
+    vec![
+        (
+            "vkCmdCopyAccelerationStructureKHR",
+            copy_acceleration_structure,
+        ),
+        (
+            "vkCmdCopyAccelerationStructureToMemoryKHR",
+            copy_acceleration_structure_to_memory,
+        ),
+        (
+            "vkCmdCopyMemoryToAccelerationStructureKHR",
+            copy_memory_to_acceleration_structure,
+        ),
+        (
+            "vkCmdWriteAccelerationStructuresPropertiesKHR",
+            write_acceleration_structures_properties,
+        ),
+        ("vkCmdBuildMicromapsEXT", build_micromaps),
+        ("vkCmdCopyMicromapEXT", copy_micromap),
+        ("vkCmdCopyMicromapToMemoryEXT", copy_micromap_to_memory),
+        ("vkCmdCopyMemoryToMicromapEXT", copy_memory_to_micromap),
+        (
+            "vkCmdWriteMicromapsPropertiesEXT",
+            write_micromaps_properties,
+        ),
+    ]
+}

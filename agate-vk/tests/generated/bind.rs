@@ -13,7 +13,7 @@ use agate_vk::Recorder;
 use agate_vk::vk::{self, Handle};
 use null_device::layouts;
 
-fn push_descriptor_set(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn push_descriptor_set<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let descriptor_write_count = maker.count();
     let pipeline_bind_point: vk::PipelineBindPoint =
         vk::PipelineBindPoint::from_raw(maker.half() as i32);
@@ -38,7 +38,7 @@ fn push_descriptor_set(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn bind_transform_feedback_buffers(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn bind_transform_feedback_buffers<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let binding_count = maker.count();
     let first_binding: u32 = maker.half();
     let buffers: &[vk::Buffer] = maker.plain(binding_count);
@@ -62,7 +62,7 @@ fn bind_transform_feedback_buffers(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn bind_index_buffer2(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn bind_index_buffer2<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let buffer: vk::Buffer = Handle::from_raw(maker.word());
     let offset: vk::DeviceSize = maker.word();
     let size: vk::DeviceSize = maker.word();
@@ -77,7 +77,7 @@ fn bind_index_buffer2(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn bind_vertex_buffers2(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn bind_vertex_buffers2<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let binding_count = maker.count();
     let first_binding: u32 = maker.half();
     let buffers: &[vk::Buffer] = maker.plain(binding_count);
@@ -102,7 +102,7 @@ fn bind_vertex_buffers2(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn bind_descriptor_buffers(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn bind_descriptor_buffers<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let buffer_count = maker.count();
     let binding_infos: &[vk::DescriptorBufferBindingInfoEXT<'static>] =
         maker.array(&layouts::DESCRIPTOR_BUFFER_BINDING_INFO_EXT, buffer_count);
@@ -119,7 +119,7 @@ fn bind_descriptor_buffers(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_descriptor_buffer_offsets(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_descriptor_buffer_offsets<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let set_count = maker.count();
     let pipeline_bind_point: vk::PipelineBindPoint =
         vk::PipelineBindPoint::from_raw(maker.half() as i32);
@@ -150,7 +150,10 @@ fn set_descriptor_buffer_offsets(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn bind_descriptor_buffer_embedded_samplers(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn bind_descriptor_buffer_embedded_samplers<R: Recorder>(
+    maker: &mut Maker,
+    trial: &mut Trial<'_, R>,
+) {
     let pipeline_bind_point: vk::PipelineBindPoint =
         vk::PipelineBindPoint::from_raw(maker.half() as i32);
     let layout: vk::PipelineLayout = Handle::from_raw(maker.word());
@@ -168,7 +171,7 @@ fn bind_descriptor_buffer_embedded_samplers(maker: &mut Maker, trial: &mut Trial
     }
 }
 
-fn bind_shaders(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn bind_shaders<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let stage_count = maker.count();
     let stages: &[vk::ShaderStageFlags] = maker.plain(stage_count);
     let shaders: &[vk::ShaderEXT] = maker.plain(stage_count);
@@ -185,7 +188,7 @@ fn bind_shaders(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn bind_descriptor_sets2(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn bind_descriptor_sets2<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let bind_descriptor_sets_info: &vk::BindDescriptorSetsInfoKHR<'static> =
         &maker.array(&layouts::BIND_DESCRIPTOR_SETS_INFO_KHR, 1)[0];
     let call: vk::PFN_vkCmdBindDescriptorSets2KHR = trial.function(c"vkCmdBindDescriptorSets2KHR");
@@ -198,7 +201,7 @@ fn bind_descriptor_sets2(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn push_constants2(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn push_constants2<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let push_constants_info: &vk::PushConstantsInfoKHR<'static> =
         &maker.array(&layouts::PUSH_CONSTANTS_INFO_KHR, 1)[0];
     let call: vk::PFN_vkCmdPushConstants2KHR = trial.function(c"vkCmdPushConstants2KHR");
@@ -209,7 +212,7 @@ fn push_constants2(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn push_descriptor_set2(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn push_descriptor_set2<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let push_descriptor_set_info: &vk::PushDescriptorSetInfoKHR<'static> =
         &maker.array(&layouts::PUSH_DESCRIPTOR_SET_INFO_KHR, 1)[0];
     let call: vk::PFN_vkCmdPushDescriptorSet2KHR = trial.function(c"vkCmdPushDescriptorSet2KHR");
@@ -222,7 +225,7 @@ fn push_descriptor_set2(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_descriptor_buffer_offsets2(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_descriptor_buffer_offsets2<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let set_descriptor_buffer_offsets_info: &vk::SetDescriptorBufferOffsetsInfoEXT<'static> =
         &maker.array(&layouts::SET_DESCRIPTOR_BUFFER_OFFSETS_INFO_EXT, 1)[0];
     let call: vk::PFN_vkCmdSetDescriptorBufferOffsets2EXT =
@@ -236,7 +239,10 @@ fn set_descriptor_buffer_offsets2(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn bind_descriptor_buffer_embedded_samplers2(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn bind_descriptor_buffer_embedded_samplers2<R: Recorder>(
+    maker: &mut Maker,
+    trial: &mut Trial<'_, R>,
+) {
     let bind_descriptor_buffer_embedded_samplers_info: &vk::BindDescriptorBufferEmbeddedSamplersInfoEXT<'static> = &maker.array(&layouts::BIND_DESCRIPTOR_BUFFER_EMBEDDED_SAMPLERS_INFO_EXT, 1)[0];
     let call: vk::PFN_vkCmdBindDescriptorBufferEmbeddedSamplers2EXT =
         trial.function(c"vkCmdBindDescriptorBufferEmbeddedSamplers2EXT");
@@ -251,33 +257,35 @@ fn bind_descriptor_buffer_embedded_samplers2(maker: &mut Maker, trial: &mut Tria
     }
 }
 
-pub(crate) const ALL: &[Try] = &[
-    ("vkCmdPushDescriptorSetKHR", push_descriptor_set),
-    (
-        "vkCmdBindTransformFeedbackBuffersEXT",
-        bind_transform_feedback_buffers,
-    ),
-    ("vkCmdBindIndexBuffer2KHR", bind_index_buffer2),
-    ("vkCmdBindVertexBuffers2", bind_vertex_buffers2),
-    ("vkCmdBindDescriptorBuffersEXT", bind_descriptor_buffers),
-    (
-        "vkCmdSetDescriptorBufferOffsetsEXT",
-        set_descriptor_buffer_offsets,
-    ),
-    (
-        "vkCmdBindDescriptorBufferEmbeddedSamplersEXT",
-        bind_descriptor_buffer_embedded_samplers,
-    ),
-    ("vkCmdBindShadersEXT", bind_shaders),
-    ("vkCmdBindDescriptorSets2KHR", bind_descriptor_sets2),
-    ("vkCmdPushConstants2KHR", push_constants2),
-    ("vkCmdPushDescriptorSet2KHR", push_descriptor_set2),
-    (
-        "vkCmdSetDescriptorBufferOffsets2EXT",
-        set_descriptor_buffer_offsets2,
-    ),
-    (
-        "vkCmdBindDescriptorBufferEmbeddedSamplers2EXT",
-        bind_descriptor_buffer_embedded_samplers2,
-    ),
-];
+pub(crate) fn all<R: Recorder>() -> Vec<Try<R>> {
+    vec![
+        ("vkCmdPushDescriptorSetKHR", push_descriptor_set),
+        (
+            "vkCmdBindTransformFeedbackBuffersEXT",
+            bind_transform_feedback_buffers,
+        ),
+        ("vkCmdBindIndexBuffer2KHR", bind_index_buffer2),
+        ("vkCmdBindVertexBuffers2", bind_vertex_buffers2),
+        ("vkCmdBindDescriptorBuffersEXT", bind_descriptor_buffers),
+        (
+            "vkCmdSetDescriptorBufferOffsetsEXT",
+            set_descriptor_buffer_offsets,
+        ),
+        (
+            "vkCmdBindDescriptorBufferEmbeddedSamplersEXT",
+            bind_descriptor_buffer_embedded_samplers,
+        ),
+        ("vkCmdBindShadersEXT", bind_shaders),
+        ("vkCmdBindDescriptorSets2KHR", bind_descriptor_sets2),
+        ("vkCmdPushConstants2KHR", push_constants2),
+        ("vkCmdPushDescriptorSet2KHR", push_descriptor_set2),
+        (
+            "vkCmdSetDescriptorBufferOffsets2EXT",
+            set_descriptor_buffer_offsets2,
+        ),
+        (
+            "vkCmdBindDescriptorBufferEmbeddedSamplers2EXT",
+            bind_descriptor_buffer_embedded_samplers2,
+        ),
+    ]
+}

@@ -13,7 +13,7 @@ use agate_vk::Recorder;
 use agate_vk::vk::{self, Handle};
 use null_device::layouts;
 
-fn draw_indirect(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn draw_indirect<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let buffer: vk::Buffer = Handle::from_raw(maker.word());
     let offset: vk::DeviceSize = maker.word();
     let draw_count: u32 = maker.half();
@@ -28,7 +28,7 @@ fn draw_indirect(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn draw_indexed_indirect(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn draw_indexed_indirect<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let buffer: vk::Buffer = Handle::from_raw(maker.word());
     let offset: vk::DeviceSize = maker.word();
     let draw_count: u32 = maker.half();
@@ -43,7 +43,7 @@ fn draw_indexed_indirect(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn dispatch_indirect(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn dispatch_indirect<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let buffer: vk::Buffer = Handle::from_raw(maker.word());
     let offset: vk::DeviceSize = maker.word();
     let call: vk::PFN_vkCmdDispatchIndirect = trial.function(c"vkCmdDispatchIndirect");
@@ -54,7 +54,7 @@ fn dispatch_indirect(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn dispatch_base(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn dispatch_base<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let base_group_x: u32 = maker.half();
     let base_group_y: u32 = maker.half();
     let base_group_z: u32 = maker.half();
@@ -84,7 +84,7 @@ fn dispatch_base(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn draw_indirect_count(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn draw_indirect_count<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let buffer: vk::Buffer = Handle::from_raw(maker.word());
     let offset: vk::DeviceSize = maker.word();
     let count_buffer: vk::Buffer = Handle::from_raw(maker.word());
@@ -114,7 +114,7 @@ fn draw_indirect_count(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn draw_indexed_indirect_count(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn draw_indexed_indirect_count<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let buffer: vk::Buffer = Handle::from_raw(maker.word());
     let offset: vk::DeviceSize = maker.word();
     let count_buffer: vk::Buffer = Handle::from_raw(maker.word());
@@ -145,7 +145,7 @@ fn draw_indexed_indirect_count(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn draw_indirect_byte_count(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn draw_indirect_byte_count<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let instance_count: u32 = maker.half();
     let first_instance: u32 = maker.half();
     let counter_buffer: vk::Buffer = Handle::from_raw(maker.word());
@@ -176,7 +176,7 @@ fn draw_indirect_byte_count(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn draw_mesh_tasks(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn draw_mesh_tasks<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let group_count_x: u32 = maker.half();
     let group_count_y: u32 = maker.half();
     let group_count_z: u32 = maker.half();
@@ -190,7 +190,7 @@ fn draw_mesh_tasks(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn draw_mesh_tasks_indirect(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn draw_mesh_tasks_indirect<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let buffer: vk::Buffer = Handle::from_raw(maker.word());
     let offset: vk::DeviceSize = maker.word();
     let draw_count: u32 = maker.half();
@@ -206,7 +206,7 @@ fn draw_mesh_tasks_indirect(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn draw_mesh_tasks_indirect_count(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn draw_mesh_tasks_indirect_count<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let buffer: vk::Buffer = Handle::from_raw(maker.word());
     let offset: vk::DeviceSize = maker.word();
     let count_buffer: vk::Buffer = Handle::from_raw(maker.word());
@@ -237,7 +237,7 @@ fn draw_mesh_tasks_indirect_count(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn trace_rays(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn trace_rays<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let raygen_shader_binding_table: &vk::StridedDeviceAddressRegionKHR =
         &maker.array(&layouts::STRIDED_DEVICE_ADDRESS_REGION_KHR, 1)[0];
     let miss_shader_binding_table: &vk::StridedDeviceAddressRegionKHR =
@@ -274,7 +274,7 @@ fn trace_rays(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn trace_rays_indirect(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn trace_rays_indirect<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let raygen_shader_binding_table: &vk::StridedDeviceAddressRegionKHR =
         &maker.array(&layouts::STRIDED_DEVICE_ADDRESS_REGION_KHR, 1)[0];
     let miss_shader_binding_table: &vk::StridedDeviceAddressRegionKHR =
@@ -305,7 +305,7 @@ fn trace_rays_indirect(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn trace_rays_indirect2(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn trace_rays_indirect2<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let indirect_device_address: vk::DeviceAddress = maker.word();
     let call: vk::PFN_vkCmdTraceRaysIndirect2KHR = trial.function(c"vkCmdTraceRaysIndirect2KHR");
     // SAFETY: the device takes any command.
@@ -317,21 +317,23 @@ fn trace_rays_indirect2(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-pub(crate) const ALL: &[Try] = &[
-    ("vkCmdDrawIndirect", draw_indirect),
-    ("vkCmdDrawIndexedIndirect", draw_indexed_indirect),
-    ("vkCmdDispatchIndirect", dispatch_indirect),
-    ("vkCmdDispatchBase", dispatch_base),
-    ("vkCmdDrawIndirectCount", draw_indirect_count),
-    ("vkCmdDrawIndexedIndirectCount", draw_indexed_indirect_count),
-    ("vkCmdDrawIndirectByteCountEXT", draw_indirect_byte_count),
-    ("vkCmdDrawMeshTasksEXT", draw_mesh_tasks),
-    ("vkCmdDrawMeshTasksIndirectEXT", draw_mesh_tasks_indirect),
-    (
-        "vkCmdDrawMeshTasksIndirectCountEXT",
-        draw_mesh_tasks_indirect_count,
-    ),
-    ("vkCmdTraceRaysKHR", trace_rays),
-    ("vkCmdTraceRaysIndirectKHR", trace_rays_indirect),
-    ("vkCmdTraceRaysIndirect2KHR", trace_rays_indirect2),
-];
+pub(crate) fn all<R: Recorder>() -> Vec<Try<R>> {
+    vec![
+        ("vkCmdDrawIndirect", draw_indirect),
+        ("vkCmdDrawIndexedIndirect", draw_indexed_indirect),
+        ("vkCmdDispatchIndirect", dispatch_indirect),
+        ("vkCmdDispatchBase", dispatch_base),
+        ("vkCmdDrawIndirectCount", draw_indirect_count),
+        ("vkCmdDrawIndexedIndirectCount", draw_indexed_indirect_count),
+        ("vkCmdDrawIndirectByteCountEXT", draw_indirect_byte_count),
+        ("vkCmdDrawMeshTasksEXT", draw_mesh_tasks),
+        ("vkCmdDrawMeshTasksIndirectEXT", draw_mesh_tasks_indirect),
+        (
+            "vkCmdDrawMeshTasksIndirectCountEXT",
+            draw_mesh_tasks_indirect_count,
+        ),
+        ("vkCmdTraceRaysKHR", trace_rays),
+        ("vkCmdTraceRaysIndirectKHR", trace_rays_indirect),
+        ("vkCmdTraceRaysIndirect2KHR", trace_rays_indirect2),
+    ]
+}

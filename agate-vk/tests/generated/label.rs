@@ -13,7 +13,7 @@ use agate_vk::Recorder;
 use agate_vk::vk::{self};
 use null_device::layouts;
 
-fn debug_marker_begin(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn debug_marker_begin<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let marker_info: &vk::DebugMarkerMarkerInfoEXT<'static> =
         &maker.array(&layouts::DEBUG_MARKER_MARKER_INFO_EXT, 1)[0];
     let call: vk::PFN_vkCmdDebugMarkerBeginEXT = trial.function(c"vkCmdDebugMarkerBeginEXT");
@@ -24,7 +24,7 @@ fn debug_marker_begin(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn debug_marker_end(_: &mut Maker, trial: &mut Trial<'_>) {
+fn debug_marker_end<R: Recorder>(_: &mut Maker, trial: &mut Trial<'_, R>) {
     let call: vk::PFN_vkCmdDebugMarkerEndEXT = trial.function(c"vkCmdDebugMarkerEndEXT");
     // SAFETY: the device takes any command.
     unsafe {
@@ -33,7 +33,7 @@ fn debug_marker_end(_: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn debug_marker_insert(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn debug_marker_insert<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let marker_info: &vk::DebugMarkerMarkerInfoEXT<'static> =
         &maker.array(&layouts::DEBUG_MARKER_MARKER_INFO_EXT, 1)[0];
     let call: vk::PFN_vkCmdDebugMarkerInsertEXT = trial.function(c"vkCmdDebugMarkerInsertEXT");
@@ -44,7 +44,7 @@ fn debug_marker_insert(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn begin_debug_utils_label(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn begin_debug_utils_label<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let label_info: &vk::DebugUtilsLabelEXT<'static> =
         &maker.array(&layouts::DEBUG_UTILS_LABEL_EXT, 1)[0];
     let call: vk::PFN_vkCmdBeginDebugUtilsLabelEXT =
@@ -56,7 +56,7 @@ fn begin_debug_utils_label(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn end_debug_utils_label(_: &mut Maker, trial: &mut Trial<'_>) {
+fn end_debug_utils_label<R: Recorder>(_: &mut Maker, trial: &mut Trial<'_, R>) {
     let call: vk::PFN_vkCmdEndDebugUtilsLabelEXT = trial.function(c"vkCmdEndDebugUtilsLabelEXT");
     // SAFETY: the device takes any command.
     unsafe {
@@ -65,7 +65,7 @@ fn end_debug_utils_label(_: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn insert_debug_utils_label(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn insert_debug_utils_label<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let label_info: &vk::DebugUtilsLabelEXT<'static> =
         &maker.array(&layouts::DEBUG_UTILS_LABEL_EXT, 1)[0];
     let call: vk::PFN_vkCmdInsertDebugUtilsLabelEXT =
@@ -77,11 +77,13 @@ fn insert_debug_utils_label(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-pub(crate) const ALL: &[Try] = &[
-    ("vkCmdDebugMarkerBeginEXT", debug_marker_begin),
-    ("vkCmdDebugMarkerEndEXT", debug_marker_end),
-    ("vkCmdDebugMarkerInsertEXT", debug_marker_insert),
-    ("vkCmdBeginDebugUtilsLabelEXT", begin_debug_utils_label),
-    ("vkCmdEndDebugUtilsLabelEXT", end_debug_utils_label),
-    ("vkCmdInsertDebugUtilsLabelEXT", insert_debug_utils_label),
-];
+pub(crate) fn all<R: Recorder>() -> Vec<Try<R>> {
+    vec![
+        ("vkCmdDebugMarkerBeginEXT", debug_marker_begin),
+        ("vkCmdDebugMarkerEndEXT", debug_marker_end),
+        ("vkCmdDebugMarkerInsertEXT", debug_marker_insert),
+        ("vkCmdBeginDebugUtilsLabelEXT", begin_debug_utils_label),
+        ("vkCmdEndDebugUtilsLabelEXT", end_debug_utils_label),
+        ("vkCmdInsertDebugUtilsLabelEXT", insert_debug_utils_label),
+    ]
+}

@@ -13,17 +13,20 @@ mod sync;
 mod transfer;
 
 /// File by file.
-pub(crate) const ALL: &[&[crate::maker::Try]] = &[
-    acceleration::ALL,
-    bind::ALL,
-    draw::ALL,
-    label::ALL,
-    pass::ALL,
-    state::ALL,
-    sync::ALL,
-    transfer::ALL,
-    short::ALL,
-];
+pub(crate) fn all<R: agate_vk::Recorder>() -> Vec<crate::maker::Try<R>> {
+    [
+        acceleration::all(),
+        bind::all(),
+        draw::all(),
+        label::all(),
+        pass::all(),
+        state::all(),
+        sync::all(),
+        transfer::all(),
+        short::all(),
+    ]
+    .concat()
+}
 
 /// Every command that is encoded.
 pub(crate) const NAMES: &[&str] = &[

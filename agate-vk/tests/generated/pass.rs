@@ -13,7 +13,7 @@ use agate_vk::Recorder;
 use agate_vk::vk::{self};
 use null_device::layouts;
 
-fn begin_conditional_rendering(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn begin_conditional_rendering<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let conditional_rendering_begin: &vk::ConditionalRenderingBeginInfoEXT<'static> =
         &maker.array(&layouts::CONDITIONAL_RENDERING_BEGIN_INFO_EXT, 1)[0];
     let call: vk::PFN_vkCmdBeginConditionalRenderingEXT =
@@ -27,7 +27,7 @@ fn begin_conditional_rendering(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn end_conditional_rendering(_: &mut Maker, trial: &mut Trial<'_>) {
+fn end_conditional_rendering<R: Recorder>(_: &mut Maker, trial: &mut Trial<'_, R>) {
     let call: vk::PFN_vkCmdEndConditionalRenderingEXT =
         trial.function(c"vkCmdEndConditionalRenderingEXT");
     // SAFETY: the device takes any command.
@@ -37,7 +37,7 @@ fn end_conditional_rendering(_: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn begin_render_pass(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn begin_render_pass<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let render_pass_begin: &vk::RenderPassBeginInfo<'static> =
         &maker.array(&layouts::RENDER_PASS_BEGIN_INFO, 1)[0];
     let contents: vk::SubpassContents = vk::SubpassContents::from_raw(maker.half() as i32);
@@ -51,7 +51,7 @@ fn begin_render_pass(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn next_subpass(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn next_subpass<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let contents: vk::SubpassContents = vk::SubpassContents::from_raw(maker.half() as i32);
     let call: vk::PFN_vkCmdNextSubpass = trial.function(c"vkCmdNextSubpass");
     // SAFETY: the device takes any command.
@@ -61,7 +61,7 @@ fn next_subpass(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn end_render_pass(_: &mut Maker, trial: &mut Trial<'_>) {
+fn end_render_pass<R: Recorder>(_: &mut Maker, trial: &mut Trial<'_, R>) {
     let call: vk::PFN_vkCmdEndRenderPass = trial.function(c"vkCmdEndRenderPass");
     // SAFETY: the device takes any command.
     unsafe {
@@ -70,7 +70,7 @@ fn end_render_pass(_: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn execute_commands(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn execute_commands<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let command_buffer_count = maker.count();
     let command_buffers: &[vk::CommandBuffer] = maker.plain(command_buffer_count);
     let call: vk::PFN_vkCmdExecuteCommands = trial.function(c"vkCmdExecuteCommands");
@@ -85,7 +85,7 @@ fn execute_commands(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn begin_render_pass2(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn begin_render_pass2<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let render_pass_begin: &vk::RenderPassBeginInfo<'static> =
         &maker.array(&layouts::RENDER_PASS_BEGIN_INFO, 1)[0];
     let subpass_begin_info: &vk::SubpassBeginInfo<'static> =
@@ -100,7 +100,7 @@ fn begin_render_pass2(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn next_subpass2(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn next_subpass2<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let subpass_begin_info: &vk::SubpassBeginInfo<'static> =
         &maker.array(&layouts::SUBPASS_BEGIN_INFO, 1)[0];
     let subpass_end_info: &vk::SubpassEndInfo<'static> =
@@ -115,7 +115,7 @@ fn next_subpass2(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn end_render_pass2(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn end_render_pass2<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let subpass_end_info: &vk::SubpassEndInfo<'static> =
         &maker.array(&layouts::SUBPASS_END_INFO, 1)[0];
     let call: vk::PFN_vkCmdEndRenderPass2 = trial.function(c"vkCmdEndRenderPass2");
@@ -126,7 +126,7 @@ fn end_render_pass2(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn begin_transform_feedback(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn begin_transform_feedback<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let counter_buffer_count = maker.count();
     let first_counter_buffer: u32 = maker.half();
     let counter_buffers: &[vk::Buffer] = maker.plain(counter_buffer_count);
@@ -151,7 +151,7 @@ fn begin_transform_feedback(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn end_transform_feedback(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn end_transform_feedback<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let counter_buffer_count = maker.count();
     let first_counter_buffer: u32 = maker.half();
     let counter_buffers: &[vk::Buffer] = maker.plain(counter_buffer_count);
@@ -176,7 +176,7 @@ fn end_transform_feedback(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn begin_rendering(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn begin_rendering<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let rendering_info: &vk::RenderingInfo<'static> = &maker.array(&layouts::RENDERING_INFO, 1)[0];
     let call: vk::PFN_vkCmdBeginRendering = trial.function(c"vkCmdBeginRendering");
     // SAFETY: the device takes any command.
@@ -186,7 +186,7 @@ fn begin_rendering(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn end_rendering(_: &mut Maker, trial: &mut Trial<'_>) {
+fn end_rendering<R: Recorder>(_: &mut Maker, trial: &mut Trial<'_, R>) {
     let call: vk::PFN_vkCmdEndRendering = trial.function(c"vkCmdEndRendering");
     // SAFETY: the device takes any command.
     unsafe {
@@ -195,7 +195,7 @@ fn end_rendering(_: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_rendering_attachment_locations(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_rendering_attachment_locations<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let location_info: &vk::RenderingAttachmentLocationInfoKHR<'static> =
         &maker.array(&layouts::RENDERING_ATTACHMENT_LOCATION_INFO_KHR, 1)[0];
     let call: vk::PFN_vkCmdSetRenderingAttachmentLocationsKHR =
@@ -209,7 +209,10 @@ fn set_rendering_attachment_locations(maker: &mut Maker, trial: &mut Trial<'_>) 
     }
 }
 
-fn set_rendering_input_attachment_indices(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_rendering_input_attachment_indices<R: Recorder>(
+    maker: &mut Maker,
+    trial: &mut Trial<'_, R>,
+) {
     let location_info: &vk::RenderingInputAttachmentIndexInfoKHR<'static> =
         &maker.array(&layouts::RENDERING_INPUT_ATTACHMENT_INDEX_INFO_KHR, 1)[0];
     let call: vk::PFN_vkCmdSetRenderingInputAttachmentIndicesKHR =
@@ -223,29 +226,31 @@ fn set_rendering_input_attachment_indices(maker: &mut Maker, trial: &mut Trial<'
     }
 }
 
-pub(crate) const ALL: &[Try] = &[
-    (
-        "vkCmdBeginConditionalRenderingEXT",
-        begin_conditional_rendering,
-    ),
-    ("vkCmdEndConditionalRenderingEXT", end_conditional_rendering),
-    ("vkCmdBeginRenderPass", begin_render_pass),
-    ("vkCmdNextSubpass", next_subpass),
-    ("vkCmdEndRenderPass", end_render_pass),
-    ("vkCmdExecuteCommands", execute_commands),
-    ("vkCmdBeginRenderPass2", begin_render_pass2),
-    ("vkCmdNextSubpass2", next_subpass2),
-    ("vkCmdEndRenderPass2", end_render_pass2),
-    ("vkCmdBeginTransformFeedbackEXT", begin_transform_feedback),
-    ("vkCmdEndTransformFeedbackEXT", end_transform_feedback),
-    ("vkCmdBeginRendering", begin_rendering),
-    ("vkCmdEndRendering", end_rendering),
-    (
-        "vkCmdSetRenderingAttachmentLocationsKHR",
-        set_rendering_attachment_locations,
-    ),
-    (
-        "vkCmdSetRenderingInputAttachmentIndicesKHR",
-        set_rendering_input_attachment_indices,
-    ),
-];
+pub(crate) fn all<R: Recorder>() -> Vec<Try<R>> {
+    vec![
+        (
+            "vkCmdBeginConditionalRenderingEXT",
+            begin_conditional_rendering,
+        ),
+        ("vkCmdEndConditionalRenderingEXT", end_conditional_rendering),
+        ("vkCmdBeginRenderPass", begin_render_pass),
+        ("vkCmdNextSubpass", next_subpass),
+        ("vkCmdEndRenderPass", end_render_pass),
+        ("vkCmdExecuteCommands", execute_commands),
+        ("vkCmdBeginRenderPass2", begin_render_pass2),
+        ("vkCmdNextSubpass2", next_subpass2),
+        ("vkCmdEndRenderPass2", end_render_pass2),
+        ("vkCmdBeginTransformFeedbackEXT", begin_transform_feedback),
+        ("vkCmdEndTransformFeedbackEXT", end_transform_feedback),
+        ("vkCmdBeginRendering", begin_rendering),
+        ("vkCmdEndRendering", end_rendering),
+        (
+            "vkCmdSetRenderingAttachmentLocationsKHR",
+            set_rendering_attachment_locations,
+        ),
+        (
+            "vkCmdSetRenderingInputAttachmentIndicesKHR",
+            set_rendering_input_attachment_indices,
+        ),
+    ]
+}

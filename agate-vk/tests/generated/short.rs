@@ -13,7 +13,7 @@ use agate_vk::Recorder;
 use agate_vk::vk::{self, Handle};
 use null_device::layouts;
 
-fn bind_pipeline(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn bind_pipeline<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let pipeline_bind_point: vk::PipelineBindPoint =
         vk::PipelineBindPoint::from_raw(maker.half() as i32);
     let pipeline: vk::Pipeline = Handle::from_raw(maker.word());
@@ -27,7 +27,7 @@ fn bind_pipeline(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_viewport(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_viewport<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let viewport_count = maker.count();
     let first_viewport: u32 = maker.half();
     let viewports: &[vk::Viewport] = maker.array(&layouts::VIEWPORT, viewport_count);
@@ -44,7 +44,7 @@ fn set_viewport(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_scissor(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_scissor<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let scissor_count = maker.count();
     let first_scissor: u32 = maker.half();
     let scissors: &[vk::Rect2D] = maker.array(&layouts::RECT2_D, scissor_count);
@@ -61,7 +61,7 @@ fn set_scissor(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_line_width(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_line_width<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let line_width: f32 = f32::from_bits(maker.half());
     let call: vk::PFN_vkCmdSetLineWidth = trial.function(c"vkCmdSetLineWidth");
     // SAFETY: the device takes any command.
@@ -71,7 +71,7 @@ fn set_line_width(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn bind_descriptor_sets(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn bind_descriptor_sets<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let descriptor_set_count = maker.count();
     let dynamic_offset_count = maker.count();
     let pipeline_bind_point: vk::PipelineBindPoint =
@@ -103,7 +103,7 @@ fn bind_descriptor_sets(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn bind_index_buffer(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn bind_index_buffer<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let buffer: vk::Buffer = Handle::from_raw(maker.word());
     let offset: vk::DeviceSize = maker.word();
     let index_type: vk::IndexType = vk::IndexType::from_raw(maker.half() as i32);
@@ -117,7 +117,7 @@ fn bind_index_buffer(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn bind_vertex_buffers(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn bind_vertex_buffers<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let binding_count = maker.count();
     let first_binding: u32 = maker.half();
     let buffers: &[vk::Buffer] = maker.plain(binding_count);
@@ -138,7 +138,7 @@ fn bind_vertex_buffers(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn draw(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn draw<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let vertex_count: u32 = maker.half();
     let instance_count: u32 = maker.half();
     let first_vertex: u32 = maker.half();
@@ -159,7 +159,7 @@ fn draw(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn draw_indexed(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn draw_indexed<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let index_count: u32 = maker.half();
     let instance_count: u32 = maker.half();
     let first_index: u32 = maker.half();
@@ -186,7 +186,7 @@ fn draw_indexed(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn dispatch(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn dispatch<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let group_count_x: u32 = maker.half();
     let group_count_y: u32 = maker.half();
     let group_count_z: u32 = maker.half();
@@ -200,15 +200,17 @@ fn dispatch(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-pub(crate) const ALL: &[Try] = &[
-    ("vkCmdBindPipeline", bind_pipeline),
-    ("vkCmdSetViewport", set_viewport),
-    ("vkCmdSetScissor", set_scissor),
-    ("vkCmdSetLineWidth", set_line_width),
-    ("vkCmdBindDescriptorSets", bind_descriptor_sets),
-    ("vkCmdBindIndexBuffer", bind_index_buffer),
-    ("vkCmdBindVertexBuffers", bind_vertex_buffers),
-    ("vkCmdDraw", draw),
-    ("vkCmdDrawIndexed", draw_indexed),
-    ("vkCmdDispatch", dispatch),
-];
+pub(crate) fn all<R: Recorder>() -> Vec<Try<R>> {
+    vec![
+        ("vkCmdBindPipeline", bind_pipeline),
+        ("vkCmdSetViewport", set_viewport),
+        ("vkCmdSetScissor", set_scissor),
+        ("vkCmdSetLineWidth", set_line_width),
+        ("vkCmdBindDescriptorSets", bind_descriptor_sets),
+        ("vkCmdBindIndexBuffer", bind_index_buffer),
+        ("vkCmdBindVertexBuffers", bind_vertex_buffers),
+        ("vkCmdDraw", draw),
+        ("vkCmdDrawIndexed", draw_indexed),
+        ("vkCmdDispatch", dispatch),
+    ]
+}

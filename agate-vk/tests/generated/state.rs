@@ -13,7 +13,7 @@ use agate_vk::Recorder;
 use agate_vk::vk::{self};
 use null_device::layouts;
 
-fn set_attachment_feedback_loop_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_attachment_feedback_loop_enable<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let aspect_mask: vk::ImageAspectFlags = vk::ImageAspectFlags::from_raw(maker.half());
     let call: vk::PFN_vkCmdSetAttachmentFeedbackLoopEnableEXT =
         trial.function(c"vkCmdSetAttachmentFeedbackLoopEnableEXT");
@@ -26,7 +26,7 @@ fn set_attachment_feedback_loop_enable(maker: &mut Maker, trial: &mut Trial<'_>)
     }
 }
 
-fn set_depth_bias(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_depth_bias<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let depth_bias_constant_factor: f32 = f32::from_bits(maker.half());
     let depth_bias_clamp: f32 = f32::from_bits(maker.half());
     let depth_bias_slope_factor: f32 = f32::from_bits(maker.half());
@@ -47,7 +47,7 @@ fn set_depth_bias(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_blend_constants(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_blend_constants<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let blend_constants: &[f32; 4] = &maker.plain(1)[0];
     let call: vk::PFN_vkCmdSetBlendConstants = trial.function(c"vkCmdSetBlendConstants");
     // SAFETY: the device takes any command.
@@ -57,7 +57,7 @@ fn set_blend_constants(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_depth_bounds(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_depth_bounds<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let min_depth_bounds: f32 = f32::from_bits(maker.half());
     let max_depth_bounds: f32 = f32::from_bits(maker.half());
     let call: vk::PFN_vkCmdSetDepthBounds = trial.function(c"vkCmdSetDepthBounds");
@@ -70,7 +70,7 @@ fn set_depth_bounds(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_stencil_compare_mask(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_stencil_compare_mask<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let face_mask: vk::StencilFaceFlags = vk::StencilFaceFlags::from_raw(maker.half());
     let compare_mask: u32 = maker.half();
     let call: vk::PFN_vkCmdSetStencilCompareMask = trial.function(c"vkCmdSetStencilCompareMask");
@@ -83,7 +83,7 @@ fn set_stencil_compare_mask(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_stencil_write_mask(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_stencil_write_mask<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let face_mask: vk::StencilFaceFlags = vk::StencilFaceFlags::from_raw(maker.half());
     let write_mask: u32 = maker.half();
     let call: vk::PFN_vkCmdSetStencilWriteMask = trial.function(c"vkCmdSetStencilWriteMask");
@@ -96,7 +96,7 @@ fn set_stencil_write_mask(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_stencil_reference(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_stencil_reference<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let face_mask: vk::StencilFaceFlags = vk::StencilFaceFlags::from_raw(maker.half());
     let reference: u32 = maker.half();
     let call: vk::PFN_vkCmdSetStencilReference = trial.function(c"vkCmdSetStencilReference");
@@ -109,7 +109,7 @@ fn set_stencil_reference(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_device_mask(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_device_mask<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let device_mask: u32 = maker.half();
     let call: vk::PFN_vkCmdSetDeviceMask = trial.function(c"vkCmdSetDeviceMask");
     // SAFETY: the device takes any command.
@@ -119,7 +119,7 @@ fn set_device_mask(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_discard_rectangle(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_discard_rectangle<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let discard_rectangle_count = maker.count();
     let first_discard_rectangle: u32 = maker.half();
     let discard_rectangles: &[vk::Rect2D] = maker.array(&layouts::RECT2_D, discard_rectangle_count);
@@ -138,7 +138,7 @@ fn set_discard_rectangle(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_discard_rectangle_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_discard_rectangle_enable<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let discard_rectangle_enable: bool = maker.flag();
     let call: vk::PFN_vkCmdSetDiscardRectangleEnableEXT =
         trial.function(c"vkCmdSetDiscardRectangleEnableEXT");
@@ -151,7 +151,7 @@ fn set_discard_rectangle_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_discard_rectangle_mode(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_discard_rectangle_mode<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let discard_rectangle_mode: vk::DiscardRectangleModeEXT =
         vk::DiscardRectangleModeEXT::from_raw(maker.half() as i32);
     let call: vk::PFN_vkCmdSetDiscardRectangleModeEXT =
@@ -165,7 +165,7 @@ fn set_discard_rectangle_mode(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_sample_locations(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_sample_locations<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let sample_locations_info: &vk::SampleLocationsInfoEXT<'static> =
         &maker.array(&layouts::SAMPLE_LOCATIONS_INFO_EXT, 1)[0];
     let call: vk::PFN_vkCmdSetSampleLocationsEXT = trial.function(c"vkCmdSetSampleLocationsEXT");
@@ -178,7 +178,7 @@ fn set_sample_locations(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_ray_tracing_pipeline_stack_size(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_ray_tracing_pipeline_stack_size<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let pipeline_stack_size: u32 = maker.half();
     let call: vk::PFN_vkCmdSetRayTracingPipelineStackSizeKHR =
         trial.function(c"vkCmdSetRayTracingPipelineStackSizeKHR");
@@ -191,7 +191,7 @@ fn set_ray_tracing_pipeline_stack_size(maker: &mut Maker, trial: &mut Trial<'_>)
     }
 }
 
-fn set_line_stipple(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_line_stipple<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let line_stipple_factor: u32 = maker.half();
     let line_stipple_pattern: u16 = maker.half() as u16;
     let call: vk::PFN_vkCmdSetLineStippleKHR = trial.function(c"vkCmdSetLineStippleKHR");
@@ -204,7 +204,7 @@ fn set_line_stipple(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_cull_mode(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_cull_mode<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let cull_mode: vk::CullModeFlags = vk::CullModeFlags::from_raw(maker.half());
     let call: vk::PFN_vkCmdSetCullMode = trial.function(c"vkCmdSetCullMode");
     // SAFETY: the device takes any command.
@@ -214,7 +214,7 @@ fn set_cull_mode(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_front_face(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_front_face<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let front_face: vk::FrontFace = vk::FrontFace::from_raw(maker.half() as i32);
     let call: vk::PFN_vkCmdSetFrontFace = trial.function(c"vkCmdSetFrontFace");
     // SAFETY: the device takes any command.
@@ -224,7 +224,7 @@ fn set_front_face(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_primitive_topology(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_primitive_topology<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let primitive_topology: vk::PrimitiveTopology =
         vk::PrimitiveTopology::from_raw(maker.half() as i32);
     let call: vk::PFN_vkCmdSetPrimitiveTopology = trial.function(c"vkCmdSetPrimitiveTopology");
@@ -237,7 +237,7 @@ fn set_primitive_topology(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_viewport_with_count(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_viewport_with_count<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let viewport_count = maker.count();
     let viewports: &[vk::Viewport] = maker.array(&layouts::VIEWPORT, viewport_count);
     let call: vk::PFN_vkCmdSetViewportWithCount = trial.function(c"vkCmdSetViewportWithCount");
@@ -248,7 +248,7 @@ fn set_viewport_with_count(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_scissor_with_count(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_scissor_with_count<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let scissor_count = maker.count();
     let scissors: &[vk::Rect2D] = maker.array(&layouts::RECT2_D, scissor_count);
     let call: vk::PFN_vkCmdSetScissorWithCount = trial.function(c"vkCmdSetScissorWithCount");
@@ -259,7 +259,7 @@ fn set_scissor_with_count(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_depth_test_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_depth_test_enable<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let depth_test_enable: bool = maker.flag();
     let call: vk::PFN_vkCmdSetDepthTestEnable = trial.function(c"vkCmdSetDepthTestEnable");
     // SAFETY: the device takes any command.
@@ -269,7 +269,7 @@ fn set_depth_test_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_depth_write_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_depth_write_enable<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let depth_write_enable: bool = maker.flag();
     let call: vk::PFN_vkCmdSetDepthWriteEnable = trial.function(c"vkCmdSetDepthWriteEnable");
     // SAFETY: the device takes any command.
@@ -281,7 +281,7 @@ fn set_depth_write_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_depth_compare_op(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_depth_compare_op<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let depth_compare_op: vk::CompareOp = vk::CompareOp::from_raw(maker.half() as i32);
     let call: vk::PFN_vkCmdSetDepthCompareOp = trial.function(c"vkCmdSetDepthCompareOp");
     // SAFETY: the device takes any command.
@@ -291,7 +291,7 @@ fn set_depth_compare_op(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_depth_bounds_test_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_depth_bounds_test_enable<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let depth_bounds_test_enable: bool = maker.flag();
     let call: vk::PFN_vkCmdSetDepthBoundsTestEnable =
         trial.function(c"vkCmdSetDepthBoundsTestEnable");
@@ -304,7 +304,7 @@ fn set_depth_bounds_test_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_stencil_test_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_stencil_test_enable<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let stencil_test_enable: bool = maker.flag();
     let call: vk::PFN_vkCmdSetStencilTestEnable = trial.function(c"vkCmdSetStencilTestEnable");
     // SAFETY: the device takes any command.
@@ -316,7 +316,7 @@ fn set_stencil_test_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_stencil_op(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_stencil_op<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let face_mask: vk::StencilFaceFlags = vk::StencilFaceFlags::from_raw(maker.half());
     let fail_op: vk::StencilOp = vk::StencilOp::from_raw(maker.half() as i32);
     let pass_op: vk::StencilOp = vk::StencilOp::from_raw(maker.half() as i32);
@@ -339,7 +339,7 @@ fn set_stencil_op(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_patch_control_points(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_patch_control_points<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let patch_control_points: u32 = maker.half();
     let call: vk::PFN_vkCmdSetPatchControlPointsEXT =
         trial.function(c"vkCmdSetPatchControlPointsEXT");
@@ -352,7 +352,7 @@ fn set_patch_control_points(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_rasterizer_discard_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_rasterizer_discard_enable<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let rasterizer_discard_enable: bool = maker.flag();
     let call: vk::PFN_vkCmdSetRasterizerDiscardEnable =
         trial.function(c"vkCmdSetRasterizerDiscardEnable");
@@ -365,7 +365,7 @@ fn set_rasterizer_discard_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_depth_bias_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_depth_bias_enable<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let depth_bias_enable: bool = maker.flag();
     let call: vk::PFN_vkCmdSetDepthBiasEnable = trial.function(c"vkCmdSetDepthBiasEnable");
     // SAFETY: the device takes any command.
@@ -375,7 +375,7 @@ fn set_depth_bias_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_logic_op(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_logic_op<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let logic_op: vk::LogicOp = vk::LogicOp::from_raw(maker.half() as i32);
     let call: vk::PFN_vkCmdSetLogicOpEXT = trial.function(c"vkCmdSetLogicOpEXT");
     // SAFETY: the device takes any command.
@@ -385,7 +385,7 @@ fn set_logic_op(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_primitive_restart_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_primitive_restart_enable<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let primitive_restart_enable: bool = maker.flag();
     let call: vk::PFN_vkCmdSetPrimitiveRestartEnable =
         trial.function(c"vkCmdSetPrimitiveRestartEnable");
@@ -398,7 +398,7 @@ fn set_primitive_restart_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_tessellation_domain_origin(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_tessellation_domain_origin<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let domain_origin: vk::TessellationDomainOrigin =
         vk::TessellationDomainOrigin::from_raw(maker.half() as i32);
     let call: vk::PFN_vkCmdSetTessellationDomainOriginEXT =
@@ -412,7 +412,7 @@ fn set_tessellation_domain_origin(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_depth_clamp_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_depth_clamp_enable<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let depth_clamp_enable: bool = maker.flag();
     let call: vk::PFN_vkCmdSetDepthClampEnableEXT = trial.function(c"vkCmdSetDepthClampEnableEXT");
     // SAFETY: the device takes any command.
@@ -424,7 +424,7 @@ fn set_depth_clamp_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_polygon_mode(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_polygon_mode<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let polygon_mode: vk::PolygonMode = vk::PolygonMode::from_raw(maker.half() as i32);
     let call: vk::PFN_vkCmdSetPolygonModeEXT = trial.function(c"vkCmdSetPolygonModeEXT");
     // SAFETY: the device takes any command.
@@ -434,7 +434,7 @@ fn set_polygon_mode(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_rasterization_samples(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_rasterization_samples<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let rasterization_samples: vk::SampleCountFlags = vk::SampleCountFlags::from_raw(maker.half());
     let call: vk::PFN_vkCmdSetRasterizationSamplesEXT =
         trial.function(c"vkCmdSetRasterizationSamplesEXT");
@@ -447,7 +447,7 @@ fn set_rasterization_samples(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_alpha_to_coverage_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_alpha_to_coverage_enable<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let alpha_to_coverage_enable: bool = maker.flag();
     let call: vk::PFN_vkCmdSetAlphaToCoverageEnableEXT =
         trial.function(c"vkCmdSetAlphaToCoverageEnableEXT");
@@ -460,7 +460,7 @@ fn set_alpha_to_coverage_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_alpha_to_one_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_alpha_to_one_enable<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let alpha_to_one_enable: bool = maker.flag();
     let call: vk::PFN_vkCmdSetAlphaToOneEnableEXT = trial.function(c"vkCmdSetAlphaToOneEnableEXT");
     // SAFETY: the device takes any command.
@@ -472,7 +472,7 @@ fn set_alpha_to_one_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_logic_op_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_logic_op_enable<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let logic_op_enable: bool = maker.flag();
     let call: vk::PFN_vkCmdSetLogicOpEnableEXT = trial.function(c"vkCmdSetLogicOpEnableEXT");
     // SAFETY: the device takes any command.
@@ -482,7 +482,7 @@ fn set_logic_op_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_color_blend_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_color_blend_enable<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let attachment_count = maker.count();
     let first_attachment: u32 = maker.half();
     let color_blend_enables: &[vk::Bool32] = maker.plain(attachment_count);
@@ -501,7 +501,7 @@ fn set_color_blend_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_color_blend_equation(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_color_blend_equation<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let attachment_count = maker.count();
     let first_attachment: u32 = maker.half();
     let color_blend_equations: &[vk::ColorBlendEquationEXT] =
@@ -522,7 +522,7 @@ fn set_color_blend_equation(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_color_write_mask(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_color_write_mask<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let attachment_count = maker.count();
     let first_attachment: u32 = maker.half();
     let color_write_masks: &[vk::ColorComponentFlags] = maker.plain(attachment_count);
@@ -541,7 +541,7 @@ fn set_color_write_mask(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_rasterization_stream(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_rasterization_stream<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let rasterization_stream: u32 = maker.half();
     let call: vk::PFN_vkCmdSetRasterizationStreamEXT =
         trial.function(c"vkCmdSetRasterizationStreamEXT");
@@ -554,7 +554,7 @@ fn set_rasterization_stream(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_conservative_rasterization_mode(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_conservative_rasterization_mode<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let conservative_rasterization_mode: vk::ConservativeRasterizationModeEXT =
         vk::ConservativeRasterizationModeEXT::from_raw(maker.half() as i32);
     let call: vk::PFN_vkCmdSetConservativeRasterizationModeEXT =
@@ -568,7 +568,10 @@ fn set_conservative_rasterization_mode(maker: &mut Maker, trial: &mut Trial<'_>)
     }
 }
 
-fn set_extra_primitive_overestimation_size(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_extra_primitive_overestimation_size<R: Recorder>(
+    maker: &mut Maker,
+    trial: &mut Trial<'_, R>,
+) {
     let extra_primitive_overestimation_size: f32 = f32::from_bits(maker.half());
     let call: vk::PFN_vkCmdSetExtraPrimitiveOverestimationSizeEXT =
         trial.function(c"vkCmdSetExtraPrimitiveOverestimationSizeEXT");
@@ -581,7 +584,7 @@ fn set_extra_primitive_overestimation_size(maker: &mut Maker, trial: &mut Trial<
     }
 }
 
-fn set_depth_clip_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_depth_clip_enable<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let depth_clip_enable: bool = maker.flag();
     let call: vk::PFN_vkCmdSetDepthClipEnableEXT = trial.function(c"vkCmdSetDepthClipEnableEXT");
     // SAFETY: the device takes any command.
@@ -591,7 +594,7 @@ fn set_depth_clip_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_sample_locations_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_sample_locations_enable<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let sample_locations_enable: bool = maker.flag();
     let call: vk::PFN_vkCmdSetSampleLocationsEnableEXT =
         trial.function(c"vkCmdSetSampleLocationsEnableEXT");
@@ -604,7 +607,7 @@ fn set_sample_locations_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_color_blend_advanced(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_color_blend_advanced<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let attachment_count = maker.count();
     let first_attachment: u32 = maker.half();
     let color_blend_advanced: &[vk::ColorBlendAdvancedEXT] =
@@ -625,7 +628,7 @@ fn set_color_blend_advanced(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_provoking_vertex_mode(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_provoking_vertex_mode<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let provoking_vertex_mode: vk::ProvokingVertexModeEXT =
         vk::ProvokingVertexModeEXT::from_raw(maker.half() as i32);
     let call: vk::PFN_vkCmdSetProvokingVertexModeEXT =
@@ -639,7 +642,7 @@ fn set_provoking_vertex_mode(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_line_rasterization_mode(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_line_rasterization_mode<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let line_rasterization_mode: vk::LineRasterizationModeEXT =
         vk::LineRasterizationModeEXT::from_raw(maker.half() as i32);
     let call: vk::PFN_vkCmdSetLineRasterizationModeEXT =
@@ -653,7 +656,7 @@ fn set_line_rasterization_mode(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_line_stipple_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_line_stipple_enable<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let stippled_line_enable: bool = maker.flag();
     let call: vk::PFN_vkCmdSetLineStippleEnableEXT =
         trial.function(c"vkCmdSetLineStippleEnableEXT");
@@ -666,7 +669,7 @@ fn set_line_stipple_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_depth_clip_negative_one_to_one(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_depth_clip_negative_one_to_one<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let negative_one_to_one: bool = maker.flag();
     let call: vk::PFN_vkCmdSetDepthClipNegativeOneToOneEXT =
         trial.function(c"vkCmdSetDepthClipNegativeOneToOneEXT");
@@ -679,7 +682,7 @@ fn set_depth_clip_negative_one_to_one(maker: &mut Maker, trial: &mut Trial<'_>) 
     }
 }
 
-fn set_viewport_w_scaling_enable_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_viewport_w_scaling_enable_nv<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let viewport_w_scaling_enable: bool = maker.flag();
     let call: vk::PFN_vkCmdSetViewportWScalingEnableNV =
         trial.function(c"vkCmdSetViewportWScalingEnableNV");
@@ -692,7 +695,7 @@ fn set_viewport_w_scaling_enable_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_viewport_swizzle_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_viewport_swizzle_nv<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let viewport_count = maker.count();
     let first_viewport: u32 = maker.half();
     let viewport_swizzles: &[vk::ViewportSwizzleNV] =
@@ -712,7 +715,7 @@ fn set_viewport_swizzle_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_coverage_to_color_enable_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_coverage_to_color_enable_nv<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let coverage_to_color_enable: bool = maker.flag();
     let call: vk::PFN_vkCmdSetCoverageToColorEnableNV =
         trial.function(c"vkCmdSetCoverageToColorEnableNV");
@@ -725,7 +728,7 @@ fn set_coverage_to_color_enable_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_coverage_to_color_location_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_coverage_to_color_location_nv<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let coverage_to_color_location: u32 = maker.half();
     let call: vk::PFN_vkCmdSetCoverageToColorLocationNV =
         trial.function(c"vkCmdSetCoverageToColorLocationNV");
@@ -738,7 +741,7 @@ fn set_coverage_to_color_location_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_coverage_modulation_mode_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_coverage_modulation_mode_nv<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let coverage_modulation_mode: vk::CoverageModulationModeNV =
         vk::CoverageModulationModeNV::from_raw(maker.half() as i32);
     let call: vk::PFN_vkCmdSetCoverageModulationModeNV =
@@ -752,7 +755,10 @@ fn set_coverage_modulation_mode_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_coverage_modulation_table_enable_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_coverage_modulation_table_enable_nv<R: Recorder>(
+    maker: &mut Maker,
+    trial: &mut Trial<'_, R>,
+) {
     let coverage_modulation_table_enable: bool = maker.flag();
     let call: vk::PFN_vkCmdSetCoverageModulationTableEnableNV =
         trial.function(c"vkCmdSetCoverageModulationTableEnableNV");
@@ -765,7 +771,7 @@ fn set_coverage_modulation_table_enable_nv(maker: &mut Maker, trial: &mut Trial<
     }
 }
 
-fn set_coverage_modulation_table_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_coverage_modulation_table_nv<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let coverage_modulation_table_count = maker.count();
     let coverage_modulation_table: &[f32] = maker.plain(coverage_modulation_table_count);
     let call: vk::PFN_vkCmdSetCoverageModulationTableNV =
@@ -783,7 +789,7 @@ fn set_coverage_modulation_table_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_shading_rate_image_enable_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_shading_rate_image_enable_nv<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let shading_rate_image_enable: bool = maker.flag();
     let call: vk::PFN_vkCmdSetShadingRateImageEnableNV =
         trial.function(c"vkCmdSetShadingRateImageEnableNV");
@@ -796,7 +802,7 @@ fn set_shading_rate_image_enable_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_coverage_reduction_mode_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_coverage_reduction_mode_nv<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let coverage_reduction_mode: vk::CoverageReductionModeNV =
         vk::CoverageReductionModeNV::from_raw(maker.half() as i32);
     let call: vk::PFN_vkCmdSetCoverageReductionModeNV =
@@ -810,7 +816,10 @@ fn set_coverage_reduction_mode_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_representative_fragment_test_enable_nv(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_representative_fragment_test_enable_nv<R: Recorder>(
+    maker: &mut Maker,
+    trial: &mut Trial<'_, R>,
+) {
     let representative_fragment_test_enable: bool = maker.flag();
     let call: vk::PFN_vkCmdSetRepresentativeFragmentTestEnableNV =
         trial.function(c"vkCmdSetRepresentativeFragmentTestEnableNV");
@@ -823,7 +832,7 @@ fn set_representative_fragment_test_enable_nv(maker: &mut Maker, trial: &mut Tri
     }
 }
 
-fn set_fragment_shading_rate(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_fragment_shading_rate<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let fragment_size: &vk::Extent2D = &maker.array(&layouts::EXTENT2_D, 1)[0];
     let combiner_ops: &[vk::FragmentShadingRateCombinerOpKHR; 2] = &maker.plain(1)[0];
     let call: vk::PFN_vkCmdSetFragmentShadingRateKHR =
@@ -837,7 +846,7 @@ fn set_fragment_shading_rate(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_vertex_input(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_vertex_input<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let vertex_binding_description_count = maker.count();
     let vertex_attribute_description_count = maker.count();
     let vertex_binding_descriptions: &[vk::VertexInputBindingDescription2EXT<'static>] = maker
@@ -866,7 +875,7 @@ fn set_vertex_input(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_color_write_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_color_write_enable<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let attachment_count = maker.count();
     let color_write_enables: &[vk::Bool32] = maker.plain(attachment_count);
     let call: vk::PFN_vkCmdSetColorWriteEnableEXT = trial.function(c"vkCmdSetColorWriteEnableEXT");
@@ -883,7 +892,7 @@ fn set_color_write_enable(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_depth_bias2(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_depth_bias2<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let depth_bias_info: &vk::DepthBiasInfoEXT<'static> =
         &maker.array(&layouts::DEPTH_BIAS_INFO_EXT, 1)[0];
     let call: vk::PFN_vkCmdSetDepthBias2EXT = trial.function(c"vkCmdSetDepthBias2EXT");
@@ -894,138 +903,140 @@ fn set_depth_bias2(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-pub(crate) const ALL: &[Try] = &[
-    (
-        "vkCmdSetAttachmentFeedbackLoopEnableEXT",
-        set_attachment_feedback_loop_enable,
-    ),
-    ("vkCmdSetDepthBias", set_depth_bias),
-    ("vkCmdSetBlendConstants", set_blend_constants),
-    ("vkCmdSetDepthBounds", set_depth_bounds),
-    ("vkCmdSetStencilCompareMask", set_stencil_compare_mask),
-    ("vkCmdSetStencilWriteMask", set_stencil_write_mask),
-    ("vkCmdSetStencilReference", set_stencil_reference),
-    ("vkCmdSetDeviceMask", set_device_mask),
-    ("vkCmdSetDiscardRectangleEXT", set_discard_rectangle),
-    (
-        "vkCmdSetDiscardRectangleEnableEXT",
-        set_discard_rectangle_enable,
-    ),
-    (
-        "vkCmdSetDiscardRectangleModeEXT",
-        set_discard_rectangle_mode,
-    ),
-    ("vkCmdSetSampleLocationsEXT", set_sample_locations),
-    (
-        "vkCmdSetRayTracingPipelineStackSizeKHR",
-        set_ray_tracing_pipeline_stack_size,
-    ),
-    ("vkCmdSetLineStippleKHR", set_line_stipple),
-    ("vkCmdSetCullMode", set_cull_mode),
-    ("vkCmdSetFrontFace", set_front_face),
-    ("vkCmdSetPrimitiveTopology", set_primitive_topology),
-    ("vkCmdSetViewportWithCount", set_viewport_with_count),
-    ("vkCmdSetScissorWithCount", set_scissor_with_count),
-    ("vkCmdSetDepthTestEnable", set_depth_test_enable),
-    ("vkCmdSetDepthWriteEnable", set_depth_write_enable),
-    ("vkCmdSetDepthCompareOp", set_depth_compare_op),
-    (
-        "vkCmdSetDepthBoundsTestEnable",
-        set_depth_bounds_test_enable,
-    ),
-    ("vkCmdSetStencilTestEnable", set_stencil_test_enable),
-    ("vkCmdSetStencilOp", set_stencil_op),
-    ("vkCmdSetPatchControlPointsEXT", set_patch_control_points),
-    (
-        "vkCmdSetRasterizerDiscardEnable",
-        set_rasterizer_discard_enable,
-    ),
-    ("vkCmdSetDepthBiasEnable", set_depth_bias_enable),
-    ("vkCmdSetLogicOpEXT", set_logic_op),
-    (
-        "vkCmdSetPrimitiveRestartEnable",
-        set_primitive_restart_enable,
-    ),
-    (
-        "vkCmdSetTessellationDomainOriginEXT",
-        set_tessellation_domain_origin,
-    ),
-    ("vkCmdSetDepthClampEnableEXT", set_depth_clamp_enable),
-    ("vkCmdSetPolygonModeEXT", set_polygon_mode),
-    ("vkCmdSetRasterizationSamplesEXT", set_rasterization_samples),
-    (
-        "vkCmdSetAlphaToCoverageEnableEXT",
-        set_alpha_to_coverage_enable,
-    ),
-    ("vkCmdSetAlphaToOneEnableEXT", set_alpha_to_one_enable),
-    ("vkCmdSetLogicOpEnableEXT", set_logic_op_enable),
-    ("vkCmdSetColorBlendEnableEXT", set_color_blend_enable),
-    ("vkCmdSetColorBlendEquationEXT", set_color_blend_equation),
-    ("vkCmdSetColorWriteMaskEXT", set_color_write_mask),
-    ("vkCmdSetRasterizationStreamEXT", set_rasterization_stream),
-    (
-        "vkCmdSetConservativeRasterizationModeEXT",
-        set_conservative_rasterization_mode,
-    ),
-    (
-        "vkCmdSetExtraPrimitiveOverestimationSizeEXT",
-        set_extra_primitive_overestimation_size,
-    ),
-    ("vkCmdSetDepthClipEnableEXT", set_depth_clip_enable),
-    (
-        "vkCmdSetSampleLocationsEnableEXT",
-        set_sample_locations_enable,
-    ),
-    ("vkCmdSetColorBlendAdvancedEXT", set_color_blend_advanced),
-    ("vkCmdSetProvokingVertexModeEXT", set_provoking_vertex_mode),
-    (
-        "vkCmdSetLineRasterizationModeEXT",
-        set_line_rasterization_mode,
-    ),
-    ("vkCmdSetLineStippleEnableEXT", set_line_stipple_enable),
-    (
-        "vkCmdSetDepthClipNegativeOneToOneEXT",
-        set_depth_clip_negative_one_to_one,
-    ),
-    (
-        "vkCmdSetViewportWScalingEnableNV",
-        set_viewport_w_scaling_enable_nv,
-    ),
-    ("vkCmdSetViewportSwizzleNV", set_viewport_swizzle_nv),
-    (
-        "vkCmdSetCoverageToColorEnableNV",
-        set_coverage_to_color_enable_nv,
-    ),
-    (
-        "vkCmdSetCoverageToColorLocationNV",
-        set_coverage_to_color_location_nv,
-    ),
-    (
-        "vkCmdSetCoverageModulationModeNV",
-        set_coverage_modulation_mode_nv,
-    ),
-    (
-        "vkCmdSetCoverageModulationTableEnableNV",
-        set_coverage_modulation_table_enable_nv,
-    ),
-    (
-        "vkCmdSetCoverageModulationTableNV",
-        set_coverage_modulation_table_nv,
-    ),
-    (
-        "vkCmdSetShadingRateImageEnableNV",
-        set_shading_rate_image_enable_nv,
-    ),
-    (
-        "vkCmdSetCoverageReductionModeNV",
-        set_coverage_reduction_mode_nv,
-    ),
-    (
-        "vkCmdSetRepresentativeFragmentTestEnableNV",
-        set_representative_fragment_test_enable_nv,
-    ),
-    ("vkCmdSetFragmentShadingRateKHR", set_fragment_shading_rate),
-    ("vkCmdSetVertexInputEXT", set_vertex_input),
-    ("vkCmdSetColorWriteEnableEXT", set_color_write_enable),
-    ("vkCmdSetDepthBias2EXT", set_depth_bias2),
-];
+pub(crate) fn all<R: Recorder>() -> Vec<Try<R>> {
+    vec![
+        (
+            "vkCmdSetAttachmentFeedbackLoopEnableEXT",
+            set_attachment_feedback_loop_enable,
+        ),
+        ("vkCmdSetDepthBias", set_depth_bias),
+        ("vkCmdSetBlendConstants", set_blend_constants),
+        ("vkCmdSetDepthBounds", set_depth_bounds),
+        ("vkCmdSetStencilCompareMask", set_stencil_compare_mask),
+        ("vkCmdSetStencilWriteMask", set_stencil_write_mask),
+        ("vkCmdSetStencilReference", set_stencil_reference),
+        ("vkCmdSetDeviceMask", set_device_mask),
+        ("vkCmdSetDiscardRectangleEXT", set_discard_rectangle),
+        (
+            "vkCmdSetDiscardRectangleEnableEXT",
+            set_discard_rectangle_enable,
+        ),
+        (
+            "vkCmdSetDiscardRectangleModeEXT",
+            set_discard_rectangle_mode,
+        ),
+        ("vkCmdSetSampleLocationsEXT", set_sample_locations),
+        (
+            "vkCmdSetRayTracingPipelineStackSizeKHR",
+            set_ray_tracing_pipeline_stack_size,
+        ),
+        ("vkCmdSetLineStippleKHR", set_line_stipple),
+        ("vkCmdSetCullMode", set_cull_mode),
+        ("vkCmdSetFrontFace", set_front_face),
+        ("vkCmdSetPrimitiveTopology", set_primitive_topology),
+        ("vkCmdSetViewportWithCount", set_viewport_with_count),
+        ("vkCmdSetScissorWithCount", set_scissor_with_count),
+        ("vkCmdSetDepthTestEnable", set_depth_test_enable),
+        ("vkCmdSetDepthWriteEnable", set_depth_write_enable),
+        ("vkCmdSetDepthCompareOp", set_depth_compare_op),
+        (
+            "vkCmdSetDepthBoundsTestEnable",
+            set_depth_bounds_test_enable,
+        ),
+        ("vkCmdSetStencilTestEnable", set_stencil_test_enable),
+        ("vkCmdSetStencilOp", set_stencil_op),
+        ("vkCmdSetPatchControlPointsEXT", set_patch_control_points),
+        (
+            "vkCmdSetRasterizerDiscardEnable",
+            set_rasterizer_discard_enable,
+        ),
+        ("vkCmdSetDepthBiasEnable", set_depth_bias_enable),
+        ("vkCmdSetLogicOpEXT", set_logic_op),
+        (
+            "vkCmdSetPrimitiveRestartEnable",
+            set_primitive_restart_enable,
+        ),
+        (
+            "vkCmdSetTessellationDomainOriginEXT",
+            set_tessellation_domain_origin,
+        ),
+        ("vkCmdSetDepthClampEnableEXT", set_depth_clamp_enable),
+        ("vkCmdSetPolygonModeEXT", set_polygon_mode),
+        ("vkCmdSetRasterizationSamplesEXT", set_rasterization_samples),
+        (
+            "vkCmdSetAlphaToCoverageEnableEXT",
+            set_alpha_to_coverage_enable,
+        ),
+        ("vkCmdSetAlphaToOneEnableEXT", set_alpha_to_one_enable),
+        ("vkCmdSetLogicOpEnableEXT", set_logic_op_enable),
+        ("vkCmdSetColorBlendEnableEXT", set_color_blend_enable),
+        ("vkCmdSetColorBlendEquationEXT", set_color_blend_equation),
+        ("vkCmdSetColorWriteMaskEXT", set_color_write_mask),
+        ("vkCmdSetRasterizationStreamEXT", set_rasterization_stream),
+        (
+            "vkCmdSetConservativeRasterizationModeEXT",
+            set_conservative_rasterization_mode,
+        ),
+        (
+            "vkCmdSetExtraPrimitiveOverestimationSizeEXT",
+            set_extra_primitive_overestimation_size,
+        ),
+        ("vkCmdSetDepthClipEnableEXT", set_depth_clip_enable),
+        (
+            "vkCmdSetSampleLocationsEnableEXT",
+            set_sample_locations_enable,
+        ),
+        ("vkCmdSetColorBlendAdvancedEXT", set_color_blend_advanced),
+        ("vkCmdSetProvokingVertexModeEXT", set_provoking_vertex_mode),
+        (
+            "vkCmdSetLineRasterizationModeEXT",
+            set_line_rasterization_mode,
+        ),
+        ("vkCmdSetLineStippleEnableEXT", set_line_stipple_enable),
+        (
+            "vkCmdSetDepthClipNegativeOneToOneEXT",
+            set_depth_clip_negative_one_to_one,
+        ),
+        (
+            "vkCmdSetViewportWScalingEnableNV",
+            set_viewport_w_scaling_enable_nv,
+        ),
+        ("vkCmdSetViewportSwizzleNV", set_viewport_swizzle_nv),
+        (
+            "vkCmdSetCoverageToColorEnableNV",
+            set_coverage_to_color_enable_nv,
+        ),
+        (
+            "vkCmdSetCoverageToColorLocationNV",
+            set_coverage_to_color_location_nv,
+        ),
+        (
+            "vkCmdSetCoverageModulationModeNV",
+            set_coverage_modulation_mode_nv,
+        ),
+        (
+            "vkCmdSetCoverageModulationTableEnableNV",
+            set_coverage_modulation_table_enable_nv,
+        ),
+        (
+            "vkCmdSetCoverageModulationTableNV",
+            set_coverage_modulation_table_nv,
+        ),
+        (
+            "vkCmdSetShadingRateImageEnableNV",
+            set_shading_rate_image_enable_nv,
+        ),
+        (
+            "vkCmdSetCoverageReductionModeNV",
+            set_coverage_reduction_mode_nv,
+        ),
+        (
+            "vkCmdSetRepresentativeFragmentTestEnableNV",
+            set_representative_fragment_test_enable_nv,
+        ),
+        ("vkCmdSetFragmentShadingRateKHR", set_fragment_shading_rate),
+        ("vkCmdSetVertexInputEXT", set_vertex_input),
+        ("vkCmdSetColorWriteEnableEXT", set_color_write_enable),
+        ("vkCmdSetDepthBias2EXT", set_depth_bias2),
+    ]
+}

@@ -13,7 +13,7 @@ use agate_vk::Recorder;
 use agate_vk::vk::{self, Handle};
 use null_device::layouts;
 
-fn set_event(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_event<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let event: vk::Event = Handle::from_raw(maker.word());
     let stage_mask: vk::PipelineStageFlags = vk::PipelineStageFlags::from_raw(maker.half());
     let call: vk::PFN_vkCmdSetEvent = trial.function(c"vkCmdSetEvent");
@@ -24,7 +24,7 @@ fn set_event(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn reset_event(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn reset_event<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let event: vk::Event = Handle::from_raw(maker.word());
     let stage_mask: vk::PipelineStageFlags = vk::PipelineStageFlags::from_raw(maker.half());
     let call: vk::PFN_vkCmdResetEvent = trial.function(c"vkCmdResetEvent");
@@ -35,7 +35,7 @@ fn reset_event(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn wait_events(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn wait_events<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let event_count = maker.count();
     let memory_barrier_count = maker.count();
     let buffer_memory_barrier_count = maker.count();
@@ -76,7 +76,7 @@ fn wait_events(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn pipeline_barrier(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn pipeline_barrier<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let memory_barrier_count = maker.count();
     let buffer_memory_barrier_count = maker.count();
     let image_memory_barrier_count = maker.count();
@@ -115,7 +115,7 @@ fn pipeline_barrier(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn begin_query(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn begin_query<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let query_pool: vk::QueryPool = Handle::from_raw(maker.word());
     let query: u32 = maker.half();
     let flags: vk::QueryControlFlags = vk::QueryControlFlags::from_raw(maker.half());
@@ -127,7 +127,7 @@ fn begin_query(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn end_query(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn end_query<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let query_pool: vk::QueryPool = Handle::from_raw(maker.word());
     let query: u32 = maker.half();
     let call: vk::PFN_vkCmdEndQuery = trial.function(c"vkCmdEndQuery");
@@ -138,7 +138,7 @@ fn end_query(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn reset_query_pool(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn reset_query_pool<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let query_pool: vk::QueryPool = Handle::from_raw(maker.word());
     let first_query: u32 = maker.half();
     let query_count: u32 = maker.half();
@@ -152,7 +152,7 @@ fn reset_query_pool(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn write_timestamp(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn write_timestamp<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let pipeline_stage: vk::PipelineStageFlags = vk::PipelineStageFlags::from_raw(maker.half());
     let query_pool: vk::QueryPool = Handle::from_raw(maker.word());
     let query: u32 = maker.half();
@@ -166,7 +166,7 @@ fn write_timestamp(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn copy_query_pool_results(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn copy_query_pool_results<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let query_pool: vk::QueryPool = Handle::from_raw(maker.word());
     let first_query: u32 = maker.half();
     let query_count: u32 = maker.half();
@@ -199,7 +199,7 @@ fn copy_query_pool_results(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn begin_query_indexed(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn begin_query_indexed<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let query_pool: vk::QueryPool = Handle::from_raw(maker.word());
     let query: u32 = maker.half();
     let flags: vk::QueryControlFlags = vk::QueryControlFlags::from_raw(maker.half());
@@ -214,7 +214,7 @@ fn begin_query_indexed(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn end_query_indexed(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn end_query_indexed<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let query_pool: vk::QueryPool = Handle::from_raw(maker.word());
     let query: u32 = maker.half();
     let index: u32 = maker.half();
@@ -228,7 +228,7 @@ fn end_query_indexed(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_event2(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_event2<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let event: vk::Event = Handle::from_raw(maker.word());
     let dependency_info: &vk::DependencyInfo<'static> =
         &maker.array(&layouts::DEPENDENCY_INFO, 1)[0];
@@ -240,7 +240,7 @@ fn set_event2(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn reset_event2(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn reset_event2<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let event: vk::Event = Handle::from_raw(maker.word());
     let stage_mask: vk::PipelineStageFlags2 = vk::PipelineStageFlags2::from_raw(maker.word());
     let call: vk::PFN_vkCmdResetEvent2 = trial.function(c"vkCmdResetEvent2");
@@ -251,7 +251,7 @@ fn reset_event2(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn wait_events2(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn wait_events2<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let event_count = maker.count();
     let events: &[vk::Event] = maker.plain(event_count);
     let dependency_infos: &[vk::DependencyInfo<'static>] =
@@ -269,7 +269,7 @@ fn wait_events2(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn pipeline_barrier2(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn pipeline_barrier2<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let dependency_info: &vk::DependencyInfo<'static> =
         &maker.array(&layouts::DEPENDENCY_INFO, 1)[0];
     let call: vk::PFN_vkCmdPipelineBarrier2 = trial.function(c"vkCmdPipelineBarrier2");
@@ -280,7 +280,7 @@ fn pipeline_barrier2(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn write_timestamp2(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn write_timestamp2<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let stage: vk::PipelineStageFlags2 = vk::PipelineStageFlags2::from_raw(maker.word());
     let query_pool: vk::QueryPool = Handle::from_raw(maker.word());
     let query: u32 = maker.half();
@@ -294,21 +294,23 @@ fn write_timestamp2(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-pub(crate) const ALL: &[Try] = &[
-    ("vkCmdSetEvent", set_event),
-    ("vkCmdResetEvent", reset_event),
-    ("vkCmdWaitEvents", wait_events),
-    ("vkCmdPipelineBarrier", pipeline_barrier),
-    ("vkCmdBeginQuery", begin_query),
-    ("vkCmdEndQuery", end_query),
-    ("vkCmdResetQueryPool", reset_query_pool),
-    ("vkCmdWriteTimestamp", write_timestamp),
-    ("vkCmdCopyQueryPoolResults", copy_query_pool_results),
-    ("vkCmdBeginQueryIndexedEXT", begin_query_indexed),
-    ("vkCmdEndQueryIndexedEXT", end_query_indexed),
-    ("vkCmdSetEvent2", set_event2),
-    ("vkCmdResetEvent2", reset_event2),
-    ("vkCmdWaitEvents2", wait_events2),
-    ("vkCmdPipelineBarrier2", pipeline_barrier2),
-    ("vkCmdWriteTimestamp2", write_timestamp2),
-];
+pub(crate) fn all<R: Recorder>() -> Vec<Try<R>> {
+    vec![
+        ("vkCmdSetEvent", set_event),
+        ("vkCmdResetEvent", reset_event),
+        ("vkCmdWaitEvents", wait_events),
+        ("vkCmdPipelineBarrier", pipeline_barrier),
+        ("vkCmdBeginQuery", begin_query),
+        ("vkCmdEndQuery", end_query),
+        ("vkCmdResetQueryPool", reset_query_pool),
+        ("vkCmdWriteTimestamp", write_timestamp),
+        ("vkCmdCopyQueryPoolResults", copy_query_pool_results),
+        ("vkCmdBeginQueryIndexedEXT", begin_query_indexed),
+        ("vkCmdEndQueryIndexedEXT", end_query_indexed),
+        ("vkCmdSetEvent2", set_event2),
+        ("vkCmdResetEvent2", reset_event2),
+        ("vkCmdWaitEvents2", wait_events2),
+        ("vkCmdPipelineBarrier2", pipeline_barrier2),
+        ("vkCmdWriteTimestamp2", write_timestamp2),
+    ]
+}

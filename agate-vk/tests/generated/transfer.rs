@@ -13,7 +13,7 @@ use agate_vk::Recorder;
 use agate_vk::vk::{self, Handle};
 use null_device::layouts;
 
-fn copy_buffer(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn copy_buffer<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let region_count = maker.count();
     let src_buffer: vk::Buffer = Handle::from_raw(maker.word());
     let dst_buffer: vk::Buffer = Handle::from_raw(maker.word());
@@ -34,7 +34,7 @@ fn copy_buffer(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn copy_image(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn copy_image<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let region_count = maker.count();
     let src_image: vk::Image = Handle::from_raw(maker.word());
     let src_image_layout: vk::ImageLayout = vk::ImageLayout::from_raw(maker.half() as i32);
@@ -63,7 +63,7 @@ fn copy_image(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn blit_image(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn blit_image<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let region_count = maker.count();
     let src_image: vk::Image = Handle::from_raw(maker.word());
     let src_image_layout: vk::ImageLayout = vk::ImageLayout::from_raw(maker.half() as i32);
@@ -95,7 +95,7 @@ fn blit_image(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn copy_buffer_to_image(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn copy_buffer_to_image<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let region_count = maker.count();
     let src_buffer: vk::Buffer = Handle::from_raw(maker.word());
     let dst_image: vk::Image = Handle::from_raw(maker.word());
@@ -118,7 +118,7 @@ fn copy_buffer_to_image(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn copy_image_to_buffer(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn copy_image_to_buffer<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let region_count = maker.count();
     let src_image: vk::Image = Handle::from_raw(maker.word());
     let src_image_layout: vk::ImageLayout = vk::ImageLayout::from_raw(maker.half() as i32);
@@ -141,7 +141,7 @@ fn copy_image_to_buffer(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn update_buffer(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn update_buffer<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let data_size = maker.count();
     let dst_buffer: vk::Buffer = Handle::from_raw(maker.word());
     let dst_offset: vk::DeviceSize = maker.word();
@@ -162,7 +162,7 @@ fn update_buffer(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn fill_buffer(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn fill_buffer<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let dst_buffer: vk::Buffer = Handle::from_raw(maker.word());
     let dst_offset: vk::DeviceSize = maker.word();
     let size: vk::DeviceSize = maker.word();
@@ -177,7 +177,7 @@ fn fill_buffer(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn clear_color_image(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn clear_color_image<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let range_count = maker.count();
     let image: vk::Image = Handle::from_raw(maker.word());
     let image_layout: vk::ImageLayout = vk::ImageLayout::from_raw(maker.half() as i32);
@@ -201,7 +201,7 @@ fn clear_color_image(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn clear_depth_stencil_image(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn clear_depth_stencil_image<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let range_count = maker.count();
     let image: vk::Image = Handle::from_raw(maker.word());
     let image_layout: vk::ImageLayout = vk::ImageLayout::from_raw(maker.half() as i32);
@@ -226,7 +226,7 @@ fn clear_depth_stencil_image(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn clear_attachments(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn clear_attachments<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let attachment_count = maker.count();
     let rect_count = maker.count();
     let attachments: &[vk::ClearAttachment] =
@@ -246,7 +246,7 @@ fn clear_attachments(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn resolve_image(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn resolve_image<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let region_count = maker.count();
     let src_image: vk::Image = Handle::from_raw(maker.word());
     let src_image_layout: vk::ImageLayout = vk::ImageLayout::from_raw(maker.half() as i32);
@@ -275,7 +275,7 @@ fn resolve_image(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn copy_buffer2(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn copy_buffer2<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let copy_buffer_info: &vk::CopyBufferInfo2<'static> =
         &maker.array(&layouts::COPY_BUFFER_INFO2, 1)[0];
     let call: vk::PFN_vkCmdCopyBuffer2 = trial.function(c"vkCmdCopyBuffer2");
@@ -286,7 +286,7 @@ fn copy_buffer2(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn copy_image2(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn copy_image2<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let copy_image_info: &vk::CopyImageInfo2<'static> =
         &maker.array(&layouts::COPY_IMAGE_INFO2, 1)[0];
     let call: vk::PFN_vkCmdCopyImage2 = trial.function(c"vkCmdCopyImage2");
@@ -297,7 +297,7 @@ fn copy_image2(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn blit_image2(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn blit_image2<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let blit_image_info: &vk::BlitImageInfo2<'static> =
         &maker.array(&layouts::BLIT_IMAGE_INFO2, 1)[0];
     let call: vk::PFN_vkCmdBlitImage2 = trial.function(c"vkCmdBlitImage2");
@@ -308,7 +308,7 @@ fn blit_image2(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn copy_buffer_to_image2(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn copy_buffer_to_image2<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let copy_buffer_to_image_info: &vk::CopyBufferToImageInfo2<'static> =
         &maker.array(&layouts::COPY_BUFFER_TO_IMAGE_INFO2, 1)[0];
     let call: vk::PFN_vkCmdCopyBufferToImage2 = trial.function(c"vkCmdCopyBufferToImage2");
@@ -321,7 +321,7 @@ fn copy_buffer_to_image2(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn copy_image_to_buffer2(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn copy_image_to_buffer2<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let copy_image_to_buffer_info: &vk::CopyImageToBufferInfo2<'static> =
         &maker.array(&layouts::COPY_IMAGE_TO_BUFFER_INFO2, 1)[0];
     let call: vk::PFN_vkCmdCopyImageToBuffer2 = trial.function(c"vkCmdCopyImageToBuffer2");
@@ -334,7 +334,7 @@ fn copy_image_to_buffer2(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn resolve_image2(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn resolve_image2<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let resolve_image_info: &vk::ResolveImageInfo2<'static> =
         &maker.array(&layouts::RESOLVE_IMAGE_INFO2, 1)[0];
     let call: vk::PFN_vkCmdResolveImage2 = trial.function(c"vkCmdResolveImage2");
@@ -345,22 +345,24 @@ fn resolve_image2(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-pub(crate) const ALL: &[Try] = &[
-    ("vkCmdCopyBuffer", copy_buffer),
-    ("vkCmdCopyImage", copy_image),
-    ("vkCmdBlitImage", blit_image),
-    ("vkCmdCopyBufferToImage", copy_buffer_to_image),
-    ("vkCmdCopyImageToBuffer", copy_image_to_buffer),
-    ("vkCmdUpdateBuffer", update_buffer),
-    ("vkCmdFillBuffer", fill_buffer),
-    ("vkCmdClearColorImage", clear_color_image),
-    ("vkCmdClearDepthStencilImage", clear_depth_stencil_image),
-    ("vkCmdClearAttachments", clear_attachments),
-    ("vkCmdResolveImage", resolve_image),
-    ("vkCmdCopyBuffer2", copy_buffer2),
-    ("vkCmdCopyImage2", copy_image2),
-    ("vkCmdBlitImage2", blit_image2),
-    ("vkCmdCopyBufferToImage2", copy_buffer_to_image2),
-    ("vkCmdCopyImageToBuffer2", copy_image_to_buffer2),
-    ("vkCmdResolveImage2", resolve_image2),
-];
+pub(crate) fn all<R: Recorder>() -> Vec<Try<R>> {
+    vec![
+        ("vkCmdCopyBuffer", copy_buffer),
+        ("vkCmdCopyImage", copy_image),
+        ("vkCmdBlitImage", blit_image),
+        ("vkCmdCopyBufferToImage", copy_buffer_to_image),
+        ("vkCmdCopyImageToBuffer", copy_image_to_buffer),
+        ("vkCmdUpdateBuffer", update_buffer),
+        ("vkCmdFillBuffer", fill_buffer),
+        ("vkCmdClearColorImage", clear_color_image),
+        ("vkCmdClearDepthStencilImage", clear_depth_stencil_image),
+        ("vkCmdClearAttachments", clear_attachments),
+        ("vkCmdResolveImage", resolve_image),
+        ("vkCmdCopyBuffer2", copy_buffer2),
+        ("vkCmdCopyImage2", copy_image2),
+        ("vkCmdBlitImage2", blit_image2),
+        ("vkCmdCopyBufferToImage2", copy_buffer_to_image2),
+        ("vkCmdCopyImageToBuffer2", copy_image_to_buffer2),
+        ("vkCmdResolveImage2", resolve_image2),
+    ]
+}

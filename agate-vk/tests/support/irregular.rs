@@ -11,23 +11,25 @@ use agate_vk::Recorder;
 use agate_vk::vk::{self, Handle};
 use null_device::{TEMPLATE_BYTES, layouts};
 
-pub(crate) const ALL: &[Try] = &[
-    ("vkCmdPushConstants", push_constants),
-    ("vkCmdSetSampleMaskEXT", set_sample_mask),
-    ("vkCmdDrawMultiEXT", draw_multi),
-    ("vkCmdDrawMultiIndexedEXT", draw_multi_indexed),
-    ("vkCmdPushDescriptorSetWithTemplateKHR", template),
-    ("vkCmdPushDescriptorSetWithTemplate2KHR", template2),
-    ("vkCmdBuildAccelerationStructuresKHR", build),
-    (
-        "vkCmdBuildAccelerationStructuresIndirectKHR",
-        build_indirect,
-    ),
-    ("vkCmdUpdateBuffer", large_update),
-    ("vkCmdCopyBuffer2", large_copy),
-];
+pub(crate) fn all<R: Recorder>() -> Vec<Try<R>> {
+    vec![
+        ("vkCmdPushConstants", push_constants),
+        ("vkCmdSetSampleMaskEXT", set_sample_mask),
+        ("vkCmdDrawMultiEXT", draw_multi),
+        ("vkCmdDrawMultiIndexedEXT", draw_multi_indexed),
+        ("vkCmdPushDescriptorSetWithTemplateKHR", template),
+        ("vkCmdPushDescriptorSetWithTemplate2KHR", template2),
+        ("vkCmdBuildAccelerationStructuresKHR", build),
+        (
+            "vkCmdBuildAccelerationStructuresIndirectKHR",
+            build_indirect,
+        ),
+        ("vkCmdUpdateBuffer", large_update),
+        ("vkCmdCopyBuffer2", large_copy),
+    ]
+}
 
-fn push_constants(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn push_constants<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let count = maker.count();
     let data: &[u8] = maker.plain(4 * count);
     let (layout, offset) = (
@@ -53,7 +55,7 @@ fn push_constants(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn set_sample_mask(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn set_sample_mask<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let samples = vk::SampleCountFlags::from_raw(1 << (maker.half() % 7));
     let mask: &[u32] = maker.plain(samples.as_raw().div_ceil(32) as usize);
     let call: vk::PFN_vkCmdSetSampleMaskEXT = trial.function(c"vkCmdSetSampleMaskEXT");
@@ -64,7 +66,7 @@ fn set_sample_mask(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn draw_multi(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn draw_multi<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let (count, stride) = (maker.count() as u32, 8 + 4 * maker.count() as u32);
     let bytes: &[u8] = maker.plain((count * stride) as usize);
     let (instances, first) = (maker.half(), maker.half());
@@ -79,7 +81,7 @@ fn draw_multi(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn draw_multi_indexed(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn draw_multi_indexed<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let (count, stride) = (maker.count() as u32, 12 + 4 * maker.count() as u32);
     let bytes: &[u8] = maker.plain((count * stride) as usize);
     let (instances, first) = (maker.half(), maker.half());
@@ -103,7 +105,7 @@ fn draw_multi_indexed(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn template(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn template<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let data: &[u8] = maker.plain(TEMPLATE_BYTES);
     let template = vk::DescriptorUpdateTemplate::from_raw(maker.word());
     let (layout, set) = (vk::PipelineLayout::from_raw(maker.word()), maker.half());
@@ -117,7 +119,7 @@ fn template(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn template2(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn template2<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let layout = &layouts::PUSH_DESCRIPTOR_SET_WITH_TEMPLATE_INFO_KHR;
     let made: &[vk::PushDescriptorSetWithTemplateInfoKHR<'static>] = maker.array(layout, 1);
     let data: &[u8] = maker.plain(TEMPLATE_BYTES);
@@ -146,7 +148,7 @@ fn infos<T: Copy>(maker: &mut Maker) -> (&'static [Info], Vec<&'static [T]>) {
     (infos, infos.iter().map(list).collect())
 }
 
-fn build(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn build<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let (infos, lists) = infos(maker);
     let pointers: Vec<_> = lists.iter().map(|list| list.as_ptr()).collect();
     let call: vk::PFN_vkCmdBuildAccelerationStructuresKHR =
@@ -161,7 +163,7 @@ fn build(maker: &mut Maker, trial: &mut Trial<'_>) {
     }
 }
 
-fn build_indirect(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn build_indirect<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let (infos, lists) = infos(maker);
     let pointers: Vec<_> = lists.iter().map(|list| list.as_ptr()).collect();
     let addresses: &[u64] = maker.plain(infos.len());
@@ -186,7 +188,7 @@ fn build_indirect(maker: &mut Maker, trial: &mut Trial<'_>) {
 }
 
 /// The most that one update may have: far more than a block.
-fn large_update(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn large_update<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let data: &[u8] = maker.plain(if cfg!(miri) { 6 << 10 } else { 64 << 10 });
     let (buffer, offset) = (vk::Buffer::from_raw(maker.word()), maker.word());
     let call: vk::PFN_vkCmdUpdateBuffer = trial.function(c"vkCmdUpdateBuffer");
@@ -199,7 +201,7 @@ fn large_update(maker: &mut Maker, trial: &mut Trial<'_>) {
 }
 
 /// More words than a header can say.
-fn large_copy(maker: &mut Maker, trial: &mut Trial<'_>) {
+fn large_copy<R: Recorder>(maker: &mut Maker, trial: &mut Trial<'_, R>) {
     let count = if cfg!(miri) { 100 } else { 20_000 };
     let regions: &[vk::BufferCopy2<'static>] = maker.array(&layouts::BUFFER_COPY2, count);
     let info = vk::CopyBufferInfo2::default().regions(regions);

@@ -3,23 +3,23 @@
 #![allow(unsafe_code, reason = "builds structures from their layouts")]
 
 use super::support::Random;
-use agate_vk::{StreamRecorder, vk};
+use agate_vk::vk;
 use null_device::NullDevice;
 use null_device::layout::{Count, Item, Layout, Member};
 use std::ffi::CStr;
 use std::ptr;
 
 /// A command, and what gives it to the device and to a recorder.
-pub(crate) type Try = (&'static str, fn(&mut Maker, &mut Trial<'_>));
+pub(crate) type Try<R> = (&'static str, fn(&mut Maker, &mut Trial<'_, R>));
 
 /// Where a command goes: to the device at once, and into a recording.
-pub(crate) struct Trial<'a> {
+pub(crate) struct Trial<'a, R> {
     pub(crate) direct: &'a NullDevice,
     pub(crate) buffer: vk::CommandBuffer,
-    pub(crate) recorder: StreamRecorder,
+    pub(crate) recorder: R,
 }
 
-impl Trial<'_> {
+impl<R> Trial<'_, R> {
     /// The device's function.
     pub(crate) fn function<F: Copy>(&self, name: &CStr) -> F {
         let found = self.direct.function(name);

@@ -68,7 +68,7 @@ pub(super) fn module(listed: &[Listed<'_>]) -> String {
     for file in SUBJECTS
         .iter()
         .copied()
-        .chain(["layouts", "recorder", "table"])
+        .chain(["direct", "layouts", "recorder", "table"])
     {
         let _ = writeln!(out, "pub(crate) mod {file};");
     }

@@ -115,7 +115,7 @@ pub(super) fn subject(
         let maker = if lets.is_empty() { "_" } else { "maker" };
         let _ = writeln!(
             trials,
-            "fn {name}({maker}: &mut Maker, trial: &mut Trial<'_>) {{\n{}\n\
+            "fn {name}<R: Recorder>({maker}: &mut Maker, trial: &mut Trial<'_, R>) {{\n{}\n\
              let call: vk::PFN_{vulkan} = trial.function(c\"{vulkan}\");\n\
              // SAFETY: the device takes any command.\n\
              unsafe {{\ncall(trial.buffer{comma}{});\ntrial.recorder.cmd_{name}({});\n}}\n}}\n",
@@ -140,7 +140,7 @@ pub(super) fn subject(
          #![allow(unsafe_code, reason = \"every Vulkan command is unsafe\")]\n\
          #![allow(clippy::multiple_unsafe_ops_per_block, reason = \"the same command, by two ways\")]\n\n\
          use crate::maker::{{Maker, Try, Trial}};\nuse agate_vk::vk::{handle};\nuse agate_vk::Recorder;\n{layouts}\n{trials}\n\
-         pub(crate) const ALL: &[Try] = &[{all}];\n"
+         pub(crate) fn all<R: Recorder>() -> Vec<Try<R>> {{ vec![{all}] }}\n"
     ))
 }
 
@@ -153,10 +153,10 @@ pub(super) fn module(listed: &[Listed<'_>]) -> String {
     for file in &files {
         let _ = writeln!(out, "mod {file};");
     }
-    let all: Vec<_> = files.iter().map(|file| format!("{file}::ALL")).collect();
+    let all: Vec<_> = files.iter().map(|file| format!("{file}::all()")).collect();
     let _ = writeln!(
         out,
-        "\n/// File by file.\npub(crate) const ALL: &[&[crate::maker::Try]] = &[{}];\n\n\
+        "\n/// File by file.\npub(crate) fn all<R: agate_vk::Recorder>() -> Vec<crate::maker::Try<R>> {{ [{}].concat() }}\n\n\
          /// Every command that is encoded.\npub(crate) const NAMES: &[&str] = &[",
         all.join(", ")
     );
