@@ -228,7 +228,6 @@ impl PoolOwner {
         if frame.is_past(place) || frame.part(place.part).complete {
             return;
         }
-        frame.report.add(lent.recorded());
         let part = frame.part(place.part);
         part.complete = true;
         part.secondary = lent.buffer();

@@ -70,6 +70,11 @@ impl Lease {
         Ok(buffer)
     }
 
+    fn buffers(&self) -> usize {
+        // SAFETY: as in `pool`.
+        unsafe { (*self.block.as_ptr().cast::<Pool>()).buffers.len() }
+    }
+
     fn is_empty(&mut self) -> bool {
         self.pool().pool == vk::CommandPool::null()
     }
@@ -209,6 +214,8 @@ impl Stock {
                 self.status.note(failed);
             }
         }
+        // Those with most buffers are lent first, so that few of the others need more.
+        taken.sort_unstable_by_key(|lease| std::cmp::Reverse(lease.buffers()));
         put_all_back(taken);
     }
 
@@ -266,7 +273,7 @@ impl Stock {
     }
 }
 
-/// In such an order that they are taken again as before.
+/// In such an order that the first is taken first.
 fn put_all_back(taken: &mut Vec<Lease>) {
     while let Some(lease) = taken.pop() {
         drop(lease);

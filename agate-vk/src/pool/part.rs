@@ -210,6 +210,10 @@ impl InFlight {
                 return;
             }
             part.complete = false;
+            // Not when it comes: that may be before `Begin`.
+            if let Some(lent) = &part.lent {
+                self.report.add(lent.recorded());
+            }
             self.secondaries.ready(part.secondary);
             self.current += 1;
         }
