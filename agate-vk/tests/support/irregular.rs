@@ -11,6 +11,9 @@ use agate_vk::Recorder;
 use agate_vk::vk::{self, Handle};
 use null_device::{TEMPLATE_BYTES, layouts};
 
+/// Commands that are tried here and by rule.
+pub(crate) const TWICE: usize = 2;
+
 pub(crate) fn all<R: Recorder>() -> Vec<Try<R>> {
     vec![
         ("vkCmdPushConstants", push_constants),
