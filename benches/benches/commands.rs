@@ -77,6 +77,7 @@ fn until_executed(options: &Options, device: &Arc<Device>) -> Result<(), String>
         Way::MutexPerJob,
         Way::MutexPerCommand,
         Way::Agate,
+        Way::Lease,
     ];
     let rows = measure(device, &work, options.rounds, &ways)?;
     println!(
@@ -95,12 +96,13 @@ fn each_draw(
     draws: usize,
     order: Order,
 ) -> Result<(), String> {
-    const WAYS: [Way; 7] = [
+    const WAYS: [Way; 8] = [
         Way::Single,
         Way::PerThread,
         Way::MutexPerJob,
         Way::MutexPerCommand,
         Way::Agate,
+        Way::Lease,
         Way::Boxed,
         Way::ByValue,
     ];

@@ -4,6 +4,7 @@ mod agate;
 mod boxed;
 mod by_value;
 mod direct;
+mod lease;
 mod limit;
 mod mutex_per_command;
 mod mutex_per_job;
@@ -15,6 +16,7 @@ pub use agate::Agate;
 pub(crate) use agate::Encoded;
 pub use boxed::Boxed;
 pub use by_value::ByValue;
+pub use lease::Lease;
 pub(crate) use limit::RECORDS;
 pub use limit::{BYTES_PER_DRAW, CopyLimit};
 pub use mutex_per_command::MutexPerCommand;
@@ -43,6 +45,8 @@ pub enum Way {
     MutexPerCommand,
     /// The owner of the pool; jobs write messages.
     Agate,
+    /// The owner lends pools; jobs record into them.
+    Lease,
     /// The idea read naively: a message on the heap for every command, through a lock-free queue.
     Boxed,
     /// The same with messages by value, through crossbeam's channel.
@@ -53,12 +57,13 @@ pub enum Way {
 
 impl Way {
     /// All of them, in the order of the tables.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Single,
         Self::PerThread,
         Self::MutexPerJob,
         Self::MutexPerCommand,
         Self::Agate,
+        Self::Lease,
         Self::Boxed,
         Self::ByValue,
         Self::CopyLimit,
@@ -72,6 +77,7 @@ impl Way {
             Self::MutexPerJob => "mutex per job",
             Self::MutexPerCommand => "mutex per command",
             Self::Agate => "agate, one owner",
+            Self::Lease => "agate, leases",
             Self::Boxed => "naive: boxed message per command",
             Self::ByValue => "naive: channel message per command",
             Self::CopyLimit => "limit: copy of agate's bytes",
@@ -87,6 +93,7 @@ impl Way {
                 | Self::MutexPerJob
                 | Self::MutexPerCommand
                 | Self::Agate
+                | Self::Lease
         )
     }
 
@@ -98,6 +105,7 @@ impl Way {
             Self::MutexPerJob => Box::new(MutexPerJob::new(device)),
             Self::MutexPerCommand => Box::new(MutexPerCommand::new(device)),
             Self::Agate => Box::new(Agate::new(device)),
+            Self::Lease => Box::new(Lease::new(device)),
             Self::Boxed => Box::new(Boxed::new(device)),
             Self::ByValue => Box::new(ByValue::new(device)),
             Self::CopyLimit => Box::new(CopyLimit::default()),

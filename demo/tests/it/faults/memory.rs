@@ -178,7 +178,10 @@ fn a_wait_that_fails_for_ever_leaves_what_the_gpu_may_use() {
     }
     let Some(layer) = Layer::ready() else { return };
     // Agate's strategies wait again, see `GOES_ON`.
-    for strategy in STRATEGIES.into_iter().filter(|name| !name.starts_with("agate")) {
+    for strategy in STRATEGIES
+        .into_iter()
+        .filter(|name| !name.starts_with("agate"))
+    {
         let folder = Folder::new();
         let flags = ["--headless", "--validation", "--strategy", strategy];
         let mut command = folder.demo(&[&TINY[..], &flags].concat());
