@@ -204,7 +204,7 @@ impl Stock {
         if self.lent.swap(0, Ordering::Relaxed) == 0 {
             return;
         }
-        self.take(taken, |lease| lease.is_empty());
+        self.take(taken, Lease::is_empty);
         for lease in &mut *taken {
             if self.status.is_lost() {
                 break;
@@ -221,7 +221,7 @@ impl Stock {
 
     /// Destroys the pools that are here; nothing of them is pending.
     pub(crate) fn trim(&self, device: &Device, taken: &mut Vec<Lease>) {
-        self.take(taken, |lease| lease.is_empty());
+        self.take(taken, Lease::is_empty);
         for lease in &mut *taken {
             lease.clear(Some(device), &self.status);
         }

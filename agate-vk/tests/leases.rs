@@ -279,7 +279,7 @@ fn a_pool_is_lent_again_in_its_frame_and_reset_when_that_is_over() {
 fn memory_of_pools_goes_back_after_a_burst() {
     let null = checked();
     let mut service = service(&null, |options| {
-        options.trim_after = Duration::from_millis(1)
+        options.trim_after = Duration::from_millis(1);
     });
     for _ in 0..3 {
         let mut ticket = submitted(&mut service, 8, |pass| {
