@@ -33,6 +33,11 @@ impl Standing {
         own: true,
         ..Self::OUTSIDE
     };
+
+    /// The same in a pass whose contents are secondary command buffers, or not.
+    pub(crate) const fn in_secondary(self, secondary: bool) -> Self {
+        Self { secondary, ..self }
+    }
 }
 
 #[cfg(feature = "checks")]

@@ -2,17 +2,22 @@
 
 use crate::service::Service;
 use agate::{BlockStats, OwnerStats};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What a [`Service`] holds at a moment, and what it has done so far.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Command pools.
+    /// Command pools: one for each frame in flight, and [those of leases](Self::lease_pools).
     pub pools: u32,
-    /// Command buffers, all of them primaries.
+    /// Command buffers: one primary for each frame in flight, and the secondaries that frames have needed so far, those of
+    /// leases among them. They are used again.
     pub command_buffers: u32,
+    /// Command pools for leases: for each frame in flight as many as were lent at one time.
+    pub lease_pools: u32,
+    /// Leases so far.
+    pub leases: u64,
     /// Frames begun so far.
     pub frames: u64,
     /// Block memory: in use, allocated, and the most that was in use.
@@ -41,13 +46,17 @@ pub struct Counters {
     pub retire_owner: OwnerStats,
 }
 
-/// What the queue's owner counts. It alone writes.
+/// What the owners count.
 #[derive(Default)]
 pub(crate) struct Tally {
     submissions: AtomicU64,
     calls: AtomicU64,
     largest_batch: AtomicU64,
     held: AtomicU64,
+    secondaries: AtomicU32,
+    lease_pools: AtomicI32,
+    lease_buffers: AtomicI32,
+    leases: AtomicU64,
     /// In nanoseconds, as the two below.
     replay: AtomicU64,
     delay: AtomicU64,
@@ -76,6 +85,26 @@ impl Tally {
         self.longest_delay.fetch_max(delay, Ordering::Relaxed);
     }
 
+    /// Pools for leases were made, or destroyed.
+    pub(crate) fn lease_pools(&self, more: i32) {
+        self.lease_pools.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// Command buffers of leases were made, or destroyed.
+    pub(crate) fn lease_buffers(&self, more: i32) {
+        self.lease_buffers.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// A pool was lent.
+    pub(crate) fn lease(&self) {
+        self.leases.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A secondary command buffer was allocated.
+    pub(crate) fn secondary(&self) {
+        self.secondaries.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A submission is held back.
     pub(crate) fn held(&self) {
         self.held.fetch_add(1, Ordering::Relaxed);
@@ -99,13 +128,18 @@ impl Service {
     pub fn counters(&self) -> Counters {
         let tally = self.tally();
         let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let of_leases = |counter: &AtomicI32| counter.load(Ordering::Relaxed).max(0) as u32;
         let time = |counter: &AtomicU64| Duration::from_nanos(number(counter));
         let (frames_in_flight, frames) = self.frames();
         let (blocks, block_bytes) = self.blocks();
         let [pool_owner, queue_owner, retire_owner] = self.owner_stats();
         Counters {
-            pools: frames_in_flight,
-            command_buffers: frames_in_flight,
+            pools: frames_in_flight + of_leases(&tally.lease_pools),
+            command_buffers: frames_in_flight
+                + tally.secondaries.load(Ordering::Relaxed)
+                + of_leases(&tally.lease_buffers),
+            lease_pools: of_leases(&tally.lease_pools),
+            leases: number(&tally.leases),
             frames,
             blocks,
             block_bytes,

@@ -109,6 +109,11 @@ pub enum PassError {
         /// The limit.
         max: u32,
     },
+    /// More colour formats than a pass with secondary contents can inherit.
+    TooManyColorFormats {
+        /// The limit.
+        max: u32,
+    },
     /// The commands that begin or end the pass could not be recorded.
     Record(RecordError),
     /// The part that begins or ends the pass could not be taken: the pool's owner has ended.
@@ -123,6 +128,10 @@ impl fmt::Display for PassError {
                 "more than {max} slots in one frame: raise ServiceOptions::max_slots or use fewer jobs"
             ),
             Self::TooManyPasses { max } => write!(f, "more than {max} passes in one frame"),
+            Self::TooManyColorFormats { max } => write!(
+                f,
+                "more than {max} colour formats in a pass with secondary contents"
+            ),
             Self::Record(error) => write!(f, "the pass could not be begun: {error}"),
             Self::Slot(error) => write!(f, "the pass could not be begun: {error}"),
         }
@@ -241,6 +250,24 @@ pub enum RecordError {
     },
     /// The owner of the pool has ended; nothing will be replayed.
     Closed,
+    /// The slot is of a pass whose contents are inline, and those are recorded in the stream lane alone.
+    NotSecondary,
+    /// So many command pools are lent at one time.
+    OutOfLeases {
+        /// The limit, [`ServiceOptions::max_leases`](crate::ServiceOptions::max_leases).
+        max_leases: usize,
+    },
+    /// The frame of the slot is over: it was submitted, and the slot given up, before it was recorded.
+    Stale,
+    /// A Vulkan call failed that the recording needs.
+    Vulkan {
+        /// The function that failed.
+        call: &'static str,
+        /// What it returned.
+        result: vk::Result,
+    },
+    /// The device is lost.
+    DeviceLost,
 }
 
 /// A rule on where commands may stand, that the feature `checks` looks at.
@@ -317,6 +344,20 @@ impl fmt::Display for RecordError {
             }
             Self::Violation { command, violation } => write!(f, "{command} {violation}"),
             Self::Closed => f.write_str("the owner of the command pool has ended"),
+            Self::NotSecondary => f.write_str(
+                "a lease is for passes with secondary contents: record the slot with stream(), or declare the pass with secondaries",
+            ),
+            Self::OutOfLeases { max_leases } => write!(
+                f,
+                "all {max_leases} command pools are lent: record fewer slots at one time, or raise ServiceOptions::max_leases"
+            ),
+            Self::Stale => f.write_str(
+                "the frame of this slot is over: the slot was given up before it was recorded (slot_deadline)",
+            ),
+            Self::Vulkan { call, result } => write!(f, "{call} failed: {result}"),
+            Self::DeviceLost => {
+                f.write_str("the device is lost: destroy the service, then the device")
+            }
         }
     }
 }
@@ -391,6 +432,8 @@ pub enum SlotLoss {
     Expired,
     /// Recording failed.
     Failed(RecordError),
+    /// A closure among its commands panicked when it was called ([`Recorder::record`](crate::Recorder::record)).
+    ClosurePanicked,
 }
 
 /// Why a frame did not execute.
@@ -448,6 +491,9 @@ impl fmt::Display for FrameError {
                         "was not finished in time: its job hangs or has forgotten it (slot_deadline)",
                     ),
                     SlotLoss::Failed(error) => write!(f, "failed: {error}"),
+                    SlotLoss::ClosurePanicked => {
+                        f.write_str("was lost: a closure that it recorded panicked")
+                    }
                 }
             }
             Self::Vulkan { call, result } => write!(f, "{call} failed: {result}"),

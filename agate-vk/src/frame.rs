@@ -5,21 +5,29 @@
     reason = "declares the unsafe methods that record commands"
 )]
 
+mod contents;
+mod layout;
+mod pass;
+mod secondaries;
+
+pub(crate) use contents::Inheritance;
+pub use contents::MAX_COLOR_FORMATS;
+pub(crate) use layout::Layout;
+pub(crate) use pass::SlotToken;
+pub use pass::{Pass, Slot};
+
 use crate::after::Promise;
 use crate::checks::Standing;
-use crate::error::{BeginError, FrameError, PassError, RecordError, SlotError, SlotLoss};
+use crate::error::{BeginError, FrameError, PassError, RecordError, SlotLoss};
 use crate::pool::PoolMessage;
-use crate::raw::Device;
 use crate::recorder::{Jumbos, Recorder, StreamRecorder};
 use crate::request::{Request, SubmitOptions};
 use crate::service::Shared;
 use crate::ticket::{FrameResult, Ticket, TicketEnd};
-use crate::trace::Span;
-use agate::BlockPool;
 use agate::Port;
 use agate::Resolver;
 use ash::vk;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -50,44 +58,6 @@ impl SlotPlace {
 
 const BEGIN_SLOT: u32 = u32::MAX - 1;
 const END_SLOT: u32 = u32::MAX;
-
-/// Where the passes of a frame in flight begin, for the pool's owner. Written by the main thread before it sends `Submit`.
-pub(crate) struct Layout {
-    /// Per pass: the part of its first slot.
-    starts: [AtomicU32; MAX_PASSES as usize],
-    passes: AtomicU32,
-}
-
-impl Default for Layout {
-    fn default() -> Self {
-        Self {
-            starts: [const { AtomicU32::new(0) }; MAX_PASSES as usize],
-            passes: AtomicU32::new(0),
-        }
-    }
-}
-
-impl Layout {
-    fn set(&self, starts: &[u32]) {
-        for (word, start) in self.starts.iter().zip(starts) {
-            word.store(*start, Ordering::Relaxed);
-        }
-        self.passes.store(starts.len() as u32, Ordering::Relaxed);
-    }
-
-    /// The pass and the slot of a part that is a slot.
-    pub(crate) fn place(&self, part: u32) -> (u32, u32) {
-        let passes = self.passes.load(Ordering::Relaxed) as usize;
-        let mut found = (0, part);
-        for (pass, start) in (0..).zip(self.starts.iter().take(passes)) {
-            let start = start.load(Ordering::Relaxed);
-            if start <= part {
-                found = (pass, part - start);
-            }
-        }
-        found
-    }
-}
 
 /// What a frame in flight shares between the main thread and the jobs. Made once, used by every `n`-th frame.
 pub(crate) struct FrameShared {
@@ -136,254 +106,11 @@ impl FrameShared {
     }
 }
 
-/// The right to record one slot, with an attachment to the pool's owner.
-pub(crate) struct SlotToken {
-    shared: Arc<FrameShared>,
-    port: Port<PoolMessage>,
-    place: SlotPlace,
-    /// Tells the host's trace that the slot is being recorded, until the token is dropped.
-    span: Option<Box<Span>>,
-    #[cfg_attr(
-        not(feature = "checks"),
-        allow(dead_code, reason = "read by the checks alone")
-    )]
-    standing: Standing,
-}
-
-impl SlotToken {
-    /// Tells the host's trace that the slot is being recorded.
-    fn begin_recording(&mut self) {
-        if !self.place.is_owners() {
-            self.span = self.shared.service.status.recording(self.place);
-        }
-    }
-
-    pub(crate) fn blocks(&self) -> &BlockPool {
-        &self.shared.service.blocks
-    }
-
-    pub(crate) fn max_blocks(&self) -> usize {
-        self.shared.service.max_blocks
-    }
-
-    pub(crate) fn device(&self) -> &Device {
-        &self.shared.service.device
-    }
-
-    pub(crate) fn jumbos(&self) -> &Jumbos {
-        &self.shared.jumbos
-    }
-
-    pub(crate) fn place(&self) -> SlotPlace {
-        self.place
-    }
-
-    /// What is known of the slot before its first command.
-    #[cfg(feature = "checks")]
-    pub(crate) fn unchecked(&self) -> crate::checks::State {
-        crate::checks::State::new(self.shared.service.checks, self.standing)
-    }
-
-    /// Keeps the first error of the recording, with the calls that led to it.
-    #[cfg(feature = "checks")]
-    pub(crate) fn note(&self, error: RecordError) {
-        self.shared.service.faults.note(self.place, error);
-    }
-
-    pub(crate) fn send(&self, message: PoolMessage) -> Result<(), ()> {
-        self.port.send(message).map_err(drop)
-    }
-
-    /// Tells the owner that nothing, or nothing more, comes for this slot.
-    pub(crate) fn lose(self, loss: SlotLoss) {
-        // A closed owner has resolved the frame already.
-        let _ = self.send(PoolMessage::Lost {
-            place: self.place,
-            loss,
-        });
-    }
-}
-
-/// One job's share of a pass, taken and not yet recorded.
-///
-/// Dropping it without recording loses the slot, and the frame's policy says what that means. It can be sent to the
-/// thread that records.
-#[must_use = "a slot that is dropped is lost, and by default fails its frame"]
-pub struct Slot {
-    token: Option<SlotToken>,
-}
-
-impl Slot {
-    /// Begins to record this slot in the stream lane.
-    ///
-    /// # Errors
-    ///
-    /// [`RecordError::OutOfBlocks`] when block memory is at its hard limit; the slot is lost then.
-    ///
-    /// # Progress
-    ///
-    /// Lock-free; allocates while the service warms up.
-    pub fn stream(mut self) -> Result<StreamRecorder, RecordError> {
-        match self.token.take() {
-            Some(mut token) => {
-                token.begin_recording();
-                StreamRecorder::new(token)
-            }
-            None => Err(RecordError::Closed),
-        }
-    }
-
-    /// Which slot this is.
-    pub fn place(&self) -> Option<SlotPlace> {
-        self.token.as_ref().map(SlotToken::place)
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        if let Some(token) = self.token.take() {
-            token.lose(if std::thread::panicking() {
-                SlotLoss::Panicked
-            } else {
-                SlotLoss::Dropped
-            });
-        }
-    }
-}
-
-impl std::fmt::Debug for Slot {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Slot")
-            .field("place", &self.place())
-            .finish()
-    }
-}
-
-/// One part of a frame, divided into slots that jobs record: outside of rendering, or inside one render pass or one
-/// dynamic rendering, which the owner begins and ends.
-///
-/// Cheap to clone and to hand to jobs. Replay goes in slot order, whatever the order in which jobs finish.
-#[derive(Clone)]
-pub struct Pass {
-    shared: Arc<FrameShared>,
-    serial: u64,
-    pass: u32,
-    first_part: u32,
-    slots: u32,
-    standing: Standing,
-}
-
-impl Pass {
-    /// How many slots the pass has.
-    pub fn slots(&self) -> u32 {
-        self.slots
-    }
-
-    /// Takes the slot `slot`.
-    ///
-    /// # Errors
-    ///
-    /// [`SlotError`]: taken, out of range, or the frame is over.
-    ///
-    /// # Progress
-    ///
-    /// Lock-free.
-    pub fn slot(&self, slot: u32) -> Result<Slot, SlotError> {
-        if slot >= self.slots {
-            return Err(SlotError::OutOfRange {
-                slot,
-                slots: self.slots,
-            });
-        }
-        self.take(slot)
-    }
-
-    /// Takes the first slot that nobody has taken yet.
-    ///
-    /// # Errors
-    ///
-    /// [`SlotError`]: all are taken, or the frame is over.
-    ///
-    /// # Progress
-    ///
-    /// Lock-free.
-    pub fn next_slot(&self) -> Result<Slot, SlotError> {
-        let port = self.attach()?;
-        let cursor = &self.shared.cursors[self.pass as usize];
-        loop {
-            // Acquire: who finds all slots taken here also finds them taken at the frame's submission.
-            let seen = cursor.load(Ordering::Acquire);
-            let next = match (seen >> 16).cmp(&self.serial) {
-                std::cmp::Ordering::Greater => return Err(SlotError::Stale),
-                std::cmp::Ordering::Equal => (seen & 0xffff) as u32,
-                std::cmp::Ordering::Less => 0,
-            };
-            if next >= self.slots {
-                return Err(SlotError::Exhausted { slots: self.slots });
-            }
-            let place = self.place(next);
-            let taken = self.shared.take(place.part, self.serial);
-            // After it, and for whoever has taken it: a slot behind the cursor is taken.
-            let new = self.serial << 16 | u64::from(next + 1);
-            let _ = cursor.compare_exchange(seen, new, Ordering::Release, Ordering::Relaxed);
-            if taken {
-                return Ok(self.taken(port, place));
-            }
-        }
-    }
-
-    /// Attaches first, so that a slot that was taken can always tell the owner how it ended.
-    fn take(&self, slot: u32) -> Result<Slot, SlotError> {
-        let port = self.attach()?;
-        let place = self.place(slot);
-        if self.shared.take(place.part, self.serial) {
-            Ok(self.taken(port, place))
-        } else {
-            Err(SlotError::Taken { slot })
-        }
-    }
-
-    fn attach(&self) -> Result<Port<PoolMessage>, SlotError> {
-        self.shared.service.pool.attach().map_err(SlotError::Attach)
-    }
-
-    fn place(&self, slot: u32) -> SlotPlace {
-        SlotPlace {
-            serial: self.serial,
-            pass: self.pass,
-            slot,
-            frame: self.shared.index,
-            part: self.first_part + slot,
-        }
-    }
-
-    fn taken(&self, port: Port<PoolMessage>, place: SlotPlace) -> Slot {
-        Slot {
-            token: Some(SlotToken {
-                shared: Arc::clone(&self.shared),
-                port,
-                place,
-                span: None,
-                standing: self.standing,
-            }),
-        }
-    }
-}
-
-impl std::fmt::Debug for Pass {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pass")
-            .field("serial", &self.serial)
-            .field("pass", &self.pass)
-            .field("slots", &self.slots)
-            .finish()
-    }
-}
-
 /// One frame while it is declared and recorded: passes in order, each with slots for jobs, then one submission.
 ///
 /// Made by [`Service::begin_frame_timeout`](crate::Service::begin_frame_timeout). Everything in it goes into ONE primary
-/// command buffer of one command pool. Dropping it without [`submit`](Self::submit) discards what was recorded.
+/// command buffer of one command pool; of a pass whose contents are secondary command buffers, the primary executes those.
+/// Dropping it without [`submit`](Self::submit) discards what was recorded.
 #[must_use = "a frame that is dropped is discarded"]
 pub struct Frame {
     shared: Arc<FrameShared>,
@@ -446,7 +173,7 @@ impl Frame {
     ///
     /// [`PassError`]: too many slots or passes.
     pub fn outside(&mut self, slots: u32) -> Result<Pass, PassError> {
-        let pass = self.next_pass(slots)?;
+        let pass = self.next_pass(slots, None)?;
         Ok(self.declare(pass, slots, Standing::OUTSIDE))
     }
 
@@ -474,7 +201,7 @@ impl Frame {
             .into());
         }
         self.enclosed(
-            slots,
+            (slots, None),
             // SAFETY: the caller's contract.
             |recorder| unsafe { recorder.cmd_begin_rendering(info) },
             // SAFETY: it ends what was begun.
@@ -500,7 +227,7 @@ impl Frame {
         slots: u32,
     ) -> Result<Pass, PassError> {
         self.enclosed(
-            slots,
+            (slots, None),
             // SAFETY: the caller's contract.
             |recorder| unsafe { recorder.cmd_begin_render_pass(info, vk::SubpassContents::INLINE) },
             // SAFETY: it ends what was begun.
@@ -581,18 +308,19 @@ impl Frame {
     /// A pass between two commands of the owner's.
     fn enclosed(
         &mut self,
-        slots: u32,
+        (slots, contents): (u32, Option<Inheritance>),
         begin: impl FnOnce(&mut StreamRecorder),
         end: impl FnOnce(&mut StreamRecorder),
     ) -> Result<Pass, PassError> {
-        let pass = self.next_pass(slots.saturating_add(2))?;
+        let standing = Standing::INSIDE.in_secondary(contents.is_some());
+        let pass = self.next_pass(slots.saturating_add(2), contents)?;
         self.own_part(pass, BEGIN_SLOT, begin)?;
-        let declared = self.declare(pass, slots, Standing::INSIDE);
+        let declared = self.declare(pass, slots, standing);
         self.own_part(pass, END_SLOT, end)?;
         Ok(declared)
     }
 
-    fn next_pass(&mut self, parts: u32) -> Result<u32, PassError> {
+    fn next_pass(&mut self, parts: u32, contents: Option<Inheritance>) -> Result<u32, PassError> {
         let max = self.shared.taken.len() as u32;
         if self.parts.saturating_add(parts) > max {
             return Err(PassError::TooManySlots { max });
@@ -601,7 +329,9 @@ impl Frame {
             return Err(PassError::TooManyPasses { max: MAX_PASSES });
         }
         self.passes += 1;
-        Ok(self.passes - 1)
+        let pass = self.passes - 1;
+        self.layout().set_contents(pass, contents);
+        Ok(pass)
     }
 
     fn declare(&mut self, pass: u32, slots: u32, standing: Standing) -> Pass {

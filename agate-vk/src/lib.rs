@@ -55,11 +55,13 @@ mod panics;
 mod pool;
 mod queue;
 mod raw;
+mod recorded;
 mod recorder;
 mod request;
 mod retire;
 mod service;
 mod status;
+mod stock;
 mod submit;
 mod swapchain;
 mod ticket;
@@ -80,10 +82,10 @@ pub use error::{
     AcquireError, BeginError, FrameError, LoadError, OnceError, PassError, RecordError,
     ServiceError, SlotError, SlotLoss, TicketError, Violation,
 };
-pub use frame::{Frame, MAX_PASSES, Pass, Slot, SlotPlace};
+pub use frame::{Frame, MAX_COLOR_FORMATS, MAX_PASSES, Pass, Slot, SlotPlace};
 pub use queue::{QueueGuard, QueueLock, QueueMode};
 pub use raw::Device;
-pub use recorder::{DrawState, Eliminating, Entered, Recorder, StreamRecorder};
+pub use recorder::{DrawState, Eliminating, Entered, LeaseRecorder, Recorder, StreamRecorder};
 pub use request::{MAX_SEMAPHORES, SubmitOptions};
 pub use service::{MissingSlot, Service, ServiceOptions, ShutdownReport};
 pub use swapchain::{Acquired, Swapchain, SwapchainOptions};

@@ -67,6 +67,9 @@ fn submit_with(service: &mut Service, kept: &Arc<()>) -> Result<Ticket, BeginErr
         if let Ok(mut recorder) = slot.stream() {
             // SAFETY: the device takes any command.
             unsafe { recorder.cmd_draw(3, 1, 0, 0) };
+            let kept = Arc::clone(kept);
+            // SAFETY: it does nothing. What it holds goes with it, called or not.
+            unsafe { recorder.record(move |_, _| drop(kept)) };
             let _ = recorder.finish();
         }
     }

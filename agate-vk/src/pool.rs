@@ -1,33 +1,36 @@
 //! The pool owner: the one thread that touches command pools and their buffers. It replays what jobs recorded.
 //!
 //! One pool and one primary command buffer for each frame in flight. Blocks are replayed as they come, in slot order: the
-//! commands of the first slot that is not complete go out at once, the others wait for their turn.
+//! commands of the first slot that is not complete go out at once, the others wait for their turn. A slot of a pass with
+//! secondary contents has a buffer of its own and is replayed at once; the primary executes it at its turn.
 //!
 //! # Invariants
 //!
-//! - P1: only this thread calls a function on a pool, or on a buffer of a pool, that is in its `frames`.
+//! - P1: only this thread calls a function on a pool, or on a buffer of a pool, that is in its `frames`. Those that are lent
+//!   are `stock`'s.
 //! - P2: a pool is reset only after its frame has retired, or when its frame was never handed to the queue's owner.
 //! - P3: messages of jobs may overtake `Begin`, which comes through another lane: they wait in the frame's parts.
 //! - P4: the list of a part's waiting blocks is linked through the blocks' own memory, so replay allocates nothing.
 
-#![allow(unsafe_code, reason = "reads blocks and replays them")]
+mod part;
+mod secondaries;
 
 use crate::after::Promise;
-use crate::commands::replay::replay;
-use crate::cooling::Cooling;
-use crate::error::{FrameError, SlotLoss};
+use crate::error::{FrameError, RecordError, SlotLoss};
 use crate::frame::{Layout, SlotPlace, resolve};
 use crate::idle::Idle;
-use crate::names::Text;
 use crate::raw::{Device, Failed};
-use crate::recorder::{BlockHeader, Chain, HEADER_WORDS};
+use crate::recorder::Published;
 use crate::service::{MissingSlot, ServiceOptions};
 use crate::status::Status;
+use crate::stock::{Lease, Stock};
 use crate::submit::{Ended, QueueLink, QueueMessage};
 use crate::ticket::{FrameReport, TicketEnd};
 use crate::trace::TraceKind;
-use agate::{Block, BlockPool, Handler, Resolver};
+use agate::{BlockPool, Handler, Resolver};
 use ash::vk;
+use part::{InFlight, Stage, Submission, empty_report};
+pub(crate) use secondaries::Lent;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,7 +44,9 @@ pub(crate) enum PoolMessage {
         began: Instant,
     },
     /// Commands of a slot.
-    Block(Block),
+    Block(Published),
+    /// A slot of a pass with secondary contents, complete: it was recorded elsewhere.
+    Ready { place: SlotPlace, lent: Lent },
     /// Nothing, or nothing more, comes for a slot.
     Lost { place: SlotPlace, loss: SlotLoss },
     /// The frame has so many parts, and is to be submitted when they are all there.
@@ -72,59 +77,6 @@ pub(crate) enum PoolMessage {
     OwnerGone,
 }
 
-/// How far a frame in flight has come.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// The pool is reset, the buffer is in the initial state.
-    Idle,
-    /// As idle, but the reset failed: it is done again before the pool is used.
-    NotReset,
-    /// The buffer is recording.
-    Recording,
-    /// The queue's owner has it.
-    Submitted,
-    /// Whether the GPU still uses it is not known: never touched again.
-    Leaked,
-}
-
-/// The blocks of one slot that wait for their turn.
-#[derive(Default)]
-struct Part {
-    blocks: Chain,
-    complete: bool,
-}
-
-/// What `Submit` said.
-struct Submission {
-    parts: usize,
-    record_only: bool,
-    ticket: TicketEnd,
-}
-
-/// One frame in flight.
-struct InFlight {
-    pool: vk::CommandPool,
-    primary: vk::CommandBuffer,
-    stage: Stage,
-    serial: u64,
-    /// Whether `Begin` has come. Messages of jobs may overtake it: they come through other lanes.
-    begun: bool,
-    /// The newest frame here that is over: what still comes for it is for nobody.
-    over: u64,
-    parts: Vec<Part>,
-    /// The part whose turn it is.
-    current: usize,
-    /// Known since `Submit`.
-    submission: Option<Submission>,
-    /// When the parts that are missing then are given up; since `Submit`, where one is missing.
-    expires: Option<Instant>,
-    error: Option<FrameError>,
-    credit: Option<Resolver<()>>,
-    report: FrameReport,
-    /// Blocks that were replayed a moment ago.
-    cooling: Cooling,
-}
-
 /// See the module.
 pub(crate) struct PoolOwner {
     device: Arc<Device>,
@@ -134,6 +86,10 @@ pub(crate) struct PoolOwner {
     queue: QueueLink,
     layouts: Arc<[Layout]>,
     frames: Vec<InFlight>,
+    /// The pools that are lent, for each frame in flight.
+    stocks: Arc<[Stock]>,
+    /// Those of a stock that are being reset.
+    taken: Vec<Lease>,
     idle: Idle,
     /// The service shuts down: what begins now is aborted.
     closing: bool,
@@ -146,7 +102,7 @@ impl PoolOwner {
     pub(crate) fn new(
         device: Arc<Device>,
         status: Arc<Status>,
-        (queue, layouts): (QueueLink, Arc<[Layout]>),
+        (queue, layouts, stocks): (QueueLink, Arc<[Layout]>, Arc<[Stock]>),
         blocks: BlockPool,
         options: &ServiceOptions,
     ) -> (Self, Option<Failed>) {
@@ -158,6 +114,8 @@ impl PoolOwner {
             queue,
             layouts,
             frames: Vec::new(),
+            stocks,
+            taken: Vec::with_capacity(options.max_leases as usize),
             idle: Idle::new(blocks, options.trim_after),
             closing: false,
             gone: false,
@@ -170,7 +128,8 @@ impl PoolOwner {
         for _ in 0..options.frames_in_flight {
             let pool = self.device.create_pool(options.queue_family)?;
             let mut frame = InFlight::new(pool, options);
-            let primary = self.device.allocate_primary(frame.pool);
+            let level = vk::CommandBufferLevel::PRIMARY;
+            let primary = self.device.allocate_buffer(frame.pool, level);
             frame.primary = primary.unwrap_or_default();
             // From here on `Drop` destroys the pool, whatever fails.
             self.frames.push(frame);
@@ -200,6 +159,7 @@ impl PoolOwner {
 
     fn begin(&mut self, index: u32, serial: u64, credit: Resolver<()>, began: Instant) {
         let (device, status) = (Arc::clone(&self.device), Arc::clone(&self.status));
+        let layouts = Arc::clone(&self.layouts);
         let streams = self.missing == MissingSlot::Fail;
         self.idle.busy();
         let Some(frame) = self.frames.get_mut(index as usize) else {
@@ -226,18 +186,24 @@ impl PoolOwner {
             }
         }
         // What jobs sent before this came.
+        for part in 0..frame.parts.len() as u32 {
+            frame.feed_or_fail(part, &layouts[index as usize], &device, &status);
+        }
         frame.advance(&device, streams);
         if self.closing {
             self.abort(index, serial);
         }
     }
 
-    fn block(&mut self, block: Block) {
-        let header = BlockHeader::read(&block);
+    fn block(&mut self, block: Published) {
+        let Some(header) = block.header() else {
+            return;
+        };
         let place = header.place;
         let _span = self.status.span(TraceKind::Replay, place.serial);
         let streams = self.missing == MissingSlot::Fail;
-        let device = Arc::clone(&self.device);
+        let (device, status) = (Arc::clone(&self.device), Arc::clone(&self.status));
+        let layouts = Arc::clone(&self.layouts);
         // A block of an older frame, or of one that was aborted, goes back to its pool here.
         let Some(frame) = self.frame_of_job(place) else {
             return;
@@ -248,6 +214,24 @@ impl PoolOwner {
         let part = frame.part(place.part);
         part.complete |= header.last;
         part.blocks.push(block);
+        frame.feed_or_fail(place.part, &layouts[place.frame as usize], &device, &status);
+        frame.advance(&device, streams);
+        self.finish_if_complete(place.frame, place.serial);
+    }
+
+    fn ready(&mut self, place: SlotPlace, lent: Lent) {
+        let (device, streams) = (Arc::clone(&self.device), self.missing == MissingSlot::Fail);
+        // Where the frame or the slot is over the buffer goes back here: nothing executes it.
+        let Some(frame) = self.frame_of_job(place) else {
+            return;
+        };
+        if frame.is_past(place) || frame.part(place.part).complete {
+            return;
+        }
+        let part = frame.part(place.part);
+        part.complete = true;
+        part.secondary = lent.buffer();
+        part.lent = Some(lent);
         frame.advance(&device, streams);
         self.finish_if_complete(place.frame, place.serial);
     }
@@ -260,6 +244,9 @@ impl PoolOwner {
         if frame.is_past(place) {
             return;
         }
+        if loss == SlotLoss::Failed(RecordError::DeviceLost) {
+            frame.error.get_or_insert(FrameError::DeviceLost);
+        }
         // Without its begin or its end a rendering pass cannot be executed, whatever the policy.
         if missing == MissingSlot::Fail || place.is_owners() {
             frame.error.get_or_insert(FrameError::SlotLost {
@@ -271,6 +258,8 @@ impl PoolOwner {
         let part = frame.part(place.part);
         part.complete = true;
         part.blocks.clear();
+        // What is recorded in it is not executed.
+        part.secondary = vk::CommandBuffer::null();
         frame.advance(&device, missing == MissingSlot::Fail);
         self.finish_if_complete(place.frame, place.serial);
     }
@@ -343,7 +332,8 @@ impl PoolOwner {
             return self.recycle(index, serial);
         }
         // A frame that failed may be inside a rendering pass: its buffer is not ended, only reset.
-        if frame.stage == Stage::Recording && frame.error.is_none() {
+        if frame.is_recording() {
+            frame.secondaries.execute(&device, frame.primary);
             device.end_label(frame.primary);
             if let Err(failed) = device.end(frame.primary) {
                 let error = status.note(failed);
@@ -395,6 +385,10 @@ impl PoolOwner {
     /// Makes the frame's pool ready for the next frame and gives the credit back.
     fn recycle(&mut self, index: u32, serial: u64) {
         let (device, status) = (Arc::clone(&self.device), Arc::clone(&self.status));
+        if self.frame(index, serial).is_some() && !status.is_lost() {
+            // P2, for the pools that were lent and are back.
+            self.stocks[index as usize].reset(&device, &mut self.taken);
+        }
         let Some(frame) = self.frame(index, serial) else {
             return;
         };
@@ -424,9 +418,10 @@ impl PoolOwner {
         if !self.idle.trim() {
             return;
         }
-        for frame in &self.frames {
+        for (frame, stock) in self.frames.iter().zip(&*self.stocks) {
             // P1, P2: nothing of it is pending.
             if frame.stage == Stage::Idle && !self.status.is_lost() {
+                stock.trim(&self.device, &mut self.taken);
                 self.device.trim_pool(frame.pool);
             }
         }
@@ -477,6 +472,7 @@ impl Handler for PoolOwner {
         crate::panics::panic_if_planted(&self.status, crate::panics::Who::Pool);
         match message {
             PoolMessage::Block(block) => self.block(block),
+            PoolMessage::Ready { place, lent } => self.ready(place, lent),
             PoolMessage::Lost { place, loss } => self.lost(place, loss),
             PoolMessage::Begin {
                 frame,
@@ -546,131 +542,21 @@ impl Drop for PoolOwner {
             || self.status.is_lost()
             || self.status.wait_for_submitted(&self.device)
             || self.status.is_lost();
-        for frame in &self.frames {
+        for (index, stock) in self.stocks.iter().enumerate() {
+            // Where not all frames could be made, nothing was lent.
+            let leaks = self.frames.get(index).is_some_and(pending) && !over;
+            for _ in 0..stock.close(&self.device, !leaks) {
+                self.status.note_leak();
+            }
+        }
+        for frame in &mut self.frames {
             // P2: a pool whose buffer may be pending is leaked, and counted.
             if pending(frame) && !over {
                 self.status.note_leak();
+                frame.keep_lent();
             } else {
                 self.device.destroy_pool(frame.pool);
             }
         }
-    }
-}
-
-impl InFlight {
-    fn new(pool: vk::CommandPool, options: &ServiceOptions) -> Self {
-        Self {
-            pool,
-            primary: vk::CommandBuffer::null(),
-            stage: Stage::Idle,
-            serial: 0,
-            begun: false,
-            over: 0,
-            parts: Vec::with_capacity(options.max_slots as usize),
-            current: 0,
-            submission: None,
-            expires: None,
-            error: None,
-            credit: None,
-            report: empty_report(),
-            cooling: Cooling::new(options.max_block_bytes / options.block_bytes),
-        }
-    }
-
-    /// Begins the primary; resets the pool first where that is still to be done.
-    fn start(&mut self, device: &Device) -> Result<(), Failed> {
-        if self.stage == Stage::NotReset {
-            device.reset_pool(self.pool)?;
-            self.stage = Stage::Idle;
-        }
-        device.begin(self.primary)?;
-        device.begin_label(
-            self.primary,
-            &Text::new(format_args!("frame {}", self.serial)),
-        );
-        self.stage = Stage::Recording;
-        Ok(())
-    }
-
-    /// Whether the part's turn is over: what still comes for it comes too late.
-    fn is_past(&self, place: SlotPlace) -> bool {
-        (place.part as usize) < self.current
-    }
-
-    fn part(&mut self, part: u32) -> &mut Part {
-        let part = part as usize;
-        if part >= self.parts.len() {
-            self.parts.resize_with(part + 1, Part::default);
-        }
-        &mut self.parts[part]
-    }
-
-    /// Replays what can be replayed: the blocks of the current part, and of those after it as parts become complete.
-    /// Without `streams`, a part waits until it is complete.
-    fn advance(&mut self, device: &Device, streams: bool) {
-        if !self.begun {
-            return;
-        }
-        while let Some(part) = self.parts.get_mut(self.current) {
-            if !part.complete && !streams {
-                return;
-            }
-            let recording = self.stage == Stage::Recording && self.error.is_none();
-            while let Some(block) = part.blocks.pop() {
-                if recording {
-                    self.report.replay_block(device, self.primary, &block);
-                }
-                self.cooling.add(block);
-            }
-            if !part.complete {
-                return;
-            }
-            part.complete = false;
-            self.current += 1;
-        }
-    }
-
-    /// Forgets what was recorded; keeps the memory.
-    fn clear(&mut self) {
-        self.cooling.release();
-        for part in &mut self.parts {
-            part.blocks.clear();
-            part.complete = false;
-        }
-        self.current = 0;
-        self.error = None;
-        self.expires = None;
-    }
-}
-
-impl FrameReport {
-    fn replay_block(&mut self, device: &Device, primary: vk::CommandBuffer, block: &Block) {
-        let start = Instant::now();
-        let end = BlockHeader::read(block).end;
-        let base = block.as_ptr().cast_const();
-        // SAFETY: H3: commands start behind the header, which every block has.
-        let from = unsafe { base.add(HEADER_WORDS) };
-        // SAFETY: H3: and end at `end`, within the block.
-        let to = unsafe { base.add(end) };
-        // SAFETY: H3 and the contract of `Recorder`; P1: this thread owns the pool; the stage is `Recording`.
-        self.commands += unsafe { replay(device, primary, from, to) };
-        self.blocks += 1;
-        self.bytes += 8 * (end - HEADER_WORDS) as u64;
-        self.replay += start.elapsed();
-    }
-}
-
-fn empty_report() -> FrameReport {
-    let now = Instant::now();
-    FrameReport {
-        serial: 0,
-        began: now,
-        ended: now,
-        submitted: now,
-        retired: now,
-        commands: 0,
-        blocks: 0,
-        bytes: 0,
-        replay: Duration::ZERO,
     }
 }

@@ -4,13 +4,14 @@
 //!
 //! - R1: the device outlives the service (the contract of [`Service::new`](crate::Service::new)).
 //! - R2: each method that takes a pool, a command buffer, a queue or a swapchain is called by the one owner thread of that
-//!   object; methods on semaphores' counters need no synchronization.
+//!   object: for a pool that is lent that is the job that has it; methods on semaphores' counters need no synchronization.
 
 #![allow(unsafe_code, reason = "calls Vulkan")]
 
 use crate::commands::layout::{PNextArray, Registered};
 use crate::commands::table::Command;
 use crate::error::LoadError;
+use crate::frame::Inheritance;
 use crate::names::{Functions, Text};
 use crate::queue::Queue;
 use ash::vk;
@@ -312,13 +313,14 @@ impl Device {
         Ok(pool)
     }
 
-    pub(crate) fn allocate_primary(
+    pub(crate) fn allocate_buffer(
         &self,
         pool: vk::CommandPool,
+        level: vk::CommandBufferLevel,
     ) -> Result<vk::CommandBuffer, Failed> {
         let info = vk::CommandBufferAllocateInfo::default()
             .command_pool(pool)
-            .level(vk::CommandBufferLevel::PRIMARY)
+            .level(level)
             .command_buffer_count(1);
         let mut buffer = vk::CommandBuffer::null();
         let allocate = self.table.fp_v1_0().allocate_command_buffers;
@@ -328,7 +330,8 @@ impl Device {
             "vkAllocateCommandBuffers",
             result.result_with_success(buffer),
         )?;
-        self.name(buffer, "primary");
+        let primary = level == vk::CommandBufferLevel::PRIMARY;
+        self.name(buffer, if primary { "primary" } else { "secondary" });
         Ok(buffer)
     }
 
@@ -358,6 +361,52 @@ impl Device {
         let info = vk::CommandBufferBeginInfo::default()
             .flags(vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT);
         // SAFETY: R1, R2; the buffer is in the initial state.
+        named("vkBeginCommandBuffer", unsafe {
+            self.table.begin_command_buffer(buffer, &info)
+        })
+    }
+
+    /// Begins a secondary command buffer that is executed in the place that `inherited` tells of.
+    pub(crate) fn begin_secondary(
+        &self,
+        buffer: vk::CommandBuffer,
+        inherited: &Inheritance,
+    ) -> Result<(), Failed> {
+        let mut rendering = vk::CommandBufferInheritanceRenderingInfo::default();
+        let mut inheritance = vk::CommandBufferInheritanceInfo::default();
+        let mut flags = vk::CommandBufferUsageFlags::RENDER_PASS_CONTINUE;
+        match inherited {
+            Inheritance::Outside => flags = vk::CommandBufferUsageFlags::empty(),
+            Inheritance::Rendering {
+                flags: of_rendering,
+                view_mask,
+                colors,
+                color_count,
+                depth,
+                stencil,
+                samples,
+            } => {
+                rendering = rendering
+                    .flags(*of_rendering)
+                    .view_mask(*view_mask)
+                    .color_attachment_formats(&colors[..*color_count as usize])
+                    .depth_attachment_format(*depth)
+                    .stencil_attachment_format(*stencil)
+                    .rasterization_samples(*samples);
+                inheritance.p_next = std::ptr::from_ref(&rendering).cast();
+            }
+            Inheritance::RenderPass {
+                render_pass,
+                framebuffer,
+            } => {
+                inheritance.render_pass = *render_pass;
+                inheritance.framebuffer = *framebuffer;
+            }
+        }
+        let info = vk::CommandBufferBeginInfo::default()
+            .flags(flags | vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT)
+            .inheritance_info(&inheritance);
+        // SAFETY: R1, R2; the buffer is in the initial state, and the host vouches for what is inherited.
         named("vkBeginCommandBuffer", unsafe {
             self.table.begin_command_buffer(buffer, &info)
         })

@@ -15,6 +15,7 @@ use crate::raw::{Device, Failed};
 use crate::recorder::HEADER_WORDS;
 use crate::retire::{Retire, Watch};
 use crate::status::Status;
+use crate::stock::Stock;
 use crate::submit::{QueueLink, QueueMessage, QueueOwner};
 use crate::swapchain::{Source, Swapchain, SwapchainOptions};
 use crate::ticket::FrameResult;
@@ -54,6 +55,9 @@ pub struct ServiceOptions {
     pub missing_slot: MissingSlot,
     /// The most slots in one frame, those of the service's own commands included. By default 4096.
     pub max_slots: u32,
+    /// The most command pools that are lent at one time in each frame in flight ([`Slot::lease`](crate::Slot::lease)): 1 to
+    /// 1024. A pool is made when all that there are are lent. By default 64.
+    pub max_leases: u32,
     /// The size of a block of messages in bytes: 4 KiB to 256 KiB. By default 60 KiB: a power of two would put the starts
     /// of all blocks into the same few sets of the cache.
     pub block_bytes: usize,
@@ -89,6 +93,7 @@ impl ServiceOptions {
             frames_in_flight: 2,
             missing_slot: MissingSlot::Fail,
             max_slots: 4096,
+            max_leases: 64,
             block_bytes: 60 << 10,
             max_block_bytes: 64 << 20,
             slot_deadline: Duration::from_secs(10),
@@ -115,6 +120,9 @@ impl ServiceOptions {
         if !(1..=1 << 15).contains(&self.max_slots) {
             return bad("max_slots must be 1 to 32768");
         }
+        if !(1..=1024).contains(&self.max_leases) {
+            return bad("max_leases must be 1 to 1024");
+        }
         if self.queue == vk::Queue::null() {
             return bad("queue is null");
         }
@@ -129,6 +137,8 @@ pub(crate) struct Shared {
     pub(crate) device: Arc<Device>,
     pub(crate) pool: Handle<Inbox<PoolMessage>>,
     pub(crate) blocks: BlockPool,
+    /// For each frame in flight.
+    pub(crate) stocks: Arc<[Stock]>,
     pub(crate) max_blocks: usize,
     pub(crate) tickets: CompletionPool<FrameResult>,
     pub(crate) points: Points,
@@ -191,7 +201,7 @@ impl Service {
     ///
     /// # Safety
     ///
-    /// - `device`, its instance and the queue outlive the service; timeline semaphores and `synchronization2` are enabled.
+    /// - `device`, its instance and the queue outlive the service, and all [`LeaseRecorder`](crate::LeaseRecorder)s; timeline semaphores and `synchronization2` are enabled.
     /// - `options.queue` is a queue of `options.queue_family` of this device, and nobody else uses it until the service
     ///   has shut down, or where the queue is [`Guarded`](QueueMode::Guarded) only under the host's lock.
     pub unsafe fn new(mut device: Device, options: ServiceOptions) -> Result<Self, ServiceError> {
@@ -225,10 +235,15 @@ impl Service {
         let layouts: Arc<[Layout]> = (0..options.frames_in_flight)
             .map(|_| Layout::default())
             .collect();
+        let stocks = (0..options.frames_in_flight).map(|_| {
+            let most = options.max_leases as usize;
+            Stock::new(most, options.queue_family, Arc::clone(status))
+        });
+        let stocks: Arc<[Stock]> = stocks.collect::<Result<_, _>>()?;
         let pool_owner = start_pool_owner(
             device,
             status,
-            (link.another(), Arc::clone(&layouts)),
+            (link.another(), Arc::clone(&layouts), Arc::clone(&stocks)),
             blocks.clone(),
             options,
         )?;
@@ -237,6 +252,7 @@ impl Service {
             device: Arc::clone(device),
             pool,
             blocks,
+            stocks,
             max_blocks,
             tickets: CompletionPool::new(),
             points: Points::new(Arc::clone(device), Arc::clone(status)),
@@ -554,7 +570,7 @@ fn vulkan(failed: Failed) -> ServiceError {
 fn start_pool_owner(
     device: &Arc<Device>,
     status: &Arc<Status>,
-    (queue, layouts): (QueueLink, Arc<[Layout]>),
+    shared: (QueueLink, Arc<[Layout]>, Arc<[Stock]>),
     blocks: BlockPool,
     options: &ServiceOptions,
 ) -> Result<Owner<PoolOwner>, ServiceError> {
@@ -562,7 +578,7 @@ fn start_pool_owner(
     let (tell, told) = mpsc::channel();
     let name = OwnerOptions::named(format!("{}-pools", options.name));
     let owner = Local.owner_with(name, move || {
-        let (made, failed) = PoolOwner::new(device, status, (queue, layouts), blocks, &options);
+        let (made, failed) = PoolOwner::new(device, status, shared, blocks, &options);
         let _ = tell.send(failed);
         made
     })?;

@@ -64,7 +64,7 @@ pub struct FrameReport {
     pub submitted: Instant,
     /// When the GPU was seen to have executed it; `ended` where the frame was only recorded.
     pub retired: Instant,
-    /// How many `vkCmd*` calls the owner made.
+    /// How many `vkCmd*` calls the owner made; a closure counts as one.
     pub commands: u64,
     /// How many blocks carried them.
     pub blocks: u64,

@@ -5,7 +5,7 @@
 
 mod support;
 
-use agate_vk::{Pass, Recorder, Service, ServiceOptions, Slot, SubmitOptions};
+use agate_vk::{Frame, Pass, PassError, Recorder, Service, ServiceOptions, Slot, SubmitOptions};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Barrier, Mutex};
@@ -56,13 +56,30 @@ fn record(slot: Slot) {
     recorder.finish().expect("open");
 }
 
-/// A frame that uses as much at once as any frame can: every slot attached, and every block waiting for the first slot.
+/// Every other frame has secondary contents.
+fn declare(frame: &mut Frame) -> Result<Pass, PassError> {
+    if frame.serial() / 2 % 2 == 0 {
+        frame.outside(SLOTS)
+    } else {
+        frame.outside_secondaries(SLOTS)
+    }
+}
+
+/// A frame that uses as much at once as any frame can: every slot attached, every block waiting for the first slot, and as
+/// many leases as there are jobs.
 fn greedy_frame(service: &mut Service) {
     let mut frame = service.begin_frame_timeout(LONG).expect("credit");
-    let pass = frame.outside(SLOTS).expect("room");
-    let slots: Vec<Slot> = (0..SLOTS)
+    let pass = declare(&mut frame).expect("room");
+    let mut slots: Vec<Slot> = (0..SLOTS)
         .map(|slot| pass.slot(slot).expect("free"))
         .collect();
+    if slots[0].takes_lease() {
+        let first = slots.drain(..JOBS as usize);
+        let leases: Vec<_> = first.map(|slot| slot.lease().expect("a pool")).collect();
+        for lease in leases {
+            lease.finish().expect("open");
+        }
+    }
     slots.into_iter().rev().for_each(record);
     frame
         .submit(SubmitOptions::default())
@@ -124,7 +141,7 @@ fn a_frame_allocates_nothing_in_steady_state() {
                 .begin_frame_timeout(LONG)
                 .unwrap_or_else(|error| give_up(&error));
             *current.lock().expect("not poisoned") =
-                Some(frame.outside(SLOTS).unwrap_or_else(|error| give_up(&error)));
+                Some(declare(&mut frame).unwrap_or_else(|error| give_up(&error)));
             start.wait();
             end.wait();
             let mut ticket = frame.submit(SubmitOptions::default());

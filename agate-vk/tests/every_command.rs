@@ -17,8 +17,8 @@ mod maker;
 mod support;
 
 use agate_vk::{
-    Command, Eliminating, PNextArray, RecordError, Recorder, Service, StreamRecorder,
-    SubmitOptions, vk,
+    Command, Eliminating, LeaseRecorder, PNextArray, RecordError, Recorder, Service,
+    StreamRecorder, SubmitOptions, vk,
 };
 use maker::{Maker, Trial, Try};
 use null_device::{Call, NullDevice, NullOptions};
@@ -84,6 +84,49 @@ fn frame(
     null.release(1);
     ticket.wait_timeout(LONG).expect("executed");
     [direct.captured(buffer), replayed]
+}
+
+/// As `frame`, in a lease: what the device was given directly and by the job.
+fn leased(
+    service: &mut Service,
+    null: &NullDevice,
+    seed: u64,
+    trials: &[Try<LeaseRecorder>],
+) -> [Vec<Call>; 2] {
+    let (direct, buffer) = direct();
+    let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+    let pass = frame.outside_secondaries(1).expect("room");
+    let mut maker = Maker::new(seed);
+    let mut trial = Trial {
+        direct: &direct,
+        buffer,
+        recorder: pass.slot(0).expect("free").lease().expect("a pool"),
+    };
+    // SAFETY: it is looked at, no more.
+    let own = unsafe { trial.recorder.command_buffer() };
+    for (_, one) in trials {
+        one(&mut maker, &mut trial);
+    }
+    trial.recorder.finish().expect("all arguments are good");
+    let mut ticket = frame.submit(SubmitOptions::default());
+    until("the frame is submitted", || null.pending() == 1);
+    let called = null.captured(own);
+    null.release(1);
+    ticket.wait_timeout(LONG).expect("executed");
+    [direct.captured(buffer), called]
+}
+
+#[test]
+fn every_command_in_a_lease_is_the_devices_own() {
+    let null = NullDevice::new(NullOptions::default().checked().capture().manual());
+    let mut service = service(&null, |options| options.frames_in_flight = 1);
+    for seed in 0..FRAMES {
+        let all = trials(seed);
+        let [expected, found] = leased(&mut service, &null, seed, &all);
+        assert_eq!(expected.len(), all.len());
+        assert_same(&expected, &found, seed);
+    }
+    close(service, &null);
 }
 
 /// The service's device: captured, its frames held until they were looked at.

@@ -16,7 +16,7 @@ mod maker;
 #[path = "support/null.rs"]
 mod support;
 
-use agate_vk::{Command, Service, ServiceOptions, SubmitOptions, ash, vk};
+use agate_vk::{Command, Service, ServiceOptions, StreamRecorder, SubmitOptions, ash, vk};
 use maker::{Maker, Trial, Try};
 use null_device::{NullDevice, NullOptions};
 use std::collections::BTreeSet;
@@ -160,15 +160,17 @@ fn every_command_goes_through_the_mock_driver() {
     let service = unsafe { Service::new(device.expect("all functions are there"), options) };
     let mut service = service.expect("a service starts");
 
-    let is_there = |trial: &Try| {
+    let is_there = |trial: &Try<StreamRecorder>| {
         let command = Command::all()
             .iter()
             .find(|command| command.name == trial.0);
         command.is_some_and(|command| loaded.has(command))
     };
-    let mut all: Vec<Try> = generated::ALL.concat();
-    all.extend(irregular::ALL);
-    let names = |all: &[Try]| -> BTreeSet<&str> { all.iter().map(|trial| trial.0).collect() };
+    let mut all: Vec<Try<StreamRecorder>> = generated::all();
+    all.extend(irregular::all());
+    let names = |all: &[Try<StreamRecorder>]| -> BTreeSet<&str> {
+        all.iter().map(|trial| trial.0).collect()
+    };
     let known = names(&all);
     all.retain(is_there);
     let there = names(&all);

@@ -84,6 +84,7 @@ fn until_executed(options: &Options, device: &Arc<Device>) -> Result<(), String>
         Way::MutexPerJob,
         Way::MutexPerCommand,
         Way::Agate,
+        Way::Lease,
     ];
     let rows = measure(device, &work, options.rounds, &ways)?;
     println!(
@@ -109,6 +110,7 @@ fn each_draw(
         Way::MutexPerCommand,
         Way::Agate,
         Way::AgateFused,
+        Way::Lease,
         Way::Boxed,
         Way::ByValue,
     ];

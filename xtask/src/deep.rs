@@ -214,7 +214,7 @@ fn miri() -> Command {
 fn commands_under_miri() -> Command {
     let mut tests = cargo_of(
         "nightly",
-        "miri test --locked --package agate-vk --test every_command --no-fail-fast",
+        "miri test --locked --package agate-vk --test every_command --test closures --no-fail-fast",
     );
     tests.env(
         "MIRIFLAGS",

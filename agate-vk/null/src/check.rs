@@ -26,6 +26,10 @@ pub enum Rule {
     NotRecording,
     /// The command buffer was not executable.
     NotExecutable,
+    /// The command buffer that was executed by another was not a secondary one.
+    NotSecondary,
+    /// A secondary command buffer was begun without inheritance.
+    InheritsNothing,
     /// Nothing signals the binary semaphore.
     NeverSignalled,
     /// The binary semaphore was signalled, or about to be, and nothing had waited for it.
@@ -64,6 +68,10 @@ impl fmt::Display for Rule {
             Self::NotInitial => f.write_str("the command buffer was not in the initial state"),
             Self::NotRecording => f.write_str("the command buffer was not recording"),
             Self::NotExecutable => f.write_str("the command buffer was not executable"),
+            Self::NotSecondary => f.write_str("the command buffer was not a secondary one"),
+            Self::InheritsNothing => {
+                f.write_str("the secondary command buffer was begun without inheritance")
+            }
             Self::NeverSignalled => f.write_str("nothing signals the binary semaphore"),
             Self::SignalledTwice => f.write_str("the binary semaphore was signalled already"),
             Self::SemaphorePending => {

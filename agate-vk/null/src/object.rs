@@ -85,7 +85,11 @@ pub(crate) struct Recorded {
     pub(crate) one_time: bool,
     pub(crate) pending: u32,
     pub(crate) calls: Vec<Call>,
+    /// The secondary command buffers that it executes.
+    pub(crate) executes: Vec<vk::CommandBuffer>,
 }
+
+const EXECUTE: &str = "vkCmdExecuteCommands";
 
 /// A command buffer.
 #[repr(align(128))]
@@ -93,6 +97,7 @@ pub(crate) struct Buffer {
     pub(crate) pool: vk::CommandPool,
     pub(crate) device: vk::Device,
     pub(crate) dead: AtomicBool,
+    pub(crate) secondary: bool,
     pub(crate) recorded: Mutex<Recorded>,
 }
 
@@ -123,21 +128,62 @@ impl Buffer {
         let _inside = self.pool().user.enter(device, name);
         device.called(name);
         device.alive(self, name);
+        let mut words = Vec::new();
+        let executes = name == EXECUTE;
+        if device.options.capture || executes {
+            copy(&mut words);
+        }
+        let secondaries = if executes {
+            self.secondaries(&words)
+        } else {
+            Vec::new()
+        };
         let mut recorded = lock(&self.recorded);
         if recorded.stage != Stage::Recording {
             device.violation(name, Rule::NotRecording);
         }
+        recorded.executes.extend(secondaries);
         if device.options.capture {
-            let mut words = Vec::new();
-            copy(&mut words);
             recorded.calls.push(Call { name, words });
         }
+    }
+
+    /// The secondary command buffers among the arguments of `EXECUTE`, those that are none reported. Addresses that are no
+    /// command buffers are left alone.
+    fn secondaries(&self, words: &[u64]) -> Vec<vk::CommandBuffer> {
+        let device = self.device();
+        // A count, whether there are any, and the handles.
+        let handles = words.iter().skip(2);
+        let mut handles: Vec<_> = handles
+            .map(|word| vk::CommandBuffer::from_raw(*word))
+            .collect();
+        let objects = lock(&device.objects);
+        handles.retain(|handle| objects.buffers.knows(*handle));
+        drop(objects);
+        handles.retain(|handle| {
+            // SAFETY: O1: it is or was listed, and the objects of a checked device keep their memory.
+            let secondary = unsafe { Self::of(*handle) };
+            device.alive(secondary, EXECUTE);
+            if !secondary.secondary {
+                device.violation(EXECUTE, Rule::NotSecondary);
+                return false;
+            }
+            let recorded = lock(&secondary.recorded);
+            if recorded.pending > 0 && recorded.one_time {
+                device.violation(EXECUTE, Rule::BufferPending);
+            } else if recorded.stage != Stage::Executable {
+                device.violation(EXECUTE, Rule::NotExecutable);
+            }
+            true
+        });
+        handles
     }
 
     pub(crate) fn reset(&self) {
         let mut recorded = lock(&self.recorded);
         recorded.stage = Stage::Initial;
         recorded.calls.clear();
+        recorded.executes.clear();
     }
 }
 
@@ -187,6 +233,12 @@ impl<T: Object> List<T> {
 
     pub(crate) fn handles(&self) -> impl Iterator<Item = T::Handle> + '_ {
         self.alive.iter().map(|a| T::Handle::from_raw(*a as u64))
+    }
+
+    /// Whether it is alive, or was and has kept its memory.
+    pub(crate) fn knows(&self, handle: T::Handle) -> bool {
+        let address = handle.as_raw() as usize;
+        self.alive.contains(&address) || self.dead.contains(&address)
     }
 
     pub(crate) fn make(&mut self, object: T) -> T::Handle {

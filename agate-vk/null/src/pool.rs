@@ -136,11 +136,13 @@ unsafe extern "system" fn allocate(
             pool: info.command_pool,
             device: device_handle,
             dead: AtomicBool::new(false),
+            secondary: info.level == vk::CommandBufferLevel::SECONDARY,
             recorded: Mutex::new(Recorded {
                 stage: Stage::Initial,
                 one_time: false,
                 pending: 0,
                 calls: Vec::new(),
+                executes: Vec::new(),
             }),
         });
         lock(&pool.buffers).insert(made.as_raw() as usize);
@@ -204,6 +206,11 @@ unsafe extern "system" fn begin(
     recorded.one_time = flags.contains(vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT);
     recorded.stage = Stage::Recording;
     recorded.calls.clear();
+    recorded.executes.clear();
+    // SAFETY: a valid structure.
+    if buffer.secondary && unsafe { (*info).p_inheritance_info.is_null() } {
+        device.violation(CALL, Rule::InheritsNothing);
+    }
     vk::Result::SUCCESS
 }
 

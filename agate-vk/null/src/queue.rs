@@ -245,9 +245,16 @@ unsafe extern "system" fn submit2(
                 device.violation(CALL, Rule::WaitsEarly);
             }
         }
-        for buffer in buffers {
+        let mut all = Vec::new();
+        for info in buffers {
             // SAFETY: L1.
-            let buffer = unsafe { Buffer::of(buffer.command_buffer) };
+            let buffer = unsafe { Buffer::of(info.command_buffer) };
+            all.push(info.command_buffer);
+            all.extend(&lock(&buffer.recorded).executes);
+        }
+        for handle in &all {
+            // SAFETY: L1.
+            let buffer = unsafe { Buffer::of(*handle) };
             device.alive(buffer, CALL);
             if buffer.pool().family != queue.family {
                 device.violation(CALL, Rule::OtherFamily);
@@ -274,7 +281,7 @@ unsafe extern "system" fn submit2(
         timeline.pending[queue.number].push_back(Submission {
             waits: waits.iter().map(operation).collect(),
             signals: signals.iter().map(operation).collect(),
-            buffers: buffers.iter().map(|info| info.command_buffer).collect(),
+            buffers: all,
             presents: Vec::new(),
         });
     }

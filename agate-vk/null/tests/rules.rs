@@ -292,6 +292,64 @@ fn buffers_in_the_wrong_state() {
     f.is_silent();
 }
 
+/// A secondary command buffer of the fixture's pool, begun and ended as asked.
+fn secondary(f: &Fixture, inherits: bool, end: bool) -> vk::CommandBuffer {
+    let info = vk::CommandBufferAllocateInfo::default()
+        .command_pool(f.pool)
+        .level(vk::CommandBufferLevel::SECONDARY)
+        .command_buffer_count(1);
+    let inherited = vk::CommandBufferInheritanceInfo::default();
+    let mut begin =
+        vk::CommandBufferBeginInfo::default().flags(vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT);
+    if inherits {
+        begin = begin.inheritance_info(&inherited);
+    }
+    // SAFETY: the device takes whatever the tests do.
+    unsafe {
+        let buffer = f.device.allocate_command_buffers(&info).unwrap()[0];
+        f.device.begin_command_buffer(buffer, &begin).unwrap();
+        if end {
+            f.device.end_command_buffer(buffer).unwrap();
+        }
+        buffer
+    }
+}
+
+/// Executes it in a primary.
+fn execute(f: &Fixture, secondary: vk::CommandBuffer) {
+    f.begin();
+    // SAFETY: the device takes whatever the tests do.
+    unsafe { f.device.cmd_execute_commands(f.buffer, &[secondary]) };
+    f.end();
+}
+
+#[test]
+fn secondaries() {
+    let f = checked();
+    secondary(&f, false, true);
+    f.says("vkBeginCommandBuffer", Rule::InheritsNothing);
+    let f = checked();
+    let open = secondary(&f, true, false);
+    execute(&f, open);
+    f.says("vkCmdExecuteCommands", Rule::NotExecutable);
+    let f = checked();
+    execute(&f, f.buffer);
+    f.says("vkCmdExecuteCommands", Rule::NotSecondary);
+    // It is pending with its primary.
+    let f = manual();
+    let executed = secondary(&f, true, true);
+    execute(&f, executed);
+    f.submit(&[f.buffer], &[], &[]);
+    // SAFETY: as above.
+    unsafe { f.device.free_command_buffers(f.pool, &[executed]) };
+    f.says("vkFreeCommandBuffers", Rule::BufferPending);
+    let f = checked();
+    let executed = secondary(&f, true, true);
+    execute(&f, executed);
+    f.submit(&[f.buffer], &[], &[]);
+    f.is_silent();
+}
+
 #[test]
 fn objects_that_are_gone() {
     let f = checked();

@@ -495,6 +495,15 @@ impl<R: HasCursor> Recorder for R {
         }
     }
 
+    /// See `closure.rs`.
+    #[inline(always)]
+    unsafe fn record<F>(&mut self, closure: F)
+    where
+        F: FnOnce(&ash::Device, vk::CommandBuffer) + Send + 'static,
+    {
+        super::closure::put(self.cursor(), closure);
+    }
+
     super::generated::recorder::encode!();
     super::irregular::encode_irregular!();
 }

@@ -268,7 +268,10 @@ pub(crate) unsafe fn build_acceleration_structures_indirect(
 }
 
 /// Whether there is a list for each info, as long as its geometries.
-fn as_long<T>(infos: &[vk::AccelerationStructureBuildGeometryInfoKHR<'_>], lists: &[&[T]]) -> bool {
+pub(super) fn as_long<T>(
+    infos: &[vk::AccelerationStructureBuildGeometryInfoKHR<'_>],
+    lists: &[&[T]],
+) -> bool {
     let mut pairs = infos.iter().zip(lists);
     infos.len() == lists.len()
         && pairs.all(|(info, list)| info.geometry_count as usize == list.len())

@@ -19,7 +19,9 @@
 //! - C2: a payload written by `encode` for an op is what `replay` reads for that op; both name the layout side by side.
 //! - C3: pointers inside a payload point into the same block, or to nothing that outlives the call.
 
+pub(crate) mod closure;
 mod deep;
+mod direct;
 pub(crate) mod encode;
 pub(crate) mod generated;
 pub(crate) mod irregular;
@@ -46,6 +48,10 @@ pub(crate) mod op {
     pub(crate) const DISPATCH: u16 = 15;
     /// No command: the words of one that is larger than a block stand elsewhere.
     pub(crate) const JUMBO: u16 = 16;
+    /// No command: something to call, in the words behind it.
+    pub(crate) const CLOSURE: u16 = 17;
+    /// What was called, or dropped.
+    pub(crate) const CLOSURE_DONE: u16 = 18;
     pub(crate) const SET_LINE_WIDTH: u16 = 26;
     /// No call: where the pushes behind it in this block go.
     pub(crate) const SAY_PUSH: u16 = 27;

@@ -108,6 +108,21 @@ pub(crate) unsafe fn replay(
     calls
 }
 
+/// Executes secondary command buffers, in order.
+///
+/// # Safety
+///
+/// The calling thread owns the primary's pool; the primary is in the recording state, where the secondaries may be
+/// executed, and they are executable.
+pub(crate) unsafe fn execute(
+    device: &Device,
+    primary: vk::CommandBuffer,
+    secondaries: &[vk::CommandBuffer],
+) {
+    // SAFETY: the caller's contract.
+    unsafe { device.table().cmd_execute_commands(primary, secondaries) }
+}
+
 /// Makes the call, the two calls, or none, of one command, and returns how many.
 ///
 /// # Safety

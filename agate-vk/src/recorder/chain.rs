@@ -7,7 +7,7 @@
 
 #![allow(unsafe_code, reason = "links blocks through their raw memory")]
 
-use super::BlockHeader;
+use super::{BlockHeader, Published};
 use agate::{Block, RawBlock};
 use std::ptr::NonNull;
 
@@ -29,8 +29,11 @@ pub(super) struct Link {
 unsafe impl Send for Chain {}
 
 impl Chain {
-    /// Adds a published block.
-    pub(crate) fn push(&mut self, block: Block) {
+    /// Adds a block.
+    pub(crate) fn push(&mut self, block: Published) {
+        let Some(block) = block.into_block() else {
+            return;
+        };
         BlockHeader {
             next: None,
             ..BlockHeader::read(&block)
@@ -51,7 +54,7 @@ impl Chain {
     }
 
     /// Takes the oldest block.
-    pub(crate) fn pop(&mut self) -> Option<Block> {
+    pub(crate) fn pop(&mut self) -> Option<Published> {
         let link = self.head?;
         // SAFETY: L1: the link was made by `into_raw` and leaves the chain now.
         let block = unsafe { Block::from_raw(link.block) };
@@ -59,10 +62,16 @@ impl Chain {
         if self.head.is_none() {
             self.tail = None;
         }
-        Some(block)
+        Some(Published::new(block))
     }
 
-    /// Gives all blocks back.
+    /// The header of the oldest block.
+    pub(crate) fn first(&self) -> Option<BlockHeader> {
+        // SAFETY: L1: a block of this chain, whose header nobody else reads.
+        self.head.map(|link| unsafe { link.header.as_ptr().read() })
+    }
+
+    /// Gives all blocks back, without what is in them.
     pub(crate) fn clear(&mut self) {
         while self.pop().is_some() {}
     }

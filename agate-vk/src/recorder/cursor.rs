@@ -160,6 +160,13 @@ impl Cursor {
         unsafe { place.cast::<*mut u64>().write(words) };
     }
 
+    /// Has the next command say all that it needs.
+    #[inline(always)]
+    pub(crate) fn forget_said(&mut self) {
+        *self.said() = Said::NOTHING;
+        self.push_end = std::ptr::null_mut();
+    }
+
     /// The device that the recording is for.
     pub(crate) fn device(&self) -> &Device {
         device(self.base)

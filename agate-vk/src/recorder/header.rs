@@ -26,6 +26,8 @@ pub(crate) struct BlockHeader {
     pub(crate) place: SlotPlace,
     /// Whether the slot is complete with this block.
     pub(crate) last: bool,
+    /// Whether closures are among the commands.
+    pub(crate) closures: bool,
     /// Where the commands end, in words from the start of the block.
     pub(crate) end: usize,
     /// The block behind it, while it waits in a chain.
@@ -37,10 +39,11 @@ const _: () =
 
 impl BlockHeader {
     /// The header of a block whose commands end at `end`.
-    pub(crate) fn new(place: SlotPlace, last: bool, end: usize) -> Self {
+    pub(crate) fn new(place: SlotPlace, last: bool, closures: bool, end: usize) -> Self {
         Self {
             place,
             last,
+            closures,
             end,
             next: None,
         }

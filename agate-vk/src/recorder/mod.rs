@@ -10,6 +10,8 @@ pub(crate) mod cursor;
 mod eliminating;
 mod header;
 mod jumbo;
+mod lease;
+mod published;
 mod shadow;
 mod stream;
 
@@ -18,10 +20,12 @@ pub(crate) use cursor::Said;
 pub use eliminating::Eliminating;
 pub(crate) use header::{BlockHeader, HEADER_WORDS};
 pub(crate) use jumbo::Jumbos;
+pub use lease::LeaseRecorder;
+pub(crate) use published::Published;
 #[cfg(feature = "checks")]
 pub(crate) use stream::note_pipeline;
 pub use stream::{Entered, StreamRecorder};
-pub(crate) use stream::{device, fail};
+pub(crate) use stream::{device, fail, note_closure};
 
 use ash::vk;
 use std::mem::MaybeUninit;
@@ -276,6 +280,38 @@ pub trait Recorder {
     /// See [the trait](Recorder#safety).
     #[doc(alias = "vkCmdDispatch")]
     unsafe fn cmd_dispatch(&mut self, groups_x: u32, groups_y: u32, groups_z: u32);
+
+    /// Records what nothing else records: `closure` is called in its turn, between the commands before and behind it, with
+    /// the host's device and the command buffer that is recording.
+    ///
+    /// In the stream lane the pool's owner calls it, later and on its own thread; meanwhile it stands in the block, with no
+    /// allocation unless it is larger than a block. It is called once or dropped once: dropped where nothing is recorded
+    /// any more, because its slot is lost, its frame fails or is discarded, or the service ends; on whichever thread that
+    /// is seen. Where it panics the frame fails with [`SlotLoss::ClosurePanicked`](crate::SlotLoss::ClosurePanicked),
+    /// whatever [`MissingSlot`](crate::MissingSlot) says; a panic while it is dropped ends there.
+    ///
+    /// Whatever it binds or sets stays so for the commands behind it in this slot, which had better bind all that they
+    /// need. All that the owner records waits while it runs.
+    ///
+    /// ```no_run
+    /// # use agate_vk::{Recorder, StreamRecorder, vk};
+    /// # fn example(recorder: &mut StreamRecorder, extension: vk::PFN_vkCmdCuLaunchKernelNVX) {
+    /// let launch = vk::CuLaunchInfoNVX::default();
+    /// // SAFETY: the extension is enabled, and its kernel lives until the ticket has resolved.
+    /// unsafe { recorder.record(move |_device, buffer| extension(buffer, &launch)) };
+    /// # }
+    /// ```
+    ///
+    /// # Safety
+    ///
+    /// - `closure` uses the command buffer for `vkCmd*` calls alone, each with its valid usage at this place of the pass,
+    ///   and no longer than it runs. It neither begins nor ends, resets or frees it, nor its pool.
+    /// - It leaves nothing open that it begins (labels, queries, conditional rendering, …), and neither begins nor ends the
+    ///   pass.
+    /// - What its commands refer to lives, unchanged, until the frame's ticket has resolved.
+    unsafe fn record<F>(&mut self, closure: F)
+    where
+        F: FnOnce(&ash::Device, vk::CommandBuffer) + Send + 'static;
 
     crate::commands::generated::recorder::declare!();
     crate::commands::irregular::declare!();

@@ -1,6 +1,6 @@
 //! The stream lane: a recorder that writes commands into blocks and sends the blocks to the owner of the pool.
 //!
-//! The invariants of `header.rs` (H1–H3) and `cursor.rs` (K1–K3) hold here.
+//! The invariants of `header.rs` (H1–H3) and `cursor.rs` (K1–K4) hold here.
 
 #![allow(
     unsafe_code,
@@ -8,7 +8,8 @@
 )]
 
 use super::cursor::{Cursor, HasCursor, SPARE_WORDS, Said};
-use super::{BlockHeader, HEADER_WORDS, Jumbos};
+use super::{BlockHeader, HEADER_WORDS, Jumbos, Published};
+use crate::commands::closure;
 use crate::error::{RecordError, SlotLoss};
 use crate::frame::{SlotPlace, SlotToken};
 use crate::pool::PoolMessage;
@@ -22,6 +23,8 @@ use std::ptr;
 struct Slow {
     token: SlotToken,
     block: Block,
+    /// Whether closures stand in the block.
+    closures: bool,
     error: Option<RecordError>,
     #[cfg(feature = "checks")]
     checks: crate::checks::State,
@@ -72,6 +75,7 @@ impl StreamRecorder {
             checks: token.unchecked(),
             token,
             block,
+            closures: false,
             error: None,
         }
         .settle();
@@ -126,7 +130,7 @@ impl StreamRecorder {
 impl Drop for StreamRecorder {
     #[inline(always)]
     fn drop(&mut self) {
-        give_up(self.cursor.base);
+        give_up(self.cursor.base, self.cursor.cur);
     }
 }
 
@@ -210,6 +214,21 @@ impl Slow {
         // SAFETY: the caller's contract.
         unsafe { base.cast::<Self>().read() }
     }
+
+    /// Drops the closures in the block, whose commands end at `cur`.
+    fn drop_closures(&mut self, cur: *mut u64) {
+        if std::mem::take(&mut self.closures) {
+            let from = self.block.as_ptr().wrapping_add(HEADER_WORDS);
+            // SAFETY: H1 and K1: this recorder alone uses the block, and whole commands stand there.
+            unsafe { closure::discard(from, cur) };
+        }
+    }
+
+    /// Ends the recording without its commands, which end at `cur`.
+    fn abandon(mut self, cur: *mut u64, loss: SlotLoss) {
+        self.drop_closures(cur);
+        self.token.lose(loss);
+    }
 }
 
 /// Publishes the full block and goes on in a fresh one. Where there is none, the error sticks and the recording goes on
@@ -223,7 +242,8 @@ pub(super) fn grow(base: *mut u64, cur: *mut u64) -> (*mut u64, *mut u64, *mut u
         match slow.token.blocks().try_take() {
             Ok(fresh) => {
                 let full = std::mem::replace(&mut slow.block, fresh);
-                slow.error = publish(&slow.token, full, cur, false).err();
+                let closures = std::mem::take(&mut slow.closures);
+                slow.error = publish(&slow.token, (full, closures), cur, false).err();
             }
             Err(_) => {
                 let max_blocks = slow.token.max_blocks();
@@ -231,6 +251,8 @@ pub(super) fn grow(base: *mut u64, cur: *mut u64) -> (*mut u64, *mut u64, *mut u
             }
         }
     }
+    // Where there was an error, they still stand in the block.
+    slow.drop_closures(cur);
     slow.settle()
 }
 
@@ -242,17 +264,17 @@ fn finish(base: *mut u64, cur: *mut u64) -> Result<(), RecordError> {
     // SAFETY: K1: `base` is that of a recorder that was forgotten by its `finish`, so its `Slow` is taken once.
     let slow = unsafe { Slow::take(base) };
     if let Some(error) = slow.error {
-        slow.token.lose(SlotLoss::Failed(error));
+        slow.abandon(cur, SlotLoss::Failed(error));
         return Err(error);
     }
-    let Slow { token, block, .. } = slow;
-    publish(&token, block, cur, true)
+    let block = (slow.block, slow.closures);
+    publish(&slow.token, block, cur, true)
 }
 
 /// Ends a recording that was not finished.
 #[cold]
 #[inline(never)]
-fn give_up(base: *mut u64) {
+fn give_up(base: *mut u64, cur: *mut u64) {
     // SAFETY: K1: `base` is that of a recorder that is being dropped; `finish` forgets the recorder, so its `Slow` was not
     // taken before.
     let slow = unsafe { Slow::take(base) };
@@ -261,7 +283,7 @@ fn give_up(base: *mut u64) {
         None if std::thread::panicking() => SlotLoss::Panicked,
         None => SlotLoss::Dropped,
     };
-    slow.token.lose(loss);
+    slow.abandon(cur, loss);
 }
 
 /// Notes the first error of a recording.
@@ -303,6 +325,14 @@ pub(crate) fn note_pipeline(base: *mut u64, point: ash::vk::PipelineBindPoint) {
     slow.checks.binds(point);
 }
 
+/// Notes that closures stand in the block.
+#[inline(never)]
+pub(crate) fn note_closure(base: *mut u64) {
+    // SAFETY: as above.
+    let slow = unsafe { &mut *base.cast::<Slow>() };
+    slow.closures = true;
+}
+
 /// The device that the recording is for.
 pub(crate) fn device<'a>(base: *mut u64) -> &'a Device {
     // SAFETY: K1: `base` is that of a live cursor and holds its `Slow`; its token keeps the device, and the callers use the
@@ -316,11 +346,16 @@ pub(super) fn jumbos<'a>(base: *mut u64) -> &'a Jumbos {
     unsafe { (*base.cast::<Slow>()).token.jumbos() }
 }
 
-/// Sends a block whose commands end at `cur`. Its `Slow` must have been moved out.
-fn publish(token: &SlotToken, block: Block, cur: *mut u64, last: bool) -> Result<(), RecordError> {
+/// Sends a block whose commands end at `cur`, with or without closures. Its `Slow` must have been moved out.
+fn publish(
+    token: &SlotToken,
+    (block, closures): (Block, bool),
+    cur: *mut u64,
+    last: bool,
+) -> Result<(), RecordError> {
     let end = (cur as usize - block.as_ptr() as usize) / 8;
-    BlockHeader::new(token.place(), last, end).write(&block);
+    BlockHeader::new(token.place(), last, closures, end).write(&block);
     token
-        .send(PoolMessage::Block(block))
+        .send(PoolMessage::Block(Published::new(block)))
         .map_err(|_| RecordError::Closed)
 }

@@ -258,7 +258,27 @@ pub fn frame_goals(rows: &[Row], software: bool, eliminate: bool) -> Vec<Judged>
         );
     }
     judged.extend(object_goals(agate));
+    judged.extend(lease_goals(rows));
     judged
+}
+
+/// The goals for leases: like is held against like, with bindings left out or not.
+fn lease_goals(rows: &[Row]) -> Vec<Judged> {
+    let judge = |what, eliminate| {
+        let lease = find(rows, Way::Lease, eliminate)?;
+        let pools = find(rows, Way::PerThread, eliminate)?;
+        let (must, aim) = (1.05, 0.90);
+        let goal = Goal {
+            what,
+            unit: "x",
+            must,
+            aim,
+        };
+        Some((goal, ratio(&lease.wall(), &pools.wall())))
+    };
+    let plain = judge("wall, leases: of pools per thread", false);
+    let eliminated = judge("wall, leases: of pools per thread, both +elim", true);
+    plain.into_iter().chain(eliminated).collect()
 }
 
 /// The goals for what the owner holds.

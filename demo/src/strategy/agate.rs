@@ -1,4 +1,5 @@
-//! The owner of the command pool: jobs write messages, its thread replays them into one primary command buffer.
+//! The owner of the command pool: jobs write messages, its thread replays them into one primary command buffer. In the
+//! lease lane, jobs record the stones into secondary command buffers of pools that are lent to them.
 //!
 //! The main thread declares the frame and waits for credits and images; jobs take a slot, record, and finish. No job
 //! calls Vulkan, and none waits. Queue and swapchain belong to another owner, because presenting may take a frame's time.
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use ::agate::WaitError;
 use agate_vk::{
-    AcquireError, Acquired, BeginError, Frame, Pass, Recorder, Service, ServiceOptions,
+    AcquireError, Acquired, BeginError, Frame, Pass, Recorder, Service, ServiceOptions, Slot,
     SubmitOptions, Swapchain, SwapchainOptions, Ticket, TicketError,
 };
 use ash::vk;
@@ -39,6 +40,14 @@ pub(crate) struct Agate {
     swapchain: Option<Swapchain>,
     pending: VecDeque<Pending>,
     results: JobResults<()>,
+    lane: Lane,
+}
+
+/// How jobs record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    Stream,
+    Lease,
 }
 
 /// A submitted frame.
@@ -55,7 +64,11 @@ const MESSAGE_BYTES_PER_DRAW: usize = 256;
 const SMALLEST_BLOCK: usize = 4 << 10;
 
 impl Agate {
-    pub(crate) fn new(stage: &Stage, window: Option<vk::Extent2D>) -> Result<Self, Error> {
+    pub(crate) fn new(
+        stage: &Stage,
+        window: Option<vk::Extent2D>,
+        lane: Lane,
+    ) -> Result<Self, Error> {
         let gpu = &stage.gpu;
         // SAFETY: both tables are of the device that `gpu` keeps alive, longer than the service (G1).
         let device =
@@ -65,6 +78,7 @@ impl Agate {
         let draws = stage.scene.len();
         let jobs = stage.jobs.count(draws);
         options.max_slots = u32::try_from(jobs + OTHER_SLOTS).unwrap_or(u32::MAX);
+        options.max_leases = u32::try_from(jobs).unwrap_or(u32::MAX).clamp(1, 1024);
         // Each slot takes whole blocks: small ones where there are many slots with little in them.
         let bytes_per_job = (draws.div_ceil(jobs.max(1)) + 1) * MESSAGE_BYTES_PER_DRAW;
         options.block_bytes = bytes_per_job
@@ -82,6 +96,7 @@ impl Agate {
             swapchain,
             pending: VecDeque::new(),
             results: JobResults::default(),
+            lane,
         })
     }
 
@@ -166,10 +181,16 @@ impl Strategy for Agate {
         let begin = Instant::now();
         let setup = frame.outside(1).map_err(told)?;
         let draws = stage.scene.len();
-        let stones = declare(&mut frame, stage, stage.jobs.count(draws))?;
+        let stones = declare(&mut frame, stage, stage.jobs.count(draws), self.lane)?;
         let finish = frame.outside(1).map_err(told)?;
+        let lane = self.lane;
         record(&setup, 0, |commands| draw::setup(commands, &stage.target))?;
         stage.jobs.run(draws, &mut self.results, |job, range| {
+            if lane == Lane::Lease {
+                let mut recorder = slot(&stones, job)?.lease().map_err(told)?;
+                draw::stones(&mut Encoded(&mut recorder), stage, &order.view, range);
+                return recorder.finish().map_err(told);
+            }
             record(&stones, job, |commands| {
                 draw::stones(commands, stage, &order.view, range);
             })
@@ -254,9 +275,25 @@ impl Drop for Agate {
 }
 
 /// The pass of the stones, with a slot for each job.
-fn declare(frame: &mut Frame, stage: &Stage, jobs: usize) -> Result<Pass, Error> {
+fn declare(frame: &mut Frame, stage: &Stage, jobs: usize, lane: Lane) -> Result<Pass, Error> {
     let slots = u32::try_from(jobs).unwrap_or(u32::MAX);
     match &stage.pass {
+        PassKind::Dynamic if lane == Lane::Lease => {
+            let rendering = Rendering::new(&stage.target);
+            let colors = [stage.formats.color];
+            let inherited = vk::CommandBufferInheritanceRenderingInfo::default()
+                .color_attachment_formats(&colors)
+                .depth_attachment_format(stage.formats.depth)
+                .rasterization_samples(stage.formats.samples);
+            // SAFETY: as below, and the formats are the target's.
+            unsafe { frame.rendering_secondaries(&rendering.info(), &inherited, slots) }
+                .map_err(told)
+        }
+        PassKind::Classic(pass) if lane == Lane::Lease => {
+            let info = render_pass_begin(pass.handle, &stage.target);
+            // SAFETY: as below.
+            unsafe { frame.render_pass_secondaries(&info, slots) }.map_err(told)
+        }
         PassKind::Dynamic => {
             let rendering = Rendering::new(&stage.target);
             // SAFETY: the target's images are alive and in the layouts that `draw::setup` gives them (O2).
@@ -270,16 +307,19 @@ fn declare(frame: &mut Frame, stage: &Stage, jobs: usize) -> Result<Pass, Error>
     }
 }
 
+/// Takes one slot of a pass.
+fn slot(pass: &Pass, slot: usize) -> Result<Slot, Error> {
+    let slot = u32::try_from(slot).unwrap_or(u32::MAX);
+    pass.slot(slot).map_err(told)
+}
+
 /// Records one slot of a pass on this thread.
 fn record(
     pass: &Pass,
     slot: usize,
     commands: impl FnOnce(&mut Encoded<'_, agate_vk::Entered<'_>>),
 ) -> Result<(), Error> {
-    let slot = pass
-        .slot(u32::try_from(slot).unwrap_or(u32::MAX))
-        .map_err(told)?;
-    let mut recorder = slot.stream().map_err(told)?;
+    let mut recorder = self::slot(pass, slot)?.stream().map_err(told)?;
     recorder.enter(|entered| commands(&mut Encoded(entered)));
     recorder.finish().map_err(told)
 }

@@ -101,10 +101,11 @@ pub(crate) fn make(
 ) -> Result<Box<dyn Strategy>, Error> {
     crate::count::set_column(name.index());
     Ok(match name {
-        StrategyName::Agate => Box::new(agate::Agate::new(stage, window)?),
+        StrategyName::Agate => Box::new(agate::Agate::new(stage, window, agate::Lane::Stream)?),
         StrategyName::PerThread => Box::new(Secondaries::<PerThread>::new(stage, window)?),
         StrategyName::Mutex => Box::new(Secondaries::<PerJob>::new(stage, window)?),
         StrategyName::Single => Box::new(single::Single::new(stage, window)?),
         StrategyName::MutexPerCommand => Box::new(Secondaries::<PerCommand>::new(stage, window)?),
+        StrategyName::AgateLease => Box::new(agate::Agate::new(stage, window, agate::Lane::Lease)?),
     })
 }

@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod against_ash;
 mod arguments;
+mod direct;
 mod eliminating;
 mod encoders;
 mod exceptions;
@@ -154,6 +155,7 @@ fn files(registry: &Registry) -> Result<Vec<(String, String)>, String> {
     files.push((own("mod"), tables::module(&listed)));
     files.push((own("table"), tables::table(&listed)));
     files.push((own("recorder"), encoders::recorder(registry, &listed)?));
+    files.push((own("direct"), direct::methods(registry, &listed)?));
     files.push((own("eliminating"), eliminating::methods(registry, &listed)?));
     files.push((
         own("layouts"),

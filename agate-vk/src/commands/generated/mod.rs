@@ -10,6 +10,7 @@
 
 pub(crate) mod acceleration;
 pub(crate) mod bind;
+pub(crate) mod direct;
 pub(crate) mod draw;
 pub(crate) mod eliminating;
 pub(crate) mod label;

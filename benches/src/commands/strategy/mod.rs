@@ -4,6 +4,7 @@ mod agate;
 mod boxed;
 mod by_value;
 mod direct;
+mod lease;
 mod limit;
 mod mutex_per_command;
 mod mutex_per_job;
@@ -15,6 +16,7 @@ pub use agate::Agate;
 pub(crate) use agate::{Encoded, EncodedFused};
 pub use boxed::Boxed;
 pub use by_value::ByValue;
+pub use lease::Lease;
 pub(crate) use limit::RECORDS;
 pub use limit::{BYTES_PER_DRAW, CopyLimit};
 pub use mutex_per_command::MutexPerCommand;
@@ -45,6 +47,8 @@ pub enum Way {
     Agate,
     /// The same, with one message for each draw.
     AgateFused,
+    /// The owner lends pools; jobs record into them.
+    Lease,
     /// The idea read naively: a message on the heap for every command, through a lock-free queue.
     Boxed,
     /// The same with messages by value, through crossbeam's channel.
@@ -55,13 +59,14 @@ pub enum Way {
 
 impl Way {
     /// All of them, in the order of the tables.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Single,
         Self::PerThread,
         Self::MutexPerJob,
         Self::MutexPerCommand,
         Self::Agate,
         Self::AgateFused,
+        Self::Lease,
         Self::Boxed,
         Self::ByValue,
         Self::CopyLimit,
@@ -76,6 +81,7 @@ impl Way {
             Self::MutexPerCommand => "mutex per command",
             Self::Agate => "agate, one owner",
             Self::AgateFused => "agate, one owner, fused draws",
+            Self::Lease => "agate, leases",
             Self::Boxed => "naive: boxed message per command",
             Self::ByValue => "naive: channel message per command",
             Self::CopyLimit => "limit: copy of agate's bytes",
@@ -92,6 +98,7 @@ impl Way {
                 | Self::MutexPerCommand
                 | Self::Agate
                 | Self::AgateFused
+                | Self::Lease
         )
     }
 
@@ -104,6 +111,7 @@ impl Way {
             Self::MutexPerCommand => Box::new(MutexPerCommand::new(device)),
             Self::Agate => Box::new(Agate::new(device, false)),
             Self::AgateFused => Box::new(Agate::new(device, true)),
+            Self::Lease => Box::new(Lease::new(device)),
             Self::Boxed => Box::new(Boxed::new(device)),
             Self::ByValue => Box::new(ByValue::new(device)),
             Self::CopyLimit => Box::new(CopyLimit::default()),

@@ -1,0 +1,207 @@
+//! The lease lane: a recorder that has a command pool for itself, and calls the driver.
+//!
+//! # Invariants
+//!
+//! - G1: while `lease` is there, this recorder alone uses its pool (S2 of `stock`), and `buffer` is of that pool and in the
+//!   recording state.
+
+#![allow(unsafe_code, reason = "hands out the functions of the device")]
+
+use crate::commands::table::Command;
+use crate::error::{RecordError, SlotLoss};
+use crate::frame::{SlotPlace, SlotToken};
+use crate::pool::{Lent, PoolMessage};
+use crate::raw::Device;
+use crate::recorded::Recorded;
+use crate::stock::Lease;
+use ash::vk;
+use std::sync::Arc;
+
+/// Records one slot by calling the driver, into a secondary command buffer of a pool that is lent to this recorder alone.
+///
+/// Made by [`Slot::lease`](crate::Slot::lease), for passes whose contents are secondary command buffers. The commands are
+/// those of [`Recorder`](crate::Recorder), so the same job code records in either lane, and what it refers to has to live
+/// as long. Nothing is copied: the driver reads the arguments during the call, and `pNext` chains may hold whatever it
+/// knows.
+///
+/// Call [`finish`](Self::finish) at the end. A recorder that is dropped without it, by a panic too, loses its slot, and the
+/// frame's policy says what that means; the pool goes back to the stock either way. It can be sent to another thread between
+/// two calls.
+///
+/// One that is still out when the service ends is counted in [`ShutdownReport::leaked`](crate::ShutdownReport::leaked): the
+/// device has to outlive it. Its pool is destroyed when it ends. One that is forgotten with `mem::forget` costs its slot as
+/// any other, by [`ServiceOptions::slot_deadline`](crate::ServiceOptions::slot_deadline), and its pool is lent to nobody any
+/// more: it is never destroyed, and counted in the same way.
+///
+/// # Progress
+///
+/// Nothing here waits for the owner, but every command is the driver's call, and takes its time.
+pub struct LeaseRecorder {
+    device: Arc<Device>,
+    buffer: vk::CommandBuffer,
+    commands: u64,
+    error: Option<RecordError>,
+    /// Both until the end.
+    lease: Option<Lease>,
+    token: Option<SlotToken>,
+}
+
+impl LeaseRecorder {
+    /// Starts recording for the slot of `token`.
+    pub(crate) fn new(token: SlotToken) -> Result<Self, RecordError> {
+        let device = Arc::clone(token.shared_device());
+        match Self::begin(&device, &token) {
+            Ok((lease, buffer)) => Ok(Self {
+                device,
+                buffer,
+                commands: 0,
+                error: None,
+                lease: Some(lease),
+                token: Some(token),
+            }),
+            Err(error) => {
+                end(token, None, PoolEnd::Lost(SlotLoss::Failed(error)));
+                Err(error)
+            }
+        }
+    }
+
+    fn begin(
+        device: &Device,
+        token: &SlotToken,
+    ) -> Result<(Lease, vk::CommandBuffer), RecordError> {
+        let inherited = token.contents().ok_or(RecordError::NotSecondary)?;
+        let stock = token.stock();
+        let mut lease = stock.lend(device, token.place().serial)?;
+        let begun = lease.begin(device, &inherited, stock.status());
+        let buffer = begun.map_err(|failed| stock.failed(failed))?;
+        Ok((lease, buffer))
+    }
+
+    /// Ends the recording and hands it to the owner, which executes it in slot order. The pool goes back to the stock.
+    ///
+    /// # Errors
+    ///
+    /// The first error of the recording, that of `vkEndCommandBuffer` included; the slot is lost then, and the frame's
+    /// ticket says so too.
+    ///
+    /// # Progress
+    ///
+    /// Lock-free but for the driver's call; wakes the owner if it sleeps.
+    pub fn finish(mut self) -> Result<(), RecordError> {
+        let (Some(token), lease) = (self.token.take(), self.lease.take()) else {
+            return Err(RecordError::Closed);
+        };
+        let stock = token.stock();
+        let ended = match self.error {
+            Some(error) => Err(error),
+            None if stock.status().is_lost() => Err(RecordError::DeviceLost),
+            None => {
+                let ended = self.device.end(self.buffer);
+                ended.map_err(|failed| stock.failed(failed))
+            }
+        };
+        let recorded = Recorded::of_calls(self.commands);
+        let message = match ended {
+            Ok(()) => PoolEnd::Ready(Lent::new(self.buffer, recorded, None)),
+            Err(error) => PoolEnd::Lost(SlotLoss::Failed(error)),
+        };
+        let sent = end(token, lease, message);
+        ended.and(sent.then_some(()).ok_or(RecordError::Closed))
+    }
+
+    /// Which slot is being recorded.
+    pub fn place(&self) -> Option<SlotPlace> {
+        self.token.as_ref().map(SlotToken::place)
+    }
+
+    /// The command buffer, for what records by itself.
+    ///
+    /// # Safety
+    ///
+    /// As for a closure of [`Recorder::record`](crate::Recorder::record), and it is used before the next call of this
+    /// recorder alone, by one thread.
+    pub unsafe fn command_buffer(&mut self) -> vk::CommandBuffer {
+        self.buffer
+    }
+
+    /// The device's functions, and the buffer; a command is about to be called.
+    #[inline(always)]
+    pub(crate) fn target(&mut self) -> (&ash::Device, vk::CommandBuffer) {
+        self.commands += 1;
+        (self.device.table(), self.buffer)
+    }
+
+    /// The function of a command that is about to be called, and the buffer. Where the device lacks it the error sticks.
+    ///
+    /// # Safety
+    ///
+    /// `F` is the type of the function of the command of that index.
+    #[inline(always)]
+    pub(crate) unsafe fn call<F: Copy>(&mut self, index: u16) -> Option<(F, vk::CommandBuffer)> {
+        if !self.device.has(index) {
+            let command = Command::of(index).name;
+            self.fail(RecordError::NotLoaded { command });
+            return None;
+        }
+        self.commands += 1;
+        // SAFETY: the caller's contract; the device has it.
+        Some((unsafe { self.device.function(index) }, self.buffer))
+    }
+
+    /// An argument is out of Vulkan's range.
+    #[cold]
+    pub(crate) fn refuse(&mut self, index: u16) {
+        let command = Command::of(index).name;
+        self.fail(RecordError::BadArgument { command });
+    }
+
+    /// Notes the first error of the recording.
+    #[cold]
+    pub(crate) fn fail(&mut self, error: RecordError) {
+        self.error.get_or_insert(error);
+    }
+}
+
+/// How a recording ends.
+enum PoolEnd {
+    Ready(Lent),
+    Lost(SlotLoss),
+}
+
+/// Puts the pool back and tells the owner; whether it is there.
+fn end(token: SlotToken, lease: Option<Lease>, end: PoolEnd) -> bool {
+    // The owner hears of the slot when the pool is back: it resets what is in the stock when the frame is over.
+    drop(lease);
+    let place = token.place();
+    let message = match end {
+        PoolEnd::Ready(lent) => PoolMessage::Ready { place, lent },
+        PoolEnd::Lost(loss) => PoolMessage::Lost { place, loss },
+    };
+    let sent = token.send(message).is_ok();
+    if !sent {
+        token.stock().sweep(token.device());
+    }
+    sent
+}
+
+impl Drop for LeaseRecorder {
+    fn drop(&mut self) {
+        if let Some(token) = self.token.take() {
+            let loss = match self.error {
+                Some(error) => SlotLoss::Failed(error),
+                None if std::thread::panicking() => SlotLoss::Panicked,
+                None => SlotLoss::Dropped,
+            };
+            end(token, self.lease.take(), PoolEnd::Lost(loss));
+        }
+    }
+}
+
+impl std::fmt::Debug for LeaseRecorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LeaseRecorder")
+            .field("place", &self.place())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,368 @@
+//! Passes whose contents are secondary command buffers: the same commands in the same order as inline, one buffer for each
+//! slot, and every way in which that can go wrong.
+
+#![allow(unsafe_code, reason = "every Vulkan command is unsafe")]
+#![allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "each arm declares one pass"
+)]
+
+#[path = "support/null.rs"]
+mod support;
+
+use agate_vk::{
+    Frame, FrameError, MissingSlot, Pass, PassError, RecordError, Recorder, Service, SlotLoss,
+    SubmitOptions, TicketError, vk,
+};
+use null_device::{Call, NullDevice, NullOptions};
+use support::{LONG, Random, checked, close, draw, run, service, until};
+use vk::Handle;
+
+/// Where a pass is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Outside,
+    Rendering,
+    RenderPass,
+}
+
+const PLACES: [Place; 3] = [Place::Outside, Place::Rendering, Place::RenderPass];
+
+fn declare(frame: &mut Frame, place: Place, secondaries: bool, slots: u32) -> Pass {
+    let formats = [vk::Format::R8G8B8A8_UNORM, vk::Format::R32_SFLOAT];
+    let inherited = vk::CommandBufferInheritanceRenderingInfo::default()
+        .color_attachment_formats(&formats)
+        .rasterization_samples(vk::SampleCountFlags::TYPE_4);
+    let info = vk::RenderingInfo::default().layer_count(1);
+    let begin = vk::RenderPassBeginInfo::default()
+        .render_pass(vk::RenderPass::from_raw(7))
+        .framebuffer(vk::Framebuffer::from_raw(9));
+    // SAFETY: the device takes any command.
+    let declared = unsafe {
+        match (place, secondaries) {
+            (Place::Outside, false) => frame.outside(slots),
+            (Place::Outside, true) => frame.outside_secondaries(slots),
+            (Place::Rendering, false) => frame.rendering(&info, slots),
+            (Place::Rendering, true) => frame.rendering_secondaries(&info, &inherited, slots),
+            (Place::RenderPass, false) => frame.render_pass(&begin, slots),
+            (Place::RenderPass, true) => frame.render_pass_secondaries(&begin, slots),
+        }
+    };
+    declared.expect("room")
+}
+
+/// Records a slot that is several blocks long.
+fn record(pass: &Pass, slot: u32) {
+    let mut recorder = pass.slot(slot).expect("free").stream().expect("room");
+    for i in 0..400 {
+        // SAFETY: the device takes any command.
+        unsafe { recorder.cmd_draw(3, 1, slot, i) };
+    }
+    recorder.finish().expect("the owner is there");
+}
+
+/// What the only primary recorded: with the commands of its secondaries in the place of their execution, and how many
+/// secondaries each execution had.
+fn captured(null: &NullDevice) -> (Vec<Call>, Vec<u64>) {
+    let calls: Vec<_> = null
+        .buffers()
+        .into_iter()
+        .map(|b| null.captured(b))
+        .collect();
+    let executes = |calls: &Vec<Call>| calls.iter().any(|c| c.name == "vkCmdExecuteCommands");
+    let primary = calls.iter().find(|calls| executes(calls));
+    // Without secondaries there is one buffer.
+    let primary = primary.unwrap_or(&calls[0]);
+    let mut executions = Vec::new();
+    let mut flat = Vec::new();
+    for call in primary {
+        if call.name == "vkCmdExecuteCommands" {
+            executions.push(call.words[0]);
+            let secondaries = call.words[2..].iter();
+            flat.extend(secondaries.flat_map(|s| null.captured(vk::CommandBuffer::from_raw(*s))));
+        } else {
+            flat.push(call.clone());
+        }
+    }
+    (flat, executions)
+}
+
+/// Two passes whose slots are recorded in a random order by three jobs; what the device got.
+fn shuffled(
+    place: Place,
+    secondaries: bool,
+    missing: MissingSlot,
+    seed: u64,
+) -> (Vec<Call>, Vec<u64>) {
+    let null = NullDevice::new(NullOptions::default().owner_only().capture().manual());
+    let mut service = service(&null, |options| {
+        options.block_bytes = 4 << 10;
+        options.frames_in_flight = 1;
+        options.missing_slot = missing;
+    });
+    let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+    let passes = [
+        declare(&mut frame, place, secondaries, 5),
+        declare(&mut frame, Place::Outside, false, 1),
+        declare(&mut frame, place, secondaries, 4),
+    ];
+    let mut work: Vec<_> = (0..)
+        .zip([5, 1, 4])
+        .flat_map(|(pass, slots)| (0..slots).map(move |slot| (pass, slot)))
+        .collect();
+    let mut random = Random(seed);
+    for i in (1..work.len()).rev() {
+        work.swap(i, random.below(i as u64 + 1) as usize);
+    }
+    std::thread::scope(|jobs| {
+        for share in work.chunks(4) {
+            let passes = &passes;
+            jobs.spawn(move || {
+                for (pass, slot) in share {
+                    record(&passes[*pass as usize], *slot);
+                }
+            });
+        }
+    });
+    let mut ticket = frame.submit(SubmitOptions::default());
+    until("it is pending", || null.pending() == 1);
+    let found = captured(&null);
+    let buffers = null.live().buffers as u32;
+    assert_eq!(buffers, if secondaries { 1 + 9 } else { 1 });
+    assert_eq!(service.counters().command_buffers, buffers);
+    null.release(1);
+    let report = ticket.wait_timeout(LONG).expect("executed");
+    assert_eq!(report.commands, found.0.len() as u64);
+    close(service, &null);
+    found
+}
+
+#[test]
+fn have_the_same_commands_in_the_same_order_as_inline() {
+    for place in PLACES {
+        for missing in [MissingSlot::Fail, MissingSlot::Skip] {
+            for seed in 0..4 {
+                let (mut inline, none) = shuffled(place, false, missing, seed);
+                let (found, executions) = shuffled(place, true, missing, seed);
+                assert_eq!(none, []);
+                assert_eq!(executions, [5, 4], "all of a pass at once");
+                // The begin of a pass says what its contents are.
+                let begin = |call: &Call| call.name.starts_with("vkCmdBegin");
+                for (inline, found) in inline.iter_mut().zip(&found) {
+                    if begin(found) {
+                        assert_eq!(inline.name, found.name);
+                        assert_ne!(inline.words, found.words);
+                        inline.words.clone_from(&found.words);
+                    }
+                }
+                assert!(inline == found, "{place:?} {missing:?} {seed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn are_allocated_once_and_used_again() {
+    let null = checked();
+    let mut service = service(&null, |_| ());
+    for slots in [3, 7, 7, 2, 7, 1] {
+        for _ in 0..4 {
+            let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+            let pass = declare(&mut frame, Place::Rendering, true, slots);
+            (0..slots).for_each(|slot| draw(&pass, slot));
+            let mut ticket = frame.submit(SubmitOptions::default());
+            let report = ticket.wait_timeout(LONG).expect("executed");
+            assert_eq!(report.commands, u64::from(slots) + 2);
+        }
+    }
+    // Two frames in flight, each with a primary, and the secondaries of the largest frame.
+    assert_eq!((null.live().pools, null.live().buffers), (2, 2 + 14));
+    assert_eq!(service.counters().pools, 2);
+    close(service, &null);
+}
+
+/// A frame whose slot 1 is lost when its first block is with the owner already.
+fn lossy(
+    service: &mut Service,
+    place: Place,
+    options: SubmitOptions<'_>,
+) -> Result<u64, TicketError> {
+    let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+    let pass = declare(&mut frame, place, true, 3);
+    draw(&pass, 2);
+    let mut recorder = pass.slot(1).expect("free").stream().expect("room");
+    for _ in 0..600 {
+        // SAFETY: the device takes any command.
+        unsafe { recorder.cmd_set_line_width(1.0) };
+    }
+    drop(recorder);
+    draw(&pass, 0);
+    let mut ticket = frame.submit(options);
+    ticket.wait_timeout(LONG).map(|report| report.commands)
+}
+
+#[test]
+fn of_a_lost_slot_fail_their_frame_or_are_left_out() {
+    for place in PLACES {
+        for missing in [MissingSlot::Fail, MissingSlot::Skip] {
+            let null = checked();
+            let mut service = service(&null, |options| {
+                options.block_bytes = 4 << 10;
+                options.missing_slot = missing;
+            });
+            for options in [SubmitOptions::default(), SubmitOptions::record_only()] {
+                let result = lossy(&mut service, place, options);
+                match missing {
+                    MissingSlot::Fail => {
+                        let lost = FrameError::SlotLost {
+                            pass: 0,
+                            slot: 1,
+                            loss: SlotLoss::Dropped,
+                        };
+                        assert_eq!(result, Err(TicketError::Frame(lost)));
+                    }
+                    // What was replayed of it is counted, and not executed.
+                    MissingSlot::Skip => assert!(result.expect("executed") >= 2),
+                }
+            }
+            run(&mut service).expect("executed");
+            close(service, &null);
+        }
+    }
+}
+
+#[test]
+fn that_are_lost_leave_nothing_of_them_in_the_primary() {
+    let null = NullDevice::new(NullOptions::default().owner_only().capture().manual());
+    let mut service = service(&null, |options| {
+        options.block_bytes = 4 << 10;
+        options.frames_in_flight = 1;
+        options.missing_slot = MissingSlot::Skip;
+    });
+    let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+    let pass = declare(&mut frame, Place::Outside, true, 3);
+    record(&pass, 2);
+    let mut recorder = pass.slot(1).expect("free").stream().expect("room");
+    for _ in 0..600 {
+        // SAFETY: the device takes any command.
+        unsafe { recorder.cmd_set_line_width(1.0) };
+    }
+    drop(recorder);
+    record(&pass, 0);
+    let mut ticket = frame.submit(SubmitOptions::default());
+    until("it is pending", || null.pending() == 1);
+    let (calls, executions) = captured(&null);
+    assert_eq!(executions, [2]);
+    assert_eq!(calls.len(), 800);
+    assert!(calls.iter().all(|call| call.name == "vkCmdDraw"));
+    null.release(1);
+    ticket.wait_timeout(LONG).expect("executed");
+    close(service, &null);
+}
+
+#[test]
+fn of_a_frame_that_is_dropped_are_used_again() {
+    let null = checked();
+    let mut service = service(&null, |options| options.frames_in_flight = 1);
+    for _ in 0..3 {
+        let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+        let pass = declare(&mut frame, Place::Rendering, true, 2);
+        draw(&pass, 1);
+        let held = pass.slot(0).expect("free").stream().expect("room");
+        drop(frame);
+        run(&mut service).expect("executed");
+        // Too late: its frame is over.
+        held.finish().expect("the owner is there");
+    }
+    assert!(null.live().buffers <= 3, "{:?}", null.live());
+    close(service, &null);
+}
+
+#[test]
+fn that_cannot_be_made_begun_or_ended_fail_their_frame() {
+    for result in [
+        vk::Result::ERROR_OUT_OF_HOST_MEMORY,
+        vk::Result::ERROR_OUT_OF_DEVICE_MEMORY,
+    ] {
+        for (call, nth) in [
+            ("vkAllocateCommandBuffers", 1),
+            ("vkAllocateCommandBuffers", 2),
+            // The first is that of the primary.
+            ("vkBeginCommandBuffer", 2),
+            ("vkBeginCommandBuffer", 3),
+            ("vkEndCommandBuffer", 1),
+            ("vkEndCommandBuffer", 2),
+            ("vkEndCommandBuffer", 3),
+        ] {
+            let null = checked();
+            let mut service = service(&null, |_| ());
+            null.fail(call, nth, result);
+            let mut drawn = || {
+                let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+                let pass = declare(&mut frame, Place::Rendering, true, 2);
+                draw(&pass, 0);
+                draw(&pass, 1);
+                frame.submit(SubmitOptions::default()).wait_timeout(LONG)
+            };
+            let error = drawn().err();
+            let expected = TicketError::Frame(FrameError::Vulkan { call, result });
+            assert_eq!(error, Some(expected), "{call} {nth}");
+            for _ in 0..4 {
+                drawn().expect("executed");
+            }
+            close(service, &null);
+        }
+    }
+}
+
+#[test]
+fn of_a_lost_device_fail_their_frame() {
+    for (call, nth) in [
+        ("vkAllocateCommandBuffers", 1),
+        ("vkBeginCommandBuffer", 2),
+        ("vkEndCommandBuffer", 1),
+        ("vkQueueSubmit2", 1),
+    ] {
+        let null = checked();
+        let mut service = service(&null, |_| ());
+        null.fail(call, nth, vk::Result::ERROR_DEVICE_LOST);
+        let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+        let pass = declare(&mut frame, Place::Rendering, true, 1);
+        draw(&pass, 0);
+        let mut ticket = frame.submit(SubmitOptions::default());
+        let error = ticket.wait_timeout(LONG).err();
+        assert_eq!(error, Some(TicketError::Frame(FrameError::DeviceLost)));
+        close(service, &null);
+    }
+}
+
+#[test]
+fn inherit_what_can_be_kept_alone() {
+    let null = checked();
+    let mut service = service(&null, |_| ());
+    let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+    let info = vk::RenderingInfo::default();
+    let formats = [vk::Format::R8_UNORM; 9];
+    let many =
+        vk::CommandBufferInheritanceRenderingInfo::default().color_attachment_formats(&formats);
+    // SAFETY: the device takes any command.
+    let refused = unsafe { frame.rendering_secondaries(&info, &many, 1) };
+    assert_eq!(
+        refused.err(),
+        Some(PassError::TooManyColorFormats { max: 8 })
+    );
+    let next = vk::AttachmentSampleCountInfoAMD::default();
+    let chained = vk::CommandBufferInheritanceRenderingInfo {
+        p_next: std::ptr::from_ref(&next).cast(),
+        ..Default::default()
+    };
+    // SAFETY: as above.
+    let refused = unsafe { frame.rendering_secondaries(&info, &chained, 1) };
+    let unsupported = RecordError::UnsupportedPNext {
+        command: "vkBeginCommandBuffer",
+        s_type: vk::StructureType::ATTACHMENT_SAMPLE_COUNT_INFO_AMD.as_raw(),
+    };
+    assert_eq!(refused.err(), Some(PassError::Record(unsupported)));
+    drop(frame);
+    close(service, &null);
+}
