@@ -103,7 +103,7 @@ fn each_draw(
     draws: usize,
     order: Order,
 ) -> Result<(), String> {
-    const WAYS: [Way; 8] = [
+    const WAYS: [Way; 9] = [
         Way::Single,
         Way::PerThread,
         Way::MutexPerJob,
