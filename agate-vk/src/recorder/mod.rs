@@ -57,11 +57,13 @@ impl std::fmt::Debug for DrawState {
 /// Records Vulkan commands from a job, under ash's names and argument types.
 ///
 /// In the stream lane ([`StreamRecorder`]) a call writes a message into memory that the job owns; the owner of the command
-/// pool makes the real call later, in slot order. The calls return nothing, as ash's do: the first error sticks and comes
-/// out of [`StreamRecorder::finish`] and of the frame's ticket.
+/// pool makes the real call later, in slot order. In the lease lane ([`LeaseRecorder`]) the job has a command pool for
+/// itself, and a call is the driver's. Code that records into `impl Recorder` works in both.
+///
+/// The calls return nothing, as ash's do: the first error sticks and comes out of `finish` and of the frame's ticket.
 ///
 /// The commands are those of Vulkan 1.0 to 1.3 and of all `KHR` and `EXT` extensions that ash knows, without those for video;
-/// [`Command::all`](crate::Command::all) is the list. Arrays and structures are copied, with all that their pointers and
+/// [`Command::all`](crate::Command::all) is the list. In a stream, arrays and structures are copied, with all that their pointers and
 /// `pNext` chains lead to. A structure that nobody knows is an error that names its type
 /// ([`Device::register_pnext`](crate::Device::register_pnext) makes it known), and so is a command that the device lacks.
 /// What no rule says of an array, the caller says: the size of a template's data, for one.
@@ -78,7 +80,7 @@ impl std::fmt::Debug for DrawState {
 /// # Progress
 ///
 /// Wait-free, except that now and then a full block is published: a lock-free exchange of memory, and at most one wake of
-/// a sleeping owner. A command that is larger than a block allocates memory of its own.
+/// a sleeping owner. A command that is larger than a block allocates memory of its own. In a lease, as the driver is.
 pub trait Recorder {
     /// `vkCmdBindPipeline`.
     ///
