@@ -9,9 +9,9 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Command pools.
+    /// Command pools: for each frame in flight one, and one more for each shard.
     pub pools: u32,
-    /// Command buffers: one primary for each pool, and the secondaries that frames have needed so far. They are used again.
+    /// Command buffers: one primary for each frame in flight, and the secondaries that frames have needed so far. They are used again.
     pub command_buffers: u32,
     /// Frames begun so far.
     pub frames: u64,
@@ -110,7 +110,7 @@ impl Service {
         let (blocks, block_bytes) = self.blocks();
         let [pool_owner, queue_owner, retire_owner] = self.owner_stats();
         Counters {
-            pools: frames_in_flight,
+            pools: frames_in_flight * (1 + self.shard_count()),
             command_buffers: frames_in_flight + tally.secondaries.load(Ordering::Relaxed),
             frames,
             blocks,

@@ -21,6 +21,7 @@ pub(crate) enum Who {
     Pool,
     Queue,
     Retire,
+    Shard,
 }
 
 /// Panics if a test wants `who` to. Quietly: the hook that prints is for panics that nobody planned.

@@ -5,6 +5,8 @@ use crate::error::{RecordError, SlotError, SlotLoss};
 use crate::pool::PoolMessage;
 use crate::raw::Device;
 use crate::recorder::{Jumbos, StreamRecorder};
+use crate::service::Shared;
+use crate::shard::Shards;
 use agate::{BlockPool, Port};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,6 +29,19 @@ impl SlotToken {
 
     pub(crate) fn device(&self) -> &Device {
         &self.shared.service.device
+    }
+
+    pub(crate) fn service(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared.service)
+    }
+
+    pub(crate) fn shards(&self) -> &Shards {
+        &self.shared.service.shards
+    }
+
+    /// Whether a shard replays the slot: it gets a secondary command buffer of its own.
+    pub(crate) fn is_sharded(&self) -> bool {
+        !self.shards().is_empty() && self.shared.layout().contents(self.place).is_some()
     }
 
     pub(crate) fn jumbos(&self) -> &Jumbos {

@@ -8,6 +8,7 @@
 )]
 
 use super::cursor::{Cursor, HasCursor, Said};
+use super::held::Held;
 use super::{BlockHeader, HEADER_WORDS, Jumbos};
 use crate::error::{RecordError, SlotLoss};
 use crate::frame::{SlotPlace, SlotToken};
@@ -23,6 +24,8 @@ struct Slow {
     token: SlotToken,
     block: Block,
     error: Option<RecordError>,
+    /// Full blocks, where a shard replays the slot.
+    held: Option<Held>,
 }
 
 const _: () =
@@ -65,10 +68,12 @@ impl StreamRecorder {
             token.lose(SlotLoss::Failed(error));
             return Err(error);
         };
+        let held = token.is_sharded().then(Held::default);
         let (base, cur, end) = Slow {
             token,
             block,
             error: None,
+            held,
         }
         .settle();
         let cursor = Cursor {
@@ -205,7 +210,11 @@ pub(super) fn grow(base: *mut u64, cur: *mut u64) -> (*mut u64, *mut u64, *mut u
         match slow.token.blocks().try_take() {
             Ok(fresh) => {
                 let full = std::mem::replace(&mut slow.block, fresh);
-                slow.error = publish(&slow.token, full, cur, false).err();
+                seal(&slow.token, &full, cur, false);
+                slow.error = match &mut slow.held {
+                    Some(held) => held.push(&slow.token, full).err(),
+                    None => send(&slow.token, full).err(),
+                };
             }
             Err(_) => {
                 slow.error = Some(RecordError::OutOfBlocks {
@@ -226,8 +235,14 @@ fn finish(base: *mut u64, cur: *mut u64) -> Result<(), RecordError> {
         slow.token.lose(SlotLoss::Failed(error));
         return Err(error);
     }
-    let Slow { token, block, .. } = slow;
-    publish(&token, block, cur, true)
+    let Slow {
+        token, block, held, ..
+    } = slow;
+    seal(&token, &block, cur, true);
+    match held {
+        Some(held) => held.finish(token, block),
+        None => send(&token, block),
+    }
 }
 
 /// Ends a recording that was not finished.
@@ -267,10 +282,14 @@ pub(super) fn jumbos<'a>(base: *mut u64) -> &'a Jumbos {
     unsafe { (*base.cast::<Slow>()).token.jumbos() }
 }
 
-/// Sends a block whose commands end at `cur`. Its `Slow` must have been moved out.
-fn publish(token: &SlotToken, block: Block, cur: *mut u64, last: bool) -> Result<(), RecordError> {
+/// Writes the header of a block whose commands end at `cur`. Its `Slow` must have been moved out.
+fn seal(token: &SlotToken, block: &Block, cur: *mut u64, last: bool) {
     let end = (cur as usize - block.as_ptr() as usize) / 8;
-    BlockHeader::new(token.place(), last, end).write(&block);
+    BlockHeader::new(token.place(), last, end).write(block);
+}
+
+/// Sends a block to the pools' owner.
+fn send(token: &SlotToken, block: Block) -> Result<(), RecordError> {
     token
         .send(PoolMessage::Block(block))
         .map_err(|_| RecordError::Closed)
