@@ -123,17 +123,19 @@ impl ShardOwner {
             ended: Arc::clone(ended),
             frames: Vec::new(),
         };
+        // How the slots fall to the shards is different in each frame: where they are few, nothing ever grows.
+        let room = options.max_slots.min(256) as usize;
         for _ in 0..options.frames_in_flight {
             let pool = owner.device.create_pool(options.queue_family)?;
             owner.frames.push(ShardFrame {
                 pool,
-                secondaries: Secondaries::default(),
+                secondaries: Secondaries::with_room(room),
                 over: 0,
                 flushed: 0,
                 used: false,
                 reset_due: false,
-                open: Vec::new(),
-                ready: Vec::new(),
+                open: Vec::with_capacity(room),
+                ready: Vec::with_capacity(room),
             });
         }
         Ok(owner)

@@ -27,6 +27,14 @@ pub(crate) struct Secondaries {
 }
 
 impl Secondaries {
+    /// Without a heap allocation up to so many.
+    pub(crate) fn with_room(room: usize) -> Self {
+        Self {
+            all: Vec::with_capacity(room),
+            ..Self::default()
+        }
+    }
+
     /// Begins the next one.
     pub(crate) fn begin(
         &mut self,
