@@ -1,6 +1,6 @@
 //! The shards of a service: how they are made, and how they end.
 
-use super::{ShardOwner, Shards};
+use super::{ShardMessage, ShardOwner, Shards};
 use crate::error::ServiceError;
 use crate::frame::Layout;
 use crate::pool::{PoolMessage, PoolOwner};
@@ -17,6 +17,15 @@ pub(crate) struct ShardOwners {
     owners: Vec<Owner<ShardOwner>>,
     /// Whether the pools' owner has ended.
     ended: Arc<AtomicBool>,
+}
+
+/// Makes the lanes that jobs send through, so that none is made while frames are recorded.
+fn warm_up(shard: &Owner<ShardOwner>) -> Result<(), ()> {
+    const LANES: usize = 16;
+    let lanes: Result<Vec<_>, _> = (0..LANES).map(|_| shard.attach()).collect();
+    let lanes = lanes.map_err(drop)?;
+    let mut all = lanes.iter();
+    all.try_for_each(|lane| lane.send(ShardMessage::Trim).map_err(drop))
 }
 
 type End = Result<ShutdownReport, ShutdownError>;
@@ -42,6 +51,7 @@ impl ShardOwners {
         let ports = PoolMessage::Shards(ports.map_err(|_| ENDED)?);
         let port = pool.attach().map_err(|_| ENDED)?;
         port.send(ports).map_err(|_| ENDED)?;
+        owners.iter().try_for_each(warm_up).map_err(|()| ENDED)?;
         Ok(Self { owners, ended })
     }
 
