@@ -77,6 +77,7 @@ fn until_executed(options: &Options, device: &Arc<Device>) -> Result<(), String>
         Way::MutexPerJob,
         Way::MutexPerCommand,
         Way::Agate,
+        Way::Sharded,
     ];
     let rows = measure(device, &work, options.rounds, &ways)?;
     println!(

@@ -43,6 +43,8 @@ pub enum Way {
     MutexPerCommand,
     /// The owner of the pool; jobs write messages.
     Agate,
+    /// Owners that the jobs drive: a job's thread replays its messages when it has ended, into a secondary.
+    Sharded,
     /// The idea read naively: a message on the heap for every command, through a lock-free queue.
     Boxed,
     /// The same with messages by value, through crossbeam's channel.
@@ -53,12 +55,13 @@ pub enum Way {
 
 impl Way {
     /// All of them, in the order of the tables.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Single,
         Self::PerThread,
         Self::MutexPerJob,
         Self::MutexPerCommand,
         Self::Agate,
+        Self::Sharded,
         Self::Boxed,
         Self::ByValue,
         Self::CopyLimit,
@@ -72,6 +75,7 @@ impl Way {
             Self::MutexPerJob => "mutex per job",
             Self::MutexPerCommand => "mutex per command",
             Self::Agate => "agate, one owner",
+            Self::Sharded => "agate, sharded",
             Self::Boxed => "naive: boxed message per command",
             Self::ByValue => "naive: channel message per command",
             Self::CopyLimit => "limit: copy of agate's bytes",
@@ -87,6 +91,7 @@ impl Way {
                 | Self::MutexPerJob
                 | Self::MutexPerCommand
                 | Self::Agate
+                | Self::Sharded
         )
     }
 
@@ -97,7 +102,8 @@ impl Way {
             Self::PerThread => Box::new(PerThread::new(device, threads)),
             Self::MutexPerJob => Box::new(MutexPerJob::new(device)),
             Self::MutexPerCommand => Box::new(MutexPerCommand::new(device)),
-            Self::Agate => Box::new(Agate::new(device)),
+            Self::Agate => Box::new(Agate::new(device, 0)),
+            Self::Sharded => Box::new(Agate::new(device, threads)),
             Self::Boxed => Box::new(Boxed::new(device)),
             Self::ByValue => Box::new(ByValue::new(device)),
             Self::CopyLimit => Box::new(CopyLimit::default()),
