@@ -14,7 +14,7 @@ Usage: demo [FLAGS]
   --size WxH            size of the picture in pixels
   --draws N|auto        stones, each one draw call; auto (the default) takes 300 on a CPU device, 10000 on a GPU
   --jobs N              recording jobs per frame (default: 4 for each processor)
-  --strategy S          agate, per-thread, mutex, single or mutex-per-command (default: agate)
+  --strategy S          agate, per-thread, mutex, single, mutex-per-command or agate-shards (default: agate)
   --no-execute          record and end every frame, but submit none: times recording alone; needs --headless
   --render-pass         classic VkRenderPass instead of dynamic rendering
   --validation          turn the Khronos layer on, count its messages, exit 3 if there is one
@@ -27,7 +27,7 @@ Usage: demo [FLAGS]
   --help                this text
 
 Keys: drag orbits, wheel zooms, space pauses, F12 writes a screenshot, 1 agate, 2 per-thread, 3 mutex, 4 single,
-      5 mutex-per-command, Esc quits.
+      5 mutex-per-command, 6 agate-shards, Esc quits.
 Exit codes: 0 well, 1 the machine or the run failed, 2 wrong flags, 3 the validation layer spoke or agate blocked a job.
 ";
 
@@ -44,16 +44,19 @@ pub enum StrategyName {
     Single,
     /// One pool behind a mutex that a job locks for each command.
     MutexPerCommand,
+    /// Jobs encode commands; at its end each replays its own with the pool of an owner that nobody is busy with.
+    AgateShards,
 }
 
 impl StrategyName {
-    /// All strategies, in the order of the keys 1 to 5.
-    pub const ALL: [Self; 5] = [
+    /// All strategies, in the order of the keys 1 to 6.
+    pub const ALL: [Self; 6] = [
         Self::Agate,
         Self::PerThread,
         Self::Mutex,
         Self::Single,
         Self::MutexPerCommand,
+        Self::AgateShards,
     ];
 
     /// The name on the command line and in the reports.
@@ -65,6 +68,7 @@ impl StrategyName {
             Self::Mutex => "mutex",
             Self::Single => "single",
             Self::MutexPerCommand => "mutex-per-command",
+            Self::AgateShards => "agate-shards",
         }
     }
 

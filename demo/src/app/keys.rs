@@ -52,6 +52,7 @@ mod tests {
             KeyCode::Digit3,
             KeyCode::Digit4,
             KeyCode::Digit5,
+            KeyCode::Digit6,
         ];
         assert_eq!(
             digits.map(of_key),
