@@ -353,6 +353,43 @@ fn that_cannot_be_made_begun_or_ended_fail_their_frame() {
 }
 
 #[test]
+fn whose_pool_cannot_be_reset_are_reset_before_they_are_used() {
+    let call = "vkResetCommandPool";
+    let result = vk::Result::ERROR_OUT_OF_DEVICE_MEMORY;
+    for shards in SHARDS {
+        for failing in [1, 2, 3, 8] {
+            let null = NullDevice::new(of(shards));
+            let mut service = service(&null, |options| options.shards = shards);
+            (1..=failing).for_each(|nth| null.fail(call, nth, result));
+            let mut failed = 0;
+            while null.planted() > 0 || failed == 0 {
+                let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+                let pass = declare(&mut frame, Place::Rendering, true, 6);
+                (0..6).for_each(|slot| draw(&pass, slot));
+                match frame.submit(SubmitOptions::default()).wait_timeout(LONG) {
+                    // Where one of the resets was the second of its pool.
+                    Err(TicketError::Frame(FrameError::Vulkan { call: told, .. })) => {
+                        assert_eq!(told, call);
+                        failed += 1;
+                    }
+                    Err(other) => panic!("{other}"),
+                    Ok(_) if null.planted() == 0 => break,
+                    Ok(_) => {}
+                }
+            }
+            for _ in 0..4 {
+                let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+                let pass = declare(&mut frame, Place::Rendering, true, 6);
+                (0..6).for_each(|slot| draw(&pass, slot));
+                let mut ticket = frame.submit(SubmitOptions::default());
+                ticket.wait_timeout(LONG).expect("executed");
+            }
+            close(service, &null);
+        }
+    }
+}
+
+#[test]
 fn of_a_lost_device_fail_their_frame() {
     for shards in SHARDS {
         for (call, nth) in [
