@@ -84,6 +84,7 @@ fn until_executed(options: &Options, device: &Arc<Device>) -> Result<(), String>
         Way::MutexPerJob,
         Way::MutexPerCommand,
         Way::Agate,
+        Way::Sharded,
         Way::Lease,
     ];
     let rows = measure(device, &work, options.rounds, &ways)?;

@@ -9,6 +9,7 @@ mod chain;
 pub(crate) mod cursor;
 mod eliminating;
 mod header;
+mod held;
 mod jumbo;
 mod lease;
 mod published;

@@ -206,17 +206,23 @@ pub fn frame_goals(rows: &[Row], software: bool, eliminate: bool) -> Vec<Judged>
         };
         judged.push((goal, measured));
     };
-    let (must, aim) = if software {
-        (0.02, 0.005)
-    } else {
-        (0.15, 0.05)
-    };
-    let what = if software {
-        "job side, stitched: of pools per thread (the goal is that of sharded)"
-    } else {
-        "job side, stitched: of pools per thread"
-    };
-    add(what, must, aim, ratio(&agate.job_cpu(), &pools.job_cpu()));
+    if !software {
+        let measured = ratio(&agate.job_cpu(), &pools.job_cpu());
+        let what = "job side, stitched: of pools per thread";
+        add(what, 0.15, 0.05, measured);
+    }
+    if let Some(sharded) = find(rows, Way::Sharded, eliminate) {
+        let (must, aim) = if software {
+            (0.02, 0.005)
+        } else {
+            (0.10, 0.04)
+        };
+        let measured = ratio(&sharded.job_cpu(), &pools.job_cpu());
+        let what = "job side, sharded: of pools per thread";
+        add(what, must, aim, measured);
+        let measured = ratio(&sharded.wall(), &pools.wall());
+        add("wall, sharded: of pools per thread", 1.10, 1.03, measured);
+    }
     if let Some(mutex) = find(rows, Way::MutexPerCommand, eliminate) {
         let measured = ratio(&agate.job_cpu(), &mutex.job_cpu());
         add("job side: of a mutex per command", 0.05, 0.02, measured);
@@ -259,6 +265,17 @@ pub fn frame_goals(rows: &[Row], software: bool, eliminate: bool) -> Vec<Judged>
     }
     judged.extend(object_goals(agate));
     judged.extend(lease_goals(rows));
+    let sharded = find(rows, Way::Sharded, eliminate).filter(|row| row.draws == 100_000);
+    judged.extend(sharded.map(|row| {
+        let goal = Goal {
+            what: "block memory at 100,000 draws, sharded",
+            unit: " MiB",
+            must: 4.0,
+            aim: 0.5,
+        };
+        let mebibytes = row.objects.message_bytes as f64 / f64::from(1 << 20);
+        (goal, exact(mebibytes))
+    }));
     judged
 }
 
@@ -303,7 +320,7 @@ fn object_goals(agate: &Row) -> Vec<Judged> {
     ];
     if agate.draws == 100_000 {
         let mebibytes = objects.message_bytes as f64 / f64::from(1 << 20);
-        let what = "block memory at 100,000 draws, in order";
+        let what = "block memory at 100,000 draws, stitched in order";
         judged.push((goal(what, " MiB", 16.0, 8.0), exact(mebibytes)));
     }
     judged

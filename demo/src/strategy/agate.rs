@@ -2,7 +2,8 @@
 //! lease lane, jobs record the stones into secondary command buffers of pools that are lent to them.
 //!
 //! The main thread declares the frame and waits for credits and images; jobs take a slot, record, and finish. No job
-//! calls Vulkan, and none waits. Queue and swapchain belong to another owner, because presenting may take a frame's time.
+//! calls Vulkan, and none waits. Sharded, there are more owners, which the jobs drive: at its end a job replays its
+//! messages into a secondary command buffer, with the pool of an owner that nobody is busy with. Queue and swapchain belong to another owner, because presenting may take a frame's time.
 //!
 //! # Invariants
 //!
@@ -46,7 +47,11 @@ pub(crate) struct Agate {
 /// How jobs record.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lane {
-    Stream,
+    /// The pools' owner replays their messages into the one primary.
+    Stitched,
+    /// Each replays its own messages at its end, as one of several owners.
+    Sharded,
+    /// Into a pool that is lent to it.
     Lease,
 }
 
@@ -59,6 +64,9 @@ struct Pending {
 /// Room for the messages of one draw: its push constants, and the rest generously. Where the owner lags behind the jobs,
 /// whole frames of them wait for it.
 const MESSAGE_BYTES_PER_DRAW: usize = 256;
+
+/// As many shards as the service takes.
+const MOST_SHARDS: usize = 16;
 
 /// The smallest block that the service takes, in bytes.
 const SMALLEST_BLOCK: usize = 4 << 10;
@@ -75,6 +83,10 @@ impl Agate {
             unsafe { agate_vk::Device::from_ash(&gpu.instance.raw, &gpu.device) }.map_err(told)?;
         let mut options = ServiceOptions::new(gpu.queue, gpu.queue_family);
         options.frames_in_flight = FRAMES_IN_FLIGHT as u32;
+        if lane == Lane::Sharded {
+            // One for each thread that records.
+            options.shards = stage.jobs.threads().clamp(1, MOST_SHARDS) as u32;
+        }
         let draws = stage.scene.len();
         let jobs = stage.jobs.count(draws);
         options.max_slots = u32::try_from(jobs + OTHER_SLOTS).unwrap_or(u32::MAX);
@@ -277,34 +289,34 @@ impl Drop for Agate {
 /// The pass of the stones, with a slot for each job.
 fn declare(frame: &mut Frame, stage: &Stage, jobs: usize, lane: Lane) -> Result<Pass, Error> {
     let slots = u32::try_from(jobs).unwrap_or(u32::MAX);
-    match &stage.pass {
-        PassKind::Dynamic if lane == Lane::Lease => {
+    match (&stage.pass, lane != Lane::Stitched) {
+        (PassKind::Dynamic, false) => {
+            let rendering = Rendering::new(&stage.target);
+            // SAFETY: the target's images are alive and in the layouts that `draw::setup` gives them (O2).
+            unsafe { frame.rendering(&rendering.info(), slots) }
+        }
+        (PassKind::Dynamic, true) => {
             let rendering = Rendering::new(&stage.target);
             let colors = [stage.formats.color];
             let inherited = vk::CommandBufferInheritanceRenderingInfo::default()
                 .color_attachment_formats(&colors)
                 .depth_attachment_format(stage.formats.depth)
                 .rasterization_samples(stage.formats.samples);
-            // SAFETY: as below, and the formats are the target's.
+            // SAFETY: as above, and these are the target's formats and samples.
             unsafe { frame.rendering_secondaries(&rendering.info(), &inherited, slots) }
-                .map_err(told)
         }
-        PassKind::Classic(pass) if lane == Lane::Lease => {
-            let info = render_pass_begin(pass.handle, &stage.target);
-            // SAFETY: as below.
-            unsafe { frame.render_pass_secondaries(&info, slots) }.map_err(told)
-        }
-        PassKind::Dynamic => {
-            let rendering = Rendering::new(&stage.target);
-            // SAFETY: the target's images are alive and in the layouts that `draw::setup` gives them (O2).
-            unsafe { frame.rendering(&rendering.info(), slots) }.map_err(told)
-        }
-        PassKind::Classic(pass) => {
+        (PassKind::Classic(pass), false) => {
             let info = render_pass_begin(pass.handle, &stage.target);
             // SAFETY: as above, and the framebuffer was made for this pass.
-            unsafe { frame.render_pass(&info, slots) }.map_err(told)
+            unsafe { frame.render_pass(&info, slots) }
+        }
+        (PassKind::Classic(pass), true) => {
+            let info = render_pass_begin(pass.handle, &stage.target);
+            // SAFETY: as above.
+            unsafe { frame.render_pass_secondaries(&info, slots) }
         }
     }
+    .map_err(told)
 }
 
 /// Takes one slot of a pass.

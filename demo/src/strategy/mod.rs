@@ -101,7 +101,10 @@ pub(crate) fn make(
 ) -> Result<Box<dyn Strategy>, Error> {
     crate::count::set_column(name.index());
     Ok(match name {
-        StrategyName::Agate => Box::new(agate::Agate::new(stage, window, agate::Lane::Stream)?),
+        StrategyName::Agate => Box::new(agate::Agate::new(stage, window, agate::Lane::Stitched)?),
+        StrategyName::AgateShards => {
+            Box::new(agate::Agate::new(stage, window, agate::Lane::Sharded)?)
+        }
         StrategyName::PerThread => Box::new(Secondaries::<PerThread>::new(stage, window)?),
         StrategyName::Mutex => Box::new(Secondaries::<PerJob>::new(stage, window)?),
         StrategyName::Single => Box::new(single::Single::new(stage, window)?),

@@ -49,6 +49,8 @@ pub enum Way {
     AgateFused,
     /// The owner lends pools; jobs record into them.
     Lease,
+    /// Owners that the jobs drive: a job's thread replays its messages when it has ended, into a secondary.
+    Sharded,
     /// The idea read naively: a message on the heap for every command, through a lock-free queue.
     Boxed,
     /// The same with messages by value, through crossbeam's channel.
@@ -59,7 +61,7 @@ pub enum Way {
 
 impl Way {
     /// All of them, in the order of the tables.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Single,
         Self::PerThread,
         Self::MutexPerJob,
@@ -67,6 +69,7 @@ impl Way {
         Self::Agate,
         Self::AgateFused,
         Self::Lease,
+        Self::Sharded,
         Self::Boxed,
         Self::ByValue,
         Self::CopyLimit,
@@ -82,6 +85,7 @@ impl Way {
             Self::Agate => "agate, one owner",
             Self::AgateFused => "agate, one owner, fused draws",
             Self::Lease => "agate, leases",
+            Self::Sharded => "agate, sharded",
             Self::Boxed => "naive: boxed message per command",
             Self::ByValue => "naive: channel message per command",
             Self::CopyLimit => "limit: copy of agate's bytes",
@@ -99,6 +103,7 @@ impl Way {
                 | Self::Agate
                 | Self::AgateFused
                 | Self::Lease
+                | Self::Sharded
         )
     }
 
@@ -109,8 +114,9 @@ impl Way {
             Self::PerThread => Box::new(PerThread::new(device, threads)),
             Self::MutexPerJob => Box::new(MutexPerJob::new(device)),
             Self::MutexPerCommand => Box::new(MutexPerCommand::new(device)),
-            Self::Agate => Box::new(Agate::new(device, false)),
-            Self::AgateFused => Box::new(Agate::new(device, true)),
+            Self::Agate => Box::new(Agate::new(device, false, 0)),
+            Self::AgateFused => Box::new(Agate::new(device, true, 0)),
+            Self::Sharded => Box::new(Agate::new(device, false, threads)),
             Self::Lease => Box::new(Lease::new(device)),
             Self::Boxed => Box::new(Boxed::new(device)),
             Self::ByValue => Box::new(ByValue::new(device)),
