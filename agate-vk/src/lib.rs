@@ -3,7 +3,9 @@
 //!
 //! A [`Service`] is made from the host's own device and queue. The main thread begins a [`Frame`] and declares its
 //! [passes](Pass), each with slots; jobs take slots, record with a [`StreamRecorder`] under ash's names, and finish; the
-//! owner replays the slots in order into one primary command buffer of one pool, and the queue's owner submits it. The
+//! owner replays the slots in order into one primary command buffer of one pool, and the queue's owner submits it. Slots of
+//! a pass with secondary contents ([`Frame::rendering_secondaries`]) get command buffers of their own, which
+//! [shards](ServiceOptions::shards) can record in parallel. The
 //! [`Ticket`] resolves when the GPU has executed the frame, or with what went wrong.
 //!
 //! The page `docs/embedding.md` of the repository has recipes: features to enable, options, queues, swapchains, wgpu, and

@@ -178,7 +178,8 @@ pub struct ShutdownReport {
 /// waits.
 ///
 /// One service serves one queue. It has three owners: of the command pools (replays what jobs recorded), of the queue
-/// (submits, acquires, presents), and of retirement (waits for the GPU).
+/// (submits, acquires, presents), and of retirement (waits for the GPU); with [`ServiceOptions::shards`], also owners of
+/// command pools that the jobs drive.
 ///
 /// Keep it on the thread that begins frames. [`shutdown`](Self::shutdown) ends it with a report; dropping it does the
 /// same with a deadline of two seconds.

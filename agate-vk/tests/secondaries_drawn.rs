@@ -111,11 +111,19 @@ fn draw(
     assert_eq!(reds, [0, 1, 2, 3, 4, 5, 6, 7], "jobs in order {order:?}");
 }
 
+/// Stitched, and by shards.
 fn draws(vulkan: &Vulkan, image: &ColorImage<'_>, declare: Declare<'_>) {
+    for shards in [0, 2] {
+        draws_with(vulkan, image, declare, shards);
+    }
+}
+
+fn draws_with(vulkan: &Vulkan, image: &ColorImage<'_>, declare: Declare<'_>, shards: u32) {
     let target = vulkan.host_buffer(4 * SLOTS as usize, vk::BufferUsageFlags::TRANSFER_DST);
     // SAFETY: the device was made from this instance and lives as long as `vulkan`.
     let device = unsafe { agate_vk::Device::from_ash(&vulkan.instance, &vulkan.device) };
-    let options = ServiceOptions::new(vulkan.queue, vulkan.queue_family);
+    let mut options = ServiceOptions::new(vulkan.queue, vulkan.queue_family);
+    options.shards = shards;
     // SAFETY: the test leaves the queue to the service, which ends before `vulkan`.
     let service = unsafe { Service::new(device.expect("all functions are there"), options) };
     let mut service = service.expect("a service starts");
