@@ -89,11 +89,11 @@ fn own(name: &CStr, level: Level) -> Option<Function> {
         ("vkCreateDevice", Level::Instance) => create_device as *const c_void,
         _ => {
             below::function(name)?;
-            let others: &[(&str, Own)] = match level {
-                Level::Instance => &hidden::FUNCTIONS,
-                Level::Device => &labels::FUNCTIONS,
-            };
-            let other = others.iter().find(|(known, _)| *known == name);
+            let hidden = hidden::FUNCTIONS.iter();
+            let hidden = hidden.filter(|_| level == Level::Instance);
+            // The loader asks the instance for labels, although they are the device's.
+            let mut others = hidden.chain(&labels::FUNCTIONS);
+            let other = others.find(|(known, _)| *known == name);
             let faulty = || {
                 TABLE
                     .iter()
