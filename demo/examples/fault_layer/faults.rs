@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ash::vk;
 
@@ -64,6 +64,11 @@ pub(crate) fn new_device(device: vk::Device) {
     DEVICE.store(vk::Handle::as_raw(device), SeqCst);
 }
 
+/// Keeps all others from the queues until it is dropped.
+pub(crate) fn queue_turn() -> MutexGuard<'static, ()> {
+    QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Counts a call of `name`, and makes it really, or not, or fail afterwards.
 pub(crate) fn faulty(name: &'static str, real: impl FnOnce() -> vk::Result) -> vk::Result {
     let number = {
@@ -73,8 +78,7 @@ pub(crate) fn faulty(name: &'static str, real: impl FnOnce() -> vk::Result) -> v
         *count
     };
     let uses_queue = name.starts_with("vkQueue") || name == "vkDeviceWaitIdle";
-    let turn = || QUEUE.lock().unwrap_or_else(PoisonError::into_inner);
-    let held = uses_queue.then(turn);
+    let held = uses_queue.then(queue_turn);
     let fault = faults()
         .iter()
         .find(|fault| fault.function == name && fault.calls.has(number));
@@ -102,7 +106,7 @@ pub(crate) fn faulty(name: &'static str, real: impl FnOnce() -> vk::Result) -> v
         }
         Some(result) => {
             if result == vk::Result::ERROR_DEVICE_LOST {
-                let _held = held.is_none().then(turn);
+                let _held = held.is_none().then(queue_turn);
                 lose();
             }
             result

@@ -25,6 +25,7 @@ mod below;
 mod chain;
 mod faults;
 mod hidden;
+mod labels;
 mod table;
 
 use std::ffi::{CStr, c_char, c_void};
@@ -88,14 +89,17 @@ fn own(name: &CStr, level: Level) -> Option<Function> {
         ("vkCreateDevice", Level::Instance) => create_device as *const c_void,
         _ => {
             below::function(name)?;
-            let hidden = hidden::FUNCTIONS.iter().find(|(known, _)| *known == name);
+            let hidden = hidden::FUNCTIONS.iter();
             let hidden = hidden.filter(|_| level == Level::Instance);
+            // The loader asks the instance for labels, although they are the device's.
+            let mut others = hidden.chain(&labels::FUNCTIONS);
+            let other = others.find(|(known, _)| *known == name);
             let faulty = || {
                 TABLE
                     .iter()
                     .find(|found| found.0 == level && found.1 == name)
             };
-            hidden
+            other
                 .map(|(_, own)| own)
                 .or_else(|| faulty().map(|(_, _, own)| own))?()
         }
@@ -218,8 +222,9 @@ unsafe extern "system" fn create_device(
         if result == vk::Result::SUCCESS {
             // SAFETY: written by the call.
             let made = unsafe { *device };
+            let labels = labels::FUNCTIONS.iter().map(|(name, _)| *name);
             // SAFETY: the device just made, and a name.
-            below::keep(names(Level::Device), |name| unsafe {
+            below::keep(names(Level::Device).chain(labels), |name| unsafe {
                 (next.1)(made, name.as_ptr())
             });
             faults::new_device(made);

@@ -31,6 +31,8 @@ pub(super) fn programs() -> Result<Vec<String>, String> {
     let artifacts = format!("{}/", folder.display());
     let mut fuzz = cargo_of("nightly", "fuzz run programs --sanitizer address");
     fuzz.current_dir(root().join("agate-vk"));
+    // Programs forget things on purpose. The sanitizer looks at the end, the fuzzer after each program.
+    fuzz.env("ASAN_OPTIONS", "detect_leaks=0");
     fuzz.arg("--target-dir").arg(&folder).arg(&corpus).arg("--");
     fuzz.args([
         format!("-max_total_time={}", TIME.as_secs()),
@@ -38,7 +40,6 @@ pub(super) fn programs() -> Result<Vec<String>, String> {
         format!("-artifact_prefix={artifacts}"),
         "-max_len=800".to_owned(),
         "-len_control=0".to_owned(),
-        // Programs forget things on purpose.
         "-detect_leaks=0".to_owned(),
         "-rss_limit_mb=6144".to_owned(),
     ]);
