@@ -71,8 +71,8 @@ pub struct ServiceOptions {
     pub trim_after: Duration,
     /// Whom to tell what the service does. By default nobody.
     pub trace: Option<Trace>,
-    /// The start of the names of the owner threads, and of the service's Vulkan objects where `VK_EXT_debug_utils` is
-    /// enabled. By default `agate`.
+    /// The start of the names of the owner threads, and of the service's Vulkan objects
+    /// ([`Device::with_debug_utils`]). By default `agate`.
     pub name: String,
 }
 
