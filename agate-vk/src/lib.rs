@@ -72,6 +72,8 @@ mod timeline;
 mod trace;
 mod waiters;
 
+/// The messaging core: some of its types stand in this crate's signatures (`Completion`), and jobs want its `forbid_wait`.
+pub use agate;
 /// The Vulkan types in this crate's signatures.
 pub use ash;
 pub use ash::vk;

@@ -46,6 +46,8 @@ pub struct Device {
     has_swapchain: bool,
     has_trim: bool,
     labels: Option<Functions>,
+    /// Whether the host lets them be called.
+    labelled: bool,
     /// What the names of the service's objects begin with.
     service_name: String,
 }
@@ -134,6 +136,7 @@ impl Device {
             has_swapchain,
             has_trim,
             labels,
+            labelled: false,
             service_name: String::new(),
         })
     }
@@ -149,6 +152,20 @@ impl Device {
         callbacks: vk::AllocationCallbacks<'static>,
     ) -> Self {
         self.callbacks = Some(callbacks);
+        self
+    }
+
+    /// Names the service's objects, frames and submissions by `VK_EXT_debug_utils`, for captures and messages.
+    ///
+    /// Whether it is enabled, only the host can tell: a layer that somebody else has loaded answers for its functions even
+    /// where it is not.
+    ///
+    /// # Safety
+    ///
+    /// `VK_EXT_debug_utils` is enabled at the device's instance.
+    #[must_use]
+    pub unsafe fn with_debug_utils(mut self) -> Self {
+        self.labelled = true;
         self
     }
 
@@ -235,9 +252,9 @@ impl Device {
         self.has_swapchain
     }
 
-    /// The functions that name objects and label commands, where they are there.
+    /// The functions that name objects and label commands, where they are there and may be called.
     pub(crate) fn labels(&self) -> Option<&Functions> {
-        self.labels.as_ref()
+        self.labels.as_ref().filter(|_| self.labelled)
     }
 
     pub(crate) fn service_name(&self) -> &str {

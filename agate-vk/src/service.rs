@@ -85,8 +85,8 @@ pub struct ServiceOptions {
     /// What recorders check of each command, with the feature `checks`.
     #[cfg(feature = "checks")]
     pub checks: crate::Checks,
-    /// The start of the names of the owner threads, and of the service's Vulkan objects where `VK_EXT_debug_utils` is
-    /// enabled. By default `agate`.
+    /// The start of the names of the owner threads, and of the service's Vulkan objects
+    /// ([`Device::with_debug_utils`]). By default `agate`.
     pub name: String,
 }
 

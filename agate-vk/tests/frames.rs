@@ -23,11 +23,15 @@ const LONG: Duration = Duration::from_secs(30);
 fn service(vulkan: &Vulkan, change: impl FnOnce(&mut ServiceOptions)) -> Service {
     // SAFETY: the device was made from this instance and lives as long as `vulkan`.
     let device = unsafe { agate_vk::Device::from_ash(&vulkan.instance, &vulkan.device) };
+    let mut device = device.expect("all functions are there");
+    if vulkan.validated {
+        // SAFETY: the layer's messages come by this extension.
+        device = unsafe { device.with_debug_utils() };
+    }
     let mut options = ServiceOptions::new(vulkan.queue, vulkan.queue_family);
     change(&mut options);
     // SAFETY: the test leaves the queue to the service, which ends before `vulkan`.
-    unsafe { Service::new(device.expect("all functions are there"), options) }
-        .expect("a service starts")
+    unsafe { Service::new(device, options) }.expect("a service starts")
 }
 
 /// Ends the service and the device; everything was freed, and the layer had nothing to say.

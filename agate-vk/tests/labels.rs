@@ -1,8 +1,11 @@
 //! Names and labels for debuggers, where the device has them.
 
+#![allow(unsafe_code, reason = "makes services")]
+
 #[path = "support/null.rs"]
 mod support;
 
+use agate_vk::{Service, ServiceOptions};
 use null_device::{NullDevice, NullOptions};
 use support::{LONG, acquire, checked, close, drawn, present, run, service, swapchain};
 
@@ -103,4 +106,21 @@ fn a_device_without_them() {
     run(&mut service).expect("executed");
     assert_eq!(null.labels(), Vec::<String>::new());
     close(service, &null);
+}
+
+/// A layer answers for the functions even where the extension is not enabled: only the host can tell.
+#[test]
+fn nothing_is_named_unless_the_host_says_so() {
+    let null = labelled();
+    // SAFETY: the functions are those of the device, which outlives the service.
+    let device = unsafe { agate_vk::Device::load(null.handle(), |name| null.function(name)) };
+    let (device, options) = (
+        device.expect("all functions are there"),
+        ServiceOptions::new(null.queue(), 0),
+    );
+    // SAFETY: the test leaves the queue to the service.
+    let mut service = unsafe { Service::new(device, options) }.expect("a service starts");
+    run(&mut service).expect("executed");
+    close(service, &null);
+    assert_eq!(null.labels(), [""; 0]);
 }

@@ -57,9 +57,9 @@ fn ends_and_failures_are_logged() {
         (Level::Trace, "frame 1: vkQueueSubmit2 took "),
         (Level::Trace, "frame 1: wait for the GPU took "),
         (Level::Trace, "frame 1: pass 0, slot 0: recording took "),
-        (Level::Debug, "frame 1: under way took "),
+        (Level::Debug, "frame 1: over after "),
         (Level::Warn, &format!("frame 2: failed: {error}")),
-        (Level::Debug, "frame 2: under way took "),
+        (Level::Debug, "frame 2: over after "),
         (Level::Error, "the device is lost: vkQueueSubmit2 failed: "),
         (Level::Warn, "frame 3: failed: the device is lost"),
     ] {

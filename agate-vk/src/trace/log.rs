@@ -49,6 +49,10 @@ impl Sink for Log {
                 let name = thread.name().unwrap_or("a thread without a name");
                 log::log!(target: TARGET, level(event.kind), "{event} took {took:?} ({name})");
             }
+            TraceKind::Frame => {
+                let frame = event.frame;
+                log::log!(target: TARGET, level(event.kind), "frame {frame}: over after {took:?}");
+            }
             kind => log::log!(target: TARGET, level(kind), "{event} took {took:?}"),
         }
     }

@@ -29,6 +29,8 @@ pub(crate) fn try_service(
 ) -> Result<Service, ServiceError> {
     // SAFETY: the functions are those of the device, which outlives the service.
     let device = unsafe { agate_vk::Device::load(null.handle(), |name| null.function(name)) };
+    // SAFETY: where the device has the functions, they may be called.
+    let device = unsafe { device.expect("all functions are there").with_debug_utils() };
     let mut options = ServiceOptions::new(null.queue(), 0);
     #[cfg(feature = "checks")]
     {
@@ -37,7 +39,7 @@ pub(crate) fn try_service(
     }
     change(&mut options);
     // SAFETY: the test leaves the queue to the service.
-    unsafe { Service::new(device.expect("all functions are there"), options) }
+    unsafe { Service::new(device, options) }
 }
 
 pub(crate) fn service(null: &NullDevice, change: impl FnOnce(&mut ServiceOptions)) -> Service {

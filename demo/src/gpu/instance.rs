@@ -78,6 +78,11 @@ impl Instance {
         Ok(instance)
     }
 
+    /// Whether `VK_EXT_debug_utils` is enabled.
+    pub(crate) fn has_debug_utils(&self) -> bool {
+        self.messenger.is_some()
+    }
+
     fn listen(&mut self) -> Result<(), Error> {
         let debug = ext::debug_utils::Instance::new(&self.entry, &self.raw);
         let info = messenger_info(&self.messages);

@@ -79,8 +79,12 @@ impl Agate {
     ) -> Result<Self, Error> {
         let gpu = &stage.gpu;
         // SAFETY: both tables are of the device that `gpu` keeps alive, longer than the service (G1).
-        let device =
+        let mut device =
             unsafe { agate_vk::Device::from_ash(&gpu.instance.raw, &gpu.device) }.map_err(told)?;
+        if gpu.instance.has_debug_utils() {
+            // SAFETY: it is enabled.
+            device = unsafe { device.with_debug_utils() };
+        }
         let mut options = ServiceOptions::new(gpu.queue, gpu.queue_family);
         options.frames_in_flight = FRAMES_IN_FLIGHT as u32;
         if lane == Lane::Sharded {
