@@ -53,7 +53,12 @@ const PROOFS: &[Proof] = &[
     Proof {
         name: "RealtimeSanitizer",
         needs: Needs::Nightly,
-        job: |nightly| Job::Tests(realtime_sanitizer(nightly)),
+        job: |nightly| Job::Tests(realtime_sanitizer(nightly, "agate")),
+    },
+    Proof {
+        name: "RealtimeSanitizer, agate-vk",
+        needs: Needs::Nightly,
+        job: |nightly| Job::Tests(realtime_sanitizer(nightly, "agate-vk")),
     },
     Proof {
         name: "release, more cases",
@@ -228,6 +233,7 @@ fn commands_under_miri() -> Command {
 fn thread_sanitizer(nightly: &Nightly) -> Command {
     let mut tests = sanitized(
         nightly,
+        "agate",
         "-Zbuild-std --lib --tests",
         "-Zsanitizer=thread --cfg tsan",
     );
@@ -237,9 +243,10 @@ fn thread_sanitizer(nightly: &Nightly) -> Command {
 }
 
 /// What is called where nothing may wait for the system.
-fn realtime_sanitizer(nightly: &Nightly) -> Command {
+fn realtime_sanitizer(nightly: &Nightly, package: &str) -> Command {
     let mut tests = sanitized(
         nightly,
+        package,
         "--test realtime",
         "-Zsanitizer=realtime --cfg rtsan",
     );
@@ -248,9 +255,9 @@ fn realtime_sanitizer(nightly: &Nightly) -> Command {
 }
 
 /// Tests with a sanitizer. With the target named, what runs while building goes without.
-fn sanitized(nightly: &Nightly, what: &str, flags: &str) -> Command {
+fn sanitized(nightly: &Nightly, package: &str, what: &str, flags: &str) -> Command {
     let host = &nightly.host;
-    let words = format!("test --locked --package agate --no-fail-fast --target {host} {what}");
+    let words = format!("test --locked --package {package} --no-fail-fast --target {host} {what}");
     let mut tests = cargo_of("nightly", &words);
     tests.env("RUSTFLAGS", rust_flags(flags));
     tests
@@ -317,7 +324,7 @@ mod tests {
             loom(),
             miri(),
             thread_sanitizer(&nightly),
-            realtime_sanitizer(&nightly),
+            realtime_sanitizer(&nightly, "agate"),
         ]
         .map(|command| {
             let mut envs = command.get_envs();

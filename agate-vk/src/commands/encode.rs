@@ -31,11 +31,14 @@ pub(super) const fn pair(low: u32, high: u32) -> u64 {
 /// `words[0]` is a header that says `N` words (C1).
 #[inline(always)]
 pub(super) unsafe fn put<const N: usize>(cursor: &mut Cursor, words: [u64; N]) {
-    let at = cursor.reserve::<N>();
+    cursor.make_room(N);
+    let at = cursor.cur;
     for (i, word) in words.into_iter().enumerate() {
-        // SAFETY: `reserve` gave N words.
+        // SAFETY: there is room for N words.
         unsafe { at.add(i).write(word) };
     }
+    // SAFETY: likewise. The cursor moves last, as in `put_or_again`.
+    cursor.cur = unsafe { at.add(N) };
 }
 
 /// Writes a command of two words that says a value, or one of one word where the block has said it last: `ops` are those of
@@ -52,20 +55,26 @@ fn put_or_again(
 ) {
     const { assert!(SPARE_WORDS >= 1) }
     // Before the comparison, which a fresh block changes.
-    let at = cursor.reserve::<1>();
-    // SAFETY: one word is reserved.
+    cursor.make_room(1);
+    let at = cursor.cur;
+    let last: *mut u64 = last(cursor.said());
+    // SAFETY: there is room for one word.
+    let mut end = unsafe { at.add(1) };
+    // SAFETY: likewise.
     unsafe { at.write(header(again, 1, inline)) };
-    let last = last(cursor.said());
-    if *last != value {
+    // SAFETY: K4: what was said last is this recorder's, and stands before the commands.
+    if unsafe { *last } != value {
         seldom();
-        *last = value;
-        // SAFETY: likewise, and one of the spare words is behind it (K1).
+        // SAFETY: likewise; and one of the spare words is behind the one (K1).
         unsafe {
+            *last = value;
             at.write(header(full, 2, inline));
-            at.add(1).write(value);
-            cursor.cur = at.add(2);
+            end.write(value);
+            end = at.add(2);
         }
     }
+    // The cursor moves last: where it stands in memory, it need not be read again for the next command.
+    cursor.cur = end;
 }
 
 /// Writes a command that ends with one array: `fixed` words, then `items`.
