@@ -9,7 +9,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Command pools: one for each frame in flight, and [those of leases](Self::lease_pools).
+    /// Command pools: for each frame in flight one, and one more for each shard; and [those of leases](Self::lease_pools).
     pub pools: u32,
     /// Command buffers: one primary for each frame in flight, and the secondaries that frames have needed so far, those of
     /// leases among them. They are used again.
@@ -134,7 +134,7 @@ impl Service {
         let (blocks, block_bytes) = self.blocks();
         let [pool_owner, queue_owner, retire_owner] = self.owner_stats();
         Counters {
-            pools: frames_in_flight + of_leases(&tally.lease_pools),
+            pools: frames_in_flight * (1 + self.shard_count()) + of_leases(&tally.lease_pools),
             command_buffers: frames_in_flight
                 + tally.secondaries.load(Ordering::Relaxed)
                 + of_leases(&tally.lease_buffers),

@@ -94,6 +94,10 @@ impl FrameShared {
         }
     }
 
+    fn layout(&self) -> &Layout {
+        &self.layouts[self.index as usize]
+    }
+
     /// Takes the part for the frame `serial`; false if it was taken, or if that frame is over.
     fn take(&self, part: u32, serial: u64) -> bool {
         let word = &self.taken[part as usize];
@@ -241,10 +245,12 @@ impl Frame {
     ///
     /// # Progress
     ///
-    /// Lock-free; wakes the owner if it sleeps.
+    /// Lock-free; wakes the owner if it sleeps. In a service with shards it helps each of them.
     pub fn submit(mut self, options: SubmitOptions<'_>) -> Ticket {
         self.layout().set(&self.starts[..self.passes as usize]);
         self.lose_untaken();
+        let shards = &self.shared.service.shards;
+        shards.flush(self.shared.index, self.serial);
         let (resolver, completion) = self.shared.service.tickets.pair();
         let point = self.promise.as_ref().and_then(Promise::point).cloned();
         let ticket = Ticket::new(completion, point);
@@ -297,7 +303,7 @@ impl Frame {
     }
 
     fn layout(&self) -> &Layout {
-        &self.shared.layouts[self.shared.index as usize]
+        self.shared.layout()
     }
 
     /// A pass between two commands of the owner's.

@@ -56,6 +56,7 @@ mod recorder;
 mod request;
 mod retire;
 mod service;
+mod shard;
 mod status;
 mod stock;
 mod submit;

@@ -21,6 +21,7 @@ pub(crate) enum Who {
     Pool,
     Queue,
     Retire,
+    Shard,
 }
 
 /// Panics if a test wants `who` to. Quietly: the hook that prints is for panics that nobody planned.
@@ -34,11 +35,17 @@ pub(crate) fn panic_if_planted(status: &Status, who: Who) {
 }
 
 fn service(null: &NullDevice, slot_deadline: Duration) -> Service {
+    service_with(null, |options| {
+        options.frames_in_flight = 3;
+        options.slot_deadline = slot_deadline;
+    })
+}
+
+fn service_with(null: &NullDevice, change: impl FnOnce(&mut ServiceOptions)) -> Service {
     // SAFETY: the functions are those of the device, which outlives the service.
     let device = unsafe { Device::load(null.handle(), |name| null.function(name)) };
     let mut options = ServiceOptions::new(null.queue(), 0);
-    options.frames_in_flight = 3;
-    options.slot_deadline = slot_deadline;
+    change(&mut options);
     // SAFETY: the test leaves the queue to the service.
     unsafe { Service::new(device.expect("all functions are there"), options) }
         .expect("a service starts")
@@ -139,6 +146,46 @@ fn the_queues_owner_panics() {
 #[test]
 fn the_retirements_owner_panics() {
     strikes(Who::Retire);
+}
+
+/// A shard that panics, in a job's hands: the frames that it records for fail, none begins any more, and what may still be
+/// used is leaked and counted.
+#[test]
+fn a_shard_panics() {
+    for nth in 0..4 {
+        let began = Instant::now();
+        let null = NullDevice::new(NullOptions::default().checked());
+        let mut service = service_with(&null, |options| options.shards = 2);
+        let kept = Arc::new(());
+        let draw = |service: &mut Service, strike: u32| -> Result<Ticket, BeginError> {
+            let mut frame = service.begin_frame_timeout(LONG)?;
+            frame.keep_alive(Arc::clone(&kept));
+            let pass = frame.outside_secondaries(4).expect("room");
+            for slot in 0..4 {
+                if slot == strike {
+                    *lock(service.status().panics()) = Some(Who::Shard);
+                }
+                let Ok(slot) = pass.slot(slot) else { continue };
+                let mut recorder = slot.stream().expect("a block");
+                // SAFETY: the device takes any command.
+                unsafe { recorder.cmd_draw(3, 1, 0, 0) };
+                let _ = recorder.finish();
+            }
+            Ok(frame.submit(SubmitOptions::default()))
+        };
+        let mut ticket = draw(&mut service, u32::MAX).expect("a credit");
+        ticket.wait_timeout(LONG).expect("executed");
+        let mut struck = draw(&mut service, nth).expect("a credit");
+        let error = struck.wait_timeout(LONG).err();
+        assert_eq!(error, Some(TicketError::Frame(FrameError::OwnerPanicked)));
+        let refused = draw(&mut service, u32::MAX).err();
+        assert_eq!(refused, Some(BeginError::Closed));
+        let report = service.shutdown(LONG);
+        assert!(report.panicked && report.leaked > 0, "{report:?}");
+        assert_eq!(Arc::strong_count(&kept), 1, "nothing is executed any more");
+        assert_eq!(null.violations(), []);
+        assert!(began.elapsed() < LONG, "{:?}", began.elapsed());
+    }
 }
 
 /// A frame that waits for a slot when another owner panics ends with the slot, and its deadline wakes nobody any more.

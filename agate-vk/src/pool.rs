@@ -14,6 +14,7 @@
 
 mod part;
 mod secondaries;
+mod shards;
 
 use crate::after::Promise;
 use crate::error::{FrameError, RecordError, SlotLoss};
@@ -22,15 +23,17 @@ use crate::idle::Idle;
 use crate::raw::{Device, Failed};
 use crate::recorder::Published;
 use crate::service::{MissingSlot, ServiceOptions};
+use crate::shard::ShardMessage;
 use crate::status::Status;
 use crate::stock::{Lease, Stock};
 use crate::submit::{Ended, QueueLink, QueueMessage};
 use crate::ticket::{FrameReport, TicketEnd};
 use crate::trace::TraceKind;
-use agate::{BlockPool, Handler, Resolver};
+use agate::{BlockPool, Handler, Port, Resolver};
 use ash::vk;
-use part::{InFlight, Stage, Submission, empty_report};
-pub(crate) use secondaries::Lent;
+use part::{InFlight, Stage, Submission};
+pub(crate) use secondaries::{Lent, Secondaries};
+use shards::ShardPorts;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -47,6 +50,14 @@ pub(crate) enum PoolMessage {
     Block(Published),
     /// A slot of a pass with secondary contents, complete: it was recorded elsewhere.
     Ready { place: SlotPlace, lent: Lent },
+    /// Recording such a slot has failed.
+    Failed { place: SlotPlace, error: FrameError },
+    /// The way to the shards, before the first frame.
+    Shards(Vec<Port<ShardMessage>>),
+    /// A shard does nothing for a frame any more.
+    ShardDone { shard: u32, frame: u32, serial: u64 },
+    /// A shard has ended.
+    ShardGone { shard: u32 },
     /// Nothing, or nothing more, comes for a slot.
     Lost { place: SlotPlace, loss: SlotLoss },
     /// The frame has so many parts, and is to be submitted when they are all there.
@@ -90,6 +101,7 @@ pub(crate) struct PoolOwner {
     stocks: Arc<[Stock]>,
     /// Those of a stock that are being reset.
     taken: Vec<Lease>,
+    shards: ShardPorts,
     idle: Idle,
     /// The service shuts down: what begins now is aborted.
     closing: bool,
@@ -116,6 +128,7 @@ impl PoolOwner {
             frames: Vec::new(),
             stocks,
             taken: Vec::with_capacity(options.max_leases as usize),
+            shards: ShardPorts::default(),
             idle: Idle::new(blocks, options.trim_after),
             closing: false,
             gone: false,
@@ -168,11 +181,8 @@ impl PoolOwner {
         frame.serial = serial;
         frame.begun = true;
         frame.credit = Some(credit);
-        frame.report = FrameReport {
-            serial,
-            began,
-            ..empty_report()
-        };
+        // What others recorded may have been counted already.
+        (frame.report.serial, frame.report.began) = (serial, began);
         if status.is_lost() {
             frame.error = Some(FrameError::DeviceLost);
         }
@@ -201,7 +211,6 @@ impl PoolOwner {
         };
         let place = header.place;
         let _span = self.status.span(TraceKind::Replay, place.serial);
-        let streams = self.missing == MissingSlot::Fail;
         let (device, status) = (Arc::clone(&self.device), Arc::clone(&self.status));
         let layouts = Arc::clone(&self.layouts);
         // A block of an older frame, or of one that was aborted, goes back to its pool here.
@@ -215,12 +224,10 @@ impl PoolOwner {
         part.complete |= header.last;
         part.blocks.push(block);
         frame.feed_or_fail(place.part, &layouts[place.frame as usize], &device, &status);
-        frame.advance(&device, streams);
-        self.finish_if_complete(place.frame, place.serial);
+        self.go_on(place);
     }
 
     fn ready(&mut self, place: SlotPlace, lent: Lent) {
-        let (device, streams) = (Arc::clone(&self.device), self.missing == MissingSlot::Fail);
         // Where the frame or the slot is over the buffer goes back here: nothing executes it.
         let Some(frame) = self.frame_of_job(place) else {
             return;
@@ -232,12 +239,20 @@ impl PoolOwner {
         part.complete = true;
         part.secondary = lent.buffer();
         part.lent = Some(lent);
-        frame.advance(&device, streams);
+        self.go_on(place);
+    }
+
+    /// Replays and ends what can be, after something has come of a slot.
+    fn go_on(&mut self, place: SlotPlace) {
+        let (device, streams) = (Arc::clone(&self.device), self.missing == MissingSlot::Fail);
+        if let Some(frame) = self.frame_of_job(place) {
+            frame.advance(&device, streams);
+        }
         self.finish_if_complete(place.frame, place.serial);
     }
 
     fn lost(&mut self, place: SlotPlace, loss: SlotLoss) {
-        let (device, missing) = (Arc::clone(&self.device), self.missing);
+        let missing = self.missing;
         let Some(frame) = self.frame_of_job(place) else {
             return;
         };
@@ -260,8 +275,8 @@ impl PoolOwner {
         part.blocks.clear();
         // What is recorded in it is not executed.
         part.secondary = vk::CommandBuffer::null();
-        frame.advance(&device, missing == MissingSlot::Fail);
-        self.finish_if_complete(place.frame, place.serial);
+        frame.settling.lossy = true;
+        self.go_on(place);
     }
 
     fn submit(&mut self, frame: u32, serial: u64, submission: Submission) {
@@ -311,24 +326,31 @@ impl PoolOwner {
     /// is over then.
     fn finish_if_complete(&mut self, index: u32, serial: u64) {
         let (device, status) = (Arc::clone(&self.device), Arc::clone(&self.status));
-        let gone = self.gone && !self.closing;
+        let gone = (self.gone || self.status.is_gone()) && !self.closing;
         let Some(frame) = self.frame(index, serial) else {
             return;
         };
         let current = frame.current;
+        let submission = frame.submission.as_ref();
+        if submission.is_none_or(|submission| current < submission.parts)
+            || !self.is_settled(index, serial, gone)
+        {
+            return;
+        }
+        let Some(frame) = self.frame(index, serial) else {
+            return;
+        };
         let Some(Submission {
             record_only,
             ticket,
             ..
-        }) = frame
-            .submission
-            .take_if(|submission| current >= submission.parts)
+        }) = frame.submission.take()
         else {
             return;
         };
         frame.expires = None;
         if gone {
-            resolve(ticket, Err(FrameError::OwnerPanicked));
+            frame.settling.ticket = Some((ticket, Err(FrameError::OwnerPanicked)));
             return self.recycle(index, serial);
         }
         // A frame that failed may be inside a rendering pass: its buffer is not ended, only reset.
@@ -349,8 +371,8 @@ impl PoolOwner {
                 ..frame.report
             };
             let result = frame.error.map_or(Ok(report), Err);
-            self.recycle(index, serial);
-            return resolve(ticket, result);
+            frame.settling.ticket = Some((ticket, result));
+            return self.recycle(index, serial);
         }
         frame.stage = Stage::Submitted;
         let primary = if frame.error.is_none() {
@@ -382,7 +404,7 @@ impl PoolOwner {
         }
     }
 
-    /// Makes the frame's pool ready for the next frame and gives the credit back.
+    /// Makes the frame's pool ready for the next frame; the credit goes back when the shards are ready too.
     fn recycle(&mut self, index: u32, serial: u64) {
         let (device, status) = (Arc::clone(&self.device), Arc::clone(&self.status));
         if self.frame(index, serial).is_some() && !status.is_lost() {
@@ -405,9 +427,20 @@ impl PoolOwner {
         }
         frame.begun = false;
         frame.over = serial;
+        self.close(index, serial);
+    }
+
+    /// Gives the credit of a frame back that is over, and tells those who wait for that.
+    fn give_back(&mut self, index: u32) {
+        let frame = &mut self.frames[index as usize];
+        let (promise, ticket) = (frame.settling.promise.take(), frame.settling.ticket.take());
         if let Some(credit) = frame.credit.take() {
             credit.resolve(());
         }
+        if let Some((ticket, result)) = ticket {
+            resolve(ticket, result);
+        }
+        drop(promise);
         if !self.frames.iter().any(|frame| frame.begun) {
             self.idle.rest();
         }
@@ -425,6 +458,18 @@ impl PoolOwner {
                 self.device.trim_pool(frame.pool);
             }
         }
+        self.trim_shards();
+    }
+
+    /// The host has dropped a frame.
+    fn abandon(&mut self, index: u32, serial: u64, promise: Option<Promise>) {
+        // Not before nobody records for it any more.
+        if let Some(frame) = self.frames.get_mut(index as usize) {
+            if frame.serial == serial && (frame.begun || frame.settling.is_open()) {
+                frame.settling.promise = promise;
+            }
+        }
+        self.abort(index, serial);
     }
 
     /// Ends a frame that waits for parts. One that is to be submitted still goes to the queue's owner, empty, so that its
@@ -503,10 +548,15 @@ impl Handler for PoolOwner {
                 frame,
                 serial,
                 promise,
-            } => {
-                self.abort(frame, serial);
-                drop(promise);
-            }
+            } => self.abandon(frame, serial, promise),
+            PoolMessage::Failed { place, error } => self.failed(place, error),
+            PoolMessage::Shards(ports) => self.shards(ports),
+            PoolMessage::ShardDone {
+                shard,
+                frame,
+                serial,
+            } => self.shard_done(shard, frame, serial),
+            PoolMessage::ShardGone { shard } => self.shard_gone(shard),
             PoolMessage::AbortAll => self.abort_all(),
             PoolMessage::OwnerGone => self.owner_gone(),
         }
@@ -521,7 +571,8 @@ impl Handler for PoolOwner {
 
     fn wake_at(&self) -> Option<Instant> {
         let expires = self.frames.iter().filter_map(|frame| frame.expires).min();
-        expires.into_iter().chain(self.idle.trim_at()).min()
+        let others = self.idle.trim_at().into_iter().chain(self.helps_at());
+        expires.into_iter().chain(others).min()
     }
 
     fn wake(&mut self) {
@@ -529,6 +580,7 @@ impl Handler for PoolOwner {
         self.status
             .wakes
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.help_shards();
         self.expire();
         self.trim();
     }

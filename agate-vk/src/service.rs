@@ -1,4 +1,4 @@
-//! The service: three owners and what they share, made from the host's device.
+//! The service: its owners and what they share, made from the host's device.
 
 #![allow(
     unsafe_code,
@@ -14,6 +14,7 @@ use crate::queue::{Queue, QueueMode};
 use crate::raw::{Device, Failed};
 use crate::recorder::HEADER_WORDS;
 use crate::retire::{Retire, Watch};
+use crate::shard::{ShardOwners, Shards};
 use crate::status::Status;
 use crate::stock::Stock;
 use crate::submit::{QueueLink, QueueMessage, QueueOwner};
@@ -53,6 +54,12 @@ pub struct ServiceOptions {
     pub frames_in_flight: u32,
     /// What a lost slot means. By default the frame fails.
     pub missing_slot: MissingSlot,
+    /// How many shards replay the slots of passes with secondary contents: 0 to 16. By default 0, *stitched*: all is
+    /// replayed by the pools' owner. With shards a job that has ended takes one that nobody is busy with and replays its own
+    /// messages, on its own thread, into a secondary command buffer of the shard's pool; where all are busy, whoever is at
+    /// it does that too. Recording then spreads over the jobs' threads, at the price of one more command pool for each shard
+    /// and frame in flight. As many as threads that record are enough.
+    pub shards: u32,
     /// The most slots in one frame, those of the service's own commands included. By default 4096.
     pub max_slots: u32,
     /// The most command pools that are lent at one time in each frame in flight ([`Slot::lease`](crate::Slot::lease)): 1 to
@@ -89,6 +96,7 @@ impl ServiceOptions {
             queue_family,
             frames_in_flight: 2,
             missing_slot: MissingSlot::Fail,
+            shards: 0,
             max_slots: 4096,
             max_leases: 64,
             block_bytes: 60 << 10,
@@ -118,6 +126,9 @@ impl ServiceOptions {
         if !(1..=1024).contains(&self.max_leases) {
             return bad("max_leases must be 1 to 1024");
         }
+        if self.shards > 16 {
+            return bad("shards must be 0 to 16");
+        }
         if self.queue == vk::Queue::null() {
             return bad("queue is null");
         }
@@ -131,6 +142,7 @@ const _: () = assert!((4 << 10) / 8 > 4 * HEADER_WORDS);
 pub(crate) struct Shared {
     pub(crate) device: Arc<Device>,
     pub(crate) pool: Handle<Inbox<PoolMessage>>,
+    pub(crate) shards: Shards,
     pub(crate) blocks: BlockPool,
     /// For each frame in flight.
     pub(crate) stocks: Arc<[Stock]>,
@@ -177,6 +189,7 @@ struct Owners {
     pool: Owner<PoolOwner>,
     queue: Owner<QueueOwner>,
     retire: Owner<Retire>,
+    shards: ShardOwners,
 }
 
 const DROP_DEADLINE: Duration = Duration::from_secs(2);
@@ -238,9 +251,11 @@ impl Service {
             options,
         )?;
         let pool = pool_owner.handle();
+        let shards = ShardOwners::start((device, status), &layouts, &pool_owner, options)?;
         let shared = Arc::new(Shared {
             device: Arc::clone(device),
             pool,
+            shards: shards.inboxes(),
             blocks,
             stocks,
             max_blocks,
@@ -286,6 +301,7 @@ impl Service {
                 pool: pool_owner,
                 queue: queue_owner,
                 retire: retire_owner,
+                shards,
             }),
         })
     }
@@ -437,6 +453,11 @@ impl Service {
         (self.shared.blocks.stats(), self.block_bytes)
     }
 
+    /// How many shards there are.
+    pub(crate) fn shard_count(&self) -> u32 {
+        self.shared.shards.len() as u32
+    }
+
     /// Of the owners of pools, queue and retirement.
     pub(crate) fn owner_stats(&self) -> [OwnerStats; 3] {
         self.owners
@@ -491,11 +512,12 @@ impl Service {
         // Who submits first, then who waits for what was submitted, last who destroys the pools: each still finds those
         // that it speaks to.
         let grace = Duration::from_millis(500);
-        let ends = [
+        let mut ends = vec![
             owners.queue.shutdown(Pending::Drain, left() + grace),
             owners.retire.shutdown(Pending::Drain, left() + grace),
             owners.pool.shutdown(Pending::Drain, left() + grace),
         ];
+        ends.extend(owners.shards.shutdown(&ends[2], || left() + grace));
         let mut leaked = self.status.leaked();
         // An owner that has not ended, or that panicked, may still hold objects of the device.
         leaked += ends.iter().filter(|end| end.is_err()).count() as u32;
@@ -532,9 +554,10 @@ impl std::fmt::Debug for Service {
     }
 }
 
-const ENDED: ServiceError = ServiceError::BadOption("an owner ended while the service was made");
+pub(crate) const ENDED: ServiceError =
+    ServiceError::BadOption("an owner ended while the service was made");
 
-fn vulkan(failed: Failed) -> ServiceError {
+pub(crate) fn vulkan(failed: Failed) -> ServiceError {
     ServiceError::Vulkan {
         call: failed.call,
         result: failed.result,

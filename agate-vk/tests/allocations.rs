@@ -5,7 +5,7 @@
 
 mod support;
 
-use agate_vk::{Frame, Pass, PassError, Recorder, Service, ServiceOptions, Slot, SubmitOptions};
+use agate_vk::{Frame, Pass, Recorder, Service, ServiceOptions, Slot, SubmitOptions};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Barrier, Mutex};
@@ -56,20 +56,11 @@ fn record(slot: Slot) {
     recorder.finish().expect("open");
 }
 
-/// Every other frame has secondary contents.
-fn declare(frame: &mut Frame) -> Result<Pass, PassError> {
-    if frame.serial() / 2 % 2 == 0 {
-        frame.outside(SLOTS)
-    } else {
-        frame.outside_secondaries(SLOTS)
-    }
-}
-
 /// A frame that uses as much at once as any frame can: every slot attached, every block waiting for the first slot, and as
 /// many leases as there are jobs.
-fn greedy_frame(service: &mut Service) {
+fn greedy_frame(service: &mut Service, shards: u32) {
     let mut frame = service.begin_frame_timeout(LONG).expect("credit");
-    let pass = declare(&mut frame).expect("room");
+    let pass = declare(&mut frame, shards);
     let mut slots: Vec<Slot> = (0..SLOTS)
         .map(|slot| pass.slot(slot).expect("free"))
         .collect();
@@ -87,6 +78,16 @@ fn greedy_frame(service: &mut Service) {
         .expect("executed");
 }
 
+/// With shards, a pass that they replay; without, such a pass in every other frame.
+fn declare(frame: &mut Frame, shards: u32) -> Pass {
+    let pass = if shards == 0 && frame.serial() / 2 % 2 == 0 {
+        frame.outside(SLOTS)
+    } else {
+        frame.outside_secondaries(SLOTS)
+    };
+    pass.unwrap_or_else(|error| give_up(&error))
+}
+
 /// Ends the process: the jobs wait at a barrier that nobody would come to after a panic.
 fn give_up<T>(error: &dyn std::error::Error) -> T {
     eprintln!("{error}");
@@ -98,16 +99,24 @@ fn a_frame_allocates_nothing_in_steady_state() {
     let Some(vulkan) = Vulkan::or_skip(&Needs::default()) else {
         return;
     };
+    // One after the other: what every thread allocates is counted.
+    for shards in [0, 2] {
+        count(&vulkan, shards);
+    }
+}
+
+fn count(vulkan: &Vulkan, shards: u32) {
     // SAFETY: the device was made from this instance.
     let device = unsafe { agate_vk::Device::from_ash(&vulkan.instance, &vulkan.device) };
     let mut options = ServiceOptions::new(vulkan.queue, vulkan.queue_family);
     options.block_bytes = 4096;
+    options.shards = shards;
     // SAFETY: the queue is left to the service, which ends before `vulkan`.
     let service = unsafe { Service::new(device.expect("loads"), options) };
     let mut service = service.expect("starts");
 
     // What grows with use grows here, in every lane: after this, memory is only recycled.
-    (0..3 * WARM_UP).for_each(|_| greedy_frame(&mut service));
+    (0..3 * WARM_UP).for_each(|_| greedy_frame(&mut service, shards));
 
     let (start, end) = (
         Barrier::new(JOBS as usize + 1),
@@ -140,8 +149,7 @@ fn a_frame_allocates_nothing_in_steady_state() {
             let mut frame = service
                 .begin_frame_timeout(LONG)
                 .unwrap_or_else(|error| give_up(&error));
-            *current.lock().expect("not poisoned") =
-                Some(declare(&mut frame).unwrap_or_else(|error| give_up(&error)));
+            *current.lock().expect("not poisoned") = Some(declare(&mut frame, shards));
             start.wait();
             end.wait();
             let mut ticket = frame.submit(SubmitOptions::default());
@@ -150,7 +158,10 @@ fn a_frame_allocates_nothing_in_steady_state() {
                 .unwrap_or_else(|error| give_up(&error));
         }
         let counted = ALLOCATIONS.load(Ordering::Relaxed) - before;
-        assert_eq!(counted, 0, "allocations in {COUNTED} frames");
+        assert_eq!(
+            counted, 0,
+            "allocations in {COUNTED} frames, {shards} shards"
+        );
     });
     assert_eq!(service.shutdown(LONG).leaked, 0);
 }

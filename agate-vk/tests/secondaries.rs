@@ -15,8 +15,21 @@ use agate_vk::{
     SubmitOptions, TicketError, vk,
 };
 use null_device::{Call, NullDevice, NullOptions};
-use support::{LONG, Random, checked, close, draw, run, service, until};
+use support::{LONG, Random, close, draw, run, service, until};
 use vk::Handle;
+
+/// Without shards, and with some.
+const SHARDS: [u32; 3] = [0, 1, 3];
+
+/// A device that looks at everything; without shards, moreover, each pool is for one thread.
+fn of(shards: u32) -> NullOptions {
+    let options = NullOptions::default();
+    if shards == 0 {
+        options.owner_only()
+    } else {
+        options.checked()
+    }
+}
 
 /// Where a pass is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,12 +103,15 @@ fn captured(null: &NullDevice) -> (Vec<Call>, Vec<u64>) {
 /// Two passes whose slots are recorded in a random order by three jobs; what the device got.
 fn shuffled(
     place: Place,
-    secondaries: bool,
+    secondaries: Option<u32>,
     missing: MissingSlot,
     seed: u64,
 ) -> (Vec<Call>, Vec<u64>) {
-    let null = NullDevice::new(NullOptions::default().owner_only().capture().manual());
+    let shards = secondaries.unwrap_or(0);
+    let secondaries = secondaries.is_some();
+    let null = NullDevice::new(of(shards).capture().manual());
     let mut service = service(&null, |options| {
+        options.shards = shards;
         options.block_bytes = 4 << 10;
         options.frames_in_flight = 1;
         options.missing_slot = missing;
@@ -129,6 +145,8 @@ fn shuffled(
     let found = captured(&null);
     let buffers = null.live().buffers as u32;
     assert_eq!(buffers, if secondaries { 1 + 9 } else { 1 });
+    assert_eq!(null.live().pools as u32, 1 + shards);
+    assert_eq!(service.counters().pools, 1 + shards);
     assert_eq!(service.counters().command_buffers, buffers);
     null.release(1);
     let report = ticket.wait_timeout(LONG).expect("executed");
@@ -141,9 +159,11 @@ fn shuffled(
 fn have_the_same_commands_in_the_same_order_as_inline() {
     for place in PLACES {
         for missing in [MissingSlot::Fail, MissingSlot::Skip] {
-            for seed in 0..4 {
-                let (mut inline, none) = shuffled(place, false, missing, seed);
-                let (found, executions) = shuffled(place, true, missing, seed);
+            for seed in 0..6 {
+                let shards = [0, 1, 2, 3][seed % 4];
+                let seed = seed as u64;
+                let (mut inline, none) = shuffled(place, None, missing, seed);
+                let (found, executions) = shuffled(place, Some(shards), missing, seed);
                 assert_eq!(none, []);
                 assert_eq!(executions, [5, 4], "all of a pass at once");
                 // The begin of a pass says what its contents are.
@@ -163,22 +183,26 @@ fn have_the_same_commands_in_the_same_order_as_inline() {
 
 #[test]
 fn are_allocated_once_and_used_again() {
-    let null = checked();
-    let mut service = service(&null, |_| ());
-    for slots in [3, 7, 7, 2, 7, 1] {
-        for _ in 0..4 {
-            let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
-            let pass = declare(&mut frame, Place::Rendering, true, slots);
-            (0..slots).for_each(|slot| draw(&pass, slot));
-            let mut ticket = frame.submit(SubmitOptions::default());
-            let report = ticket.wait_timeout(LONG).expect("executed");
-            assert_eq!(report.commands, u64::from(slots) + 2);
+    for shards in SHARDS {
+        let null = NullDevice::new(of(shards));
+        let mut service = service(&null, |options| options.shards = shards);
+        for slots in [3, 7, 7, 2, 7, 1] {
+            for _ in 0..4 {
+                let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+                let pass = declare(&mut frame, Place::Rendering, true, slots);
+                (0..slots).for_each(|slot| draw(&pass, slot));
+                let mut ticket = frame.submit(SubmitOptions::default());
+                let report = ticket.wait_timeout(LONG).expect("executed");
+                assert_eq!(report.commands, u64::from(slots) + 2);
+            }
         }
+        // Two frames in flight, each with a primary, and the secondaries of the largest frame.
+        let pools = 2 * (1 + shards);
+        assert_eq!(null.live().pools as u32, pools);
+        assert_eq!(service.counters().pools, pools);
+        assert_eq!(null.live().buffers, 2 + 14);
+        close(service, &null);
     }
-    // Two frames in flight, each with a primary, and the secondaries of the largest frame.
-    assert_eq!((null.live().pools, null.live().buffers), (2, 2 + 14));
-    assert_eq!(service.counters().pools, 2);
-    close(service, &null);
 }
 
 /// A frame whose slot 1 is lost when its first block is with the owner already.
@@ -203,142 +227,157 @@ fn lossy(
 
 #[test]
 fn of_a_lost_slot_fail_their_frame_or_are_left_out() {
-    for place in PLACES {
-        for missing in [MissingSlot::Fail, MissingSlot::Skip] {
-            let null = checked();
-            let mut service = service(&null, |options| {
-                options.block_bytes = 4 << 10;
-                options.missing_slot = missing;
-            });
-            for options in [SubmitOptions::default(), SubmitOptions::record_only()] {
-                let result = lossy(&mut service, place, options);
-                match missing {
-                    MissingSlot::Fail => {
-                        let lost = FrameError::SlotLost {
-                            pass: 0,
-                            slot: 1,
-                            loss: SlotLoss::Dropped,
-                        };
-                        assert_eq!(result, Err(TicketError::Frame(lost)));
+    for shards in SHARDS {
+        for place in PLACES {
+            for missing in [MissingSlot::Fail, MissingSlot::Skip] {
+                let null = NullDevice::new(of(shards));
+                let mut service = service(&null, |options| {
+                    options.shards = shards;
+                    options.block_bytes = 4 << 10;
+                    options.missing_slot = missing;
+                });
+                for options in [SubmitOptions::default(), SubmitOptions::record_only()] {
+                    let result = lossy(&mut service, place, options);
+                    match missing {
+                        MissingSlot::Fail => {
+                            let lost = FrameError::SlotLost {
+                                pass: 0,
+                                slot: 1,
+                                loss: SlotLoss::Dropped,
+                            };
+                            assert_eq!(result, Err(TicketError::Frame(lost)));
+                        }
+                        // What was replayed of it is counted, and not executed.
+                        MissingSlot::Skip => assert!(result.expect("executed") >= 2),
                     }
-                    // What was replayed of it is counted, and not executed.
-                    MissingSlot::Skip => assert!(result.expect("executed") >= 2),
                 }
+                run(&mut service).expect("executed");
+                close(service, &null);
             }
-            run(&mut service).expect("executed");
-            close(service, &null);
         }
     }
 }
 
 #[test]
 fn that_are_lost_leave_nothing_of_them_in_the_primary() {
-    let null = NullDevice::new(NullOptions::default().owner_only().capture().manual());
-    let mut service = service(&null, |options| {
-        options.block_bytes = 4 << 10;
-        options.frames_in_flight = 1;
-        options.missing_slot = MissingSlot::Skip;
-    });
-    let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
-    let pass = declare(&mut frame, Place::Outside, true, 3);
-    record(&pass, 2);
-    let mut recorder = pass.slot(1).expect("free").stream().expect("room");
-    for _ in 0..600 {
-        // SAFETY: the device takes any command.
-        unsafe { recorder.cmd_set_line_width(1.0) };
+    for shards in SHARDS {
+        let null = NullDevice::new(of(shards).capture().manual());
+        let mut service = service(&null, |options| {
+            options.shards = shards;
+            options.block_bytes = 4 << 10;
+            options.frames_in_flight = 1;
+            options.missing_slot = MissingSlot::Skip;
+        });
+        let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+        let pass = declare(&mut frame, Place::Outside, true, 3);
+        record(&pass, 2);
+        let mut recorder = pass.slot(1).expect("free").stream().expect("room");
+        for _ in 0..600 {
+            // SAFETY: the device takes any command.
+            unsafe { recorder.cmd_set_line_width(1.0) };
+        }
+        drop(recorder);
+        record(&pass, 0);
+        let mut ticket = frame.submit(SubmitOptions::default());
+        until("it is pending", || null.pending() == 1);
+        let (calls, executions) = captured(&null);
+        assert_eq!(executions, [2]);
+        assert_eq!(calls.len(), 800);
+        assert!(calls.iter().all(|call| call.name == "vkCmdDraw"));
+        null.release(1);
+        ticket.wait_timeout(LONG).expect("executed");
+        close(service, &null);
     }
-    drop(recorder);
-    record(&pass, 0);
-    let mut ticket = frame.submit(SubmitOptions::default());
-    until("it is pending", || null.pending() == 1);
-    let (calls, executions) = captured(&null);
-    assert_eq!(executions, [2]);
-    assert_eq!(calls.len(), 800);
-    assert!(calls.iter().all(|call| call.name == "vkCmdDraw"));
-    null.release(1);
-    ticket.wait_timeout(LONG).expect("executed");
-    close(service, &null);
 }
 
 #[test]
 fn of_a_frame_that_is_dropped_are_used_again() {
-    let null = checked();
-    let mut service = service(&null, |options| options.frames_in_flight = 1);
-    for _ in 0..3 {
-        let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
-        let pass = declare(&mut frame, Place::Rendering, true, 2);
-        draw(&pass, 1);
-        let held = pass.slot(0).expect("free").stream().expect("room");
-        drop(frame);
-        run(&mut service).expect("executed");
-        // Too late: its frame is over.
-        held.finish().expect("the owner is there");
+    for shards in SHARDS {
+        let null = NullDevice::new(of(shards));
+        let mut service = service(&null, |options| {
+            options.shards = shards;
+            options.frames_in_flight = 1;
+        });
+        for _ in 0..3 {
+            let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+            let pass = declare(&mut frame, Place::Rendering, true, 2);
+            draw(&pass, 1);
+            let held = pass.slot(0).expect("free").stream().expect("room");
+            drop(frame);
+            run(&mut service).expect("executed");
+            // Too late: its frame is over.
+            held.finish().expect("the owner is there");
+        }
+        assert!(null.live().buffers <= 3, "{:?}", null.live());
+        close(service, &null);
     }
-    assert!(null.live().buffers <= 3, "{:?}", null.live());
-    close(service, &null);
 }
 
 #[test]
 fn that_cannot_be_made_begun_or_ended_fail_their_frame() {
-    for result in [
-        vk::Result::ERROR_OUT_OF_HOST_MEMORY,
-        vk::Result::ERROR_OUT_OF_DEVICE_MEMORY,
-    ] {
-        for (call, nth) in [
-            ("vkAllocateCommandBuffers", 1),
-            ("vkAllocateCommandBuffers", 2),
-            // The first is that of the primary.
-            ("vkBeginCommandBuffer", 2),
-            ("vkBeginCommandBuffer", 3),
-            ("vkEndCommandBuffer", 1),
-            ("vkEndCommandBuffer", 2),
-            ("vkEndCommandBuffer", 3),
+    for shards in SHARDS {
+        for result in [
+            vk::Result::ERROR_OUT_OF_HOST_MEMORY,
+            vk::Result::ERROR_OUT_OF_DEVICE_MEMORY,
         ] {
-            let null = checked();
-            let mut service = service(&null, |_| ());
-            null.fail(call, nth, result);
-            let mut drawn = || {
-                let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
-                let pass = declare(&mut frame, Place::Rendering, true, 2);
-                draw(&pass, 0);
-                draw(&pass, 1);
-                frame.submit(SubmitOptions::default()).wait_timeout(LONG)
-            };
-            let error = drawn().err();
-            let expected = TicketError::Frame(FrameError::Vulkan { call, result });
-            assert_eq!(error, Some(expected), "{call} {nth}");
-            for _ in 0..4 {
-                drawn().expect("executed");
+            for (call, nth) in [
+                ("vkAllocateCommandBuffers", 1),
+                ("vkAllocateCommandBuffers", 2),
+                // The first is that of the primary.
+                ("vkBeginCommandBuffer", 2),
+                ("vkBeginCommandBuffer", 3),
+                ("vkEndCommandBuffer", 1),
+                ("vkEndCommandBuffer", 2),
+                ("vkEndCommandBuffer", 3),
+            ] {
+                let null = NullDevice::new(of(shards));
+                let mut service = service(&null, |options| options.shards = shards);
+                null.fail(call, nth, result);
+                let mut drawn = || {
+                    let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+                    let pass = declare(&mut frame, Place::Rendering, true, 2);
+                    draw(&pass, 0);
+                    draw(&pass, 1);
+                    frame.submit(SubmitOptions::default()).wait_timeout(LONG)
+                };
+                let error = drawn().err();
+                let expected = TicketError::Frame(FrameError::Vulkan { call, result });
+                assert_eq!(error, Some(expected), "{call} {nth}");
+                for _ in 0..4 {
+                    drawn().expect("executed");
+                }
+                close(service, &null);
             }
-            close(service, &null);
         }
     }
 }
 
 #[test]
 fn of_a_lost_device_fail_their_frame() {
-    for (call, nth) in [
-        ("vkAllocateCommandBuffers", 1),
-        ("vkBeginCommandBuffer", 2),
-        ("vkEndCommandBuffer", 1),
-        ("vkQueueSubmit2", 1),
-    ] {
-        let null = checked();
-        let mut service = service(&null, |_| ());
-        null.fail(call, nth, vk::Result::ERROR_DEVICE_LOST);
-        let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
-        let pass = declare(&mut frame, Place::Rendering, true, 1);
-        draw(&pass, 0);
-        let mut ticket = frame.submit(SubmitOptions::default());
-        let error = ticket.wait_timeout(LONG).err();
-        assert_eq!(error, Some(TicketError::Frame(FrameError::DeviceLost)));
-        close(service, &null);
+    for shards in SHARDS {
+        for (call, nth) in [
+            ("vkAllocateCommandBuffers", 1),
+            ("vkBeginCommandBuffer", 2),
+            ("vkEndCommandBuffer", 1),
+            ("vkQueueSubmit2", 1),
+        ] {
+            let null = NullDevice::new(of(shards));
+            let mut service = service(&null, |options| options.shards = shards);
+            null.fail(call, nth, vk::Result::ERROR_DEVICE_LOST);
+            let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+            let pass = declare(&mut frame, Place::Rendering, true, 1);
+            draw(&pass, 0);
+            let mut ticket = frame.submit(SubmitOptions::default());
+            let error = ticket.wait_timeout(LONG).err();
+            assert_eq!(error, Some(TicketError::Frame(FrameError::DeviceLost)));
+            close(service, &null);
+        }
     }
 }
 
 #[test]
 fn inherit_what_can_be_kept_alone() {
-    let null = checked();
+    let null = NullDevice::new(of(0));
     let mut service = service(&null, |_| ());
     let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
     let info = vk::RenderingInfo::default();

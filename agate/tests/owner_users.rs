@@ -97,6 +97,22 @@ fn a_plain_send_only_enqueues() {
 }
 
 #[test]
+fn a_handle_tells_whether_somebody_drives() {
+    let owner = counter();
+    let handle = owner.handle();
+    assert!(!handle.is_driven());
+    let (go_on, holder) = hold(owner.attach().unwrap());
+    assert!(handle.is_driven());
+    drop(go_on);
+    let port = holder.join().unwrap();
+    assert!(!handle.is_driven());
+    drop(port);
+    let options = OwnerOptions::named("on a thread").driven_by(Driver::Thread);
+    let owner = Local.owner_from(options, Counter::default()).unwrap();
+    assert!(owner.handle().is_driven(), "its thread does");
+}
+
+#[test]
 fn a_port_that_is_dropped_or_finished_helps() {
     let owner = counter();
     for (handled, finish) in [(1, true), (2, false)] {

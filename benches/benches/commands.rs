@@ -77,6 +77,7 @@ fn until_executed(options: &Options, device: &Arc<Device>) -> Result<(), String>
         Way::MutexPerJob,
         Way::MutexPerCommand,
         Way::Agate,
+        Way::Sharded,
         Way::Lease,
     ];
     let rows = measure(device, &work, options.rounds, &ways)?;
@@ -96,7 +97,7 @@ fn each_draw(
     draws: usize,
     order: Order,
 ) -> Result<(), String> {
-    const WAYS: [Way; 8] = [
+    const WAYS: [Way; 9] = [
         Way::Single,
         Way::PerThread,
         Way::MutexPerJob,

@@ -14,7 +14,7 @@ Usage: demo [FLAGS]
   --size WxH            size of the picture in pixels
   --draws N|auto        stones, each one draw call; auto (the default) takes 300 on a CPU device, 10000 on a GPU
   --jobs N              recording jobs per frame (default: 4 for each processor)
-  --strategy S          agate, per-thread, mutex, single, mutex-per-command or agate-lease
+  --strategy S          agate, per-thread, mutex, single, mutex-per-command, agate-shards or agate-lease
                         (default: agate)
   --no-execute          record and end every frame, but submit none: times recording alone; needs --headless
   --render-pass         classic VkRenderPass instead of dynamic rendering
@@ -28,7 +28,7 @@ Usage: demo [FLAGS]
   --help                this text
 
 Keys: drag orbits, wheel zooms, space pauses, F12 writes a screenshot, 1 agate, 2 per-thread, 3 mutex, 4 single,
-      5 mutex-per-command, 6 agate-lease, Esc quits.
+      5 mutex-per-command, 6 agate-shards, 7 agate-lease, Esc quits.
 Exit codes: 0 well, 1 the machine or the run failed, 2 wrong flags, 3 the validation layer spoke or agate blocked a job.
 ";
 
@@ -45,18 +45,21 @@ pub enum StrategyName {
     Single,
     /// One pool behind a mutex that a job locks for each command.
     MutexPerCommand,
+    /// Jobs encode commands; at its end each replays its own with the pool of an owner that nobody is busy with.
+    AgateShards,
     /// Jobs record into pools that the owner lends to them.
     AgateLease,
 }
 
 impl StrategyName {
-    /// All strategies, in the order of the keys 1 to 6.
-    pub const ALL: [Self; 6] = [
+    /// All strategies, in the order of the keys 1 to 7.
+    pub const ALL: [Self; 7] = [
         Self::Agate,
         Self::PerThread,
         Self::Mutex,
         Self::Single,
         Self::MutexPerCommand,
+        Self::AgateShards,
         Self::AgateLease,
     ];
 
@@ -69,6 +72,7 @@ impl StrategyName {
             Self::Mutex => "mutex",
             Self::Single => "single",
             Self::MutexPerCommand => "mutex-per-command",
+            Self::AgateShards => "agate-shards",
             Self::AgateLease => "agate-lease",
         }
     }

@@ -5,6 +5,8 @@ use crate::error::{RecordError, SlotError, SlotLoss};
 use crate::pool::PoolMessage;
 use crate::raw::Device;
 use crate::recorder::{Jumbos, LeaseRecorder, StreamRecorder};
+use crate::service::Shared;
+use crate::shard::Shards;
 use crate::stock::Stock;
 use agate::{BlockPool, Port};
 use std::sync::Arc;
@@ -42,6 +44,19 @@ impl SlotToken {
     /// What the slot's secondary command buffer inherits; `None` in an inline pass.
     pub(crate) fn contents(&self) -> Option<Inheritance> {
         self.shared.layouts[self.place.frame as usize].contents(self.place)
+    }
+
+    pub(crate) fn service(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared.service)
+    }
+
+    pub(crate) fn shards(&self) -> &Shards {
+        &self.shared.service.shards
+    }
+
+    /// Whether a shard replays the slot: it gets a secondary command buffer of its own.
+    pub(crate) fn is_sharded(&self) -> bool {
+        !self.shards().is_empty() && self.contents().is_some()
     }
 
     pub(crate) fn jumbos(&self) -> &Jumbos {

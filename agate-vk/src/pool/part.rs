@@ -5,6 +5,7 @@
 #![allow(unsafe_code, reason = "reads blocks and replays them")]
 
 use super::secondaries::{Lent, Secondaries};
+use super::shards::Settling;
 use crate::cooling::Cooling;
 use crate::counters::Tally;
 use crate::error::FrameError;
@@ -76,6 +77,7 @@ pub(super) struct InFlight {
     /// Blocks that were replayed a moment ago.
     pub(super) cooling: Cooling,
     pub(super) secondaries: Secondaries,
+    pub(super) settling: Settling,
 }
 
 impl InFlight {
@@ -96,6 +98,7 @@ impl InFlight {
             report: empty_report(),
             cooling: Cooling::new(options.max_block_bytes / options.block_bytes),
             secondaries: Secondaries::default(),
+            settling: Settling::default(),
         }
     }
 
@@ -229,6 +232,8 @@ impl InFlight {
             part.lent = None;
         }
         self.secondaries.clear();
+        self.settling.clear();
+        self.report = empty_report();
         self.current = 0;
         self.error = None;
         self.expires = None;
@@ -256,7 +261,7 @@ fn cool(cooling: &mut Cooling, block: Published) {
     }
 }
 
-pub(super) fn empty_report() -> FrameReport {
+fn empty_report() -> FrameReport {
     let now = Instant::now();
     FrameReport {
         serial: 0,

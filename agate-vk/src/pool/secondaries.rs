@@ -1,8 +1,9 @@
 //! The secondary command buffers of one frame in flight: those of its own pool, and those that others lend.
 //!
-//! The invariants of `pool.rs` (P1–P4) hold here, and:
+//! # Invariants
 //!
-//! - X1: `ready` has buffers that are executable and in no primary.
+//! - X1: whoever calls a method owns the pool (P1 of `pool.rs`, S1 of `shard.rs`).
+//! - X2: `ready` has buffers that are executable and in no primary.
 
 #![allow(unsafe_code, reason = "executes command buffers")]
 
@@ -17,7 +18,7 @@ use std::sync::Arc;
 /// The secondaries of a frame. They are allocated when they are needed first, and used again by the next frames: as many
 /// as the slots with secondary contents of one frame, at the most.
 #[derive(Default)]
-pub(super) struct Secondaries {
+pub(crate) struct Secondaries {
     all: Vec<vk::CommandBuffer>,
     /// How many of them this frame has begun.
     used: usize,
@@ -26,8 +27,16 @@ pub(super) struct Secondaries {
 }
 
 impl Secondaries {
+    /// Without a heap allocation up to so many.
+    pub(crate) fn with_room(room: usize) -> Self {
+        Self {
+            all: Vec::with_capacity(room),
+            ..Self::default()
+        }
+    }
+
     /// Begins the next one.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         &mut self,
         device: &Device,
         pool: vk::CommandPool,
@@ -55,14 +64,14 @@ impl Secondaries {
     /// Executes what is ready, in a primary that is recording.
     pub(super) fn execute(&mut self, device: &Device, primary: vk::CommandBuffer) {
         if !self.ready.is_empty() {
-            // SAFETY: P1, X1; the host vouches for the place, as it declared the pass.
+            // SAFETY: X1, X2; the host vouches for the place, as it declared the pass.
             unsafe { execute(device, primary, &self.ready) };
             self.ready.clear();
         }
     }
 
     /// The pool is about to be reset, or was left in an unknown state.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.used = 0;
         self.ready.clear();
     }
@@ -83,7 +92,6 @@ pub(crate) struct Lent {
     lender: Option<Arc<dyn Lender>>,
 }
 
-#[allow(dead_code, reason = "for those who record elsewhere")]
 impl Lent {
     /// Without a lender nobody is told when it is free again.
     pub(crate) fn new(

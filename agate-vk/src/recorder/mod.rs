@@ -8,6 +8,7 @@
 mod chain;
 pub(crate) mod cursor;
 mod header;
+mod held;
 mod jumbo;
 mod lease;
 mod published;

@@ -8,6 +8,7 @@
 )]
 
 use super::cursor::{Cursor, HasCursor, Said};
+use super::held::Held;
 use super::{BlockHeader, HEADER_WORDS, Jumbos, Published};
 use crate::commands::closure;
 use crate::error::{RecordError, SlotLoss};
@@ -26,6 +27,8 @@ struct Slow {
     /// Whether closures stand in the block.
     closures: bool,
     error: Option<RecordError>,
+    /// Full blocks, where a shard replays the slot.
+    held: Option<Held>,
 }
 
 const _: () =
@@ -68,11 +71,13 @@ impl StreamRecorder {
             token.lose(SlotLoss::Failed(error));
             return Err(error);
         };
+        let held = token.is_sharded().then(Held::default);
         let (base, cur, end) = Slow {
             token,
             block,
             closures: false,
             error: None,
+            held,
         }
         .settle();
         let cursor = Cursor {
@@ -224,8 +229,12 @@ pub(super) fn grow(base: *mut u64, cur: *mut u64) -> (*mut u64, *mut u64, *mut u
         match slow.token.blocks().try_take() {
             Ok(fresh) => {
                 let full = std::mem::replace(&mut slow.block, fresh);
-                let closures = std::mem::take(&mut slow.closures);
-                slow.error = publish(&slow.token, (full, closures), cur, false).err();
+                let full = (full, std::mem::take(&mut slow.closures));
+                let full = seal(&slow.token, full, cur, false);
+                slow.error = match &mut slow.held {
+                    Some(held) => held.push(&slow.token, full).err(),
+                    None => send(&slow.token, full).err(),
+                };
             }
             Err(_) => {
                 slow.error = Some(RecordError::OutOfBlocks {
@@ -248,8 +257,18 @@ fn finish(base: *mut u64, cur: *mut u64) -> Result<(), RecordError> {
         slow.abandon(cur, SlotLoss::Failed(error));
         return Err(error);
     }
-    let block = (slow.block, slow.closures);
-    publish(&slow.token, block, cur, true)
+    let Slow {
+        token,
+        block,
+        closures,
+        held,
+        ..
+    } = slow;
+    let block = seal(&token, (block, closures), cur, true);
+    match held {
+        Some(held) => held.finish(token, block),
+        None => send(&token, block),
+    }
 }
 
 /// Ends a recording that was not finished.
@@ -297,16 +316,21 @@ pub(super) fn jumbos<'a>(base: *mut u64) -> &'a Jumbos {
     unsafe { (*base.cast::<Slow>()).token.jumbos() }
 }
 
-/// Sends a block whose commands end at `cur`, with or without closures. Its `Slow` must have been moved out.
-fn publish(
+/// Writes the header of a block whose commands end at `cur`, with or without closures. Its `Slow` must have been moved out.
+fn seal(
     token: &SlotToken,
     (block, closures): (Block, bool),
     cur: *mut u64,
     last: bool,
-) -> Result<(), RecordError> {
+) -> Published {
     let end = (cur as usize - block.as_ptr() as usize) / 8;
     BlockHeader::new(token.place(), last, closures, end).write(&block);
+    Published::new(block)
+}
+
+/// Sends a block to the pools' owner.
+fn send(token: &SlotToken, block: Published) -> Result<(), RecordError> {
     token
-        .send(PoolMessage::Block(Published::new(block)))
+        .send(PoolMessage::Block(block))
         .map_err(|_| RecordError::Closed)
 }

@@ -146,6 +146,43 @@ impl<M: 'static, S: Scope> HasIntake<S> for Inbox<M, S> {
 }
 
 impl<M: 'static, S: Scope> Handle<Inbox<M, S>, S> {
+    /// Whether somebody drives the owner just now: a hint for who can choose between several owners. One that has a
+    /// thread of its own is always driven.
+    ///
+    /// By the time the caller acts on it things may have changed, and nothing is lost then: what is sent to an owner that
+    /// somebody drives is handled by that somebody, or by whoever helps next.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free: one load.
+    ///
+    /// # Examples
+    ///
+    /// Of several owners of the same kind, the first that nobody is busy with:
+    ///
+    /// ```
+    /// use agate::{Driver, Handler, Local, OwnerOptions, Scope};
+    /// # struct Sum(u64);
+    /// # impl Handler for Sum {
+    /// #     type Message = u64;
+    /// #     fn handle(&mut self, n: u64) {
+    /// #         self.0 += n;
+    /// #     }
+    /// # }
+    ///
+    /// let make = |_| Local.owner_from(OwnerOptions::named("shard").driven_by(Driver::Users), Sum(0));
+    /// let owners = (0..4).map(make).collect::<Result<Vec<_>, _>>()?;
+    /// let inboxes: Vec<_> = owners.iter().map(|owner| owner.handle()).collect();
+    /// let free = inboxes.iter().find(|inbox| !inbox.is_driven());
+    /// let inbox = free.unwrap_or(&inboxes[0]);
+    /// inbox.attach()?.send_and_help(7)?; // handled here and now, unless somebody was faster
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn is_driven(&self) -> bool {
+        self.object().seat.as_ref().is_none_or(Seat::is_held)
+    }
+
     /// What the inbox looks like now: who is attached, what waits, what was counted.
     ///
     /// # Progress

@@ -133,6 +133,12 @@ impl<M: 'static, S: Scope> Seat<M, S> {
         self.holder.load(Ordering::Relaxed) == this_thread()
     }
 
+    /// Whether somebody drives just now.
+    #[inline(always)]
+    pub(crate) fn is_held(&self) -> bool {
+        self.token.is_held()
+    }
+
     /// Whether something may be waiting that nobody drives.
     #[inline(always)]
     pub(crate) fn is_abandoned(&self) -> bool {

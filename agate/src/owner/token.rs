@@ -75,6 +75,12 @@ impl<S: Scope> Token<S> {
         self.0.load(Ordering::Relaxed) == MARK
     }
 
+    /// Whether somebody drives: a hint, true or false by the time that the caller reads it.
+    #[inline(always)]
+    pub(crate) fn is_held(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & HELD != 0
+    }
+
     /// Leaves the token if nobody knocked. `false`: somebody did, and the token is still the caller's, who must look
     /// once more.
     pub(crate) fn try_leave(&self) -> bool {

@@ -179,17 +179,31 @@ pub fn frame_goals(rows: &[Row], software: bool) -> Vec<Judged> {
         };
         judged.push((goal, measured));
     };
-    let (must, aim) = if software {
-        (0.02, 0.005)
-    } else {
-        (0.15, 0.05)
-    };
-    let what = if software {
-        "job side, stitched: of pools per thread (the goal is that of sharded)"
-    } else {
-        "job side, stitched: of pools per thread"
-    };
-    add(what, must, aim, ratio(&agate.job_cpu(), &pools.job_cpu()));
+    if !software {
+        let measured = ratio(&agate.job_cpu(), &pools.job_cpu());
+        let what = "job side, stitched: of pools per thread";
+        add(what, 0.15, 0.05, measured);
+    }
+    if let Some(sharded) = find(rows, Way::Sharded, false) {
+        let (must, aim) = if software {
+            (0.02, 0.005)
+        } else {
+            (0.10, 0.04)
+        };
+        let measured = ratio(&sharded.job_cpu(), &pools.job_cpu());
+        let what = "job side, sharded: of pools per thread";
+        add(what, must, aim, measured);
+        let measured = ratio(&sharded.wall(), &pools.wall());
+        add("wall, sharded: of pools per thread", 1.10, 1.03, measured);
+    }
+    if let (Some(sharded), Some(pools)) = (
+        find(rows, Way::Sharded, true),
+        find(rows, Way::PerThread, true),
+    ) {
+        let what = "wall, sharded: of pools per thread, both eliminating";
+        let measured = ratio(&sharded.wall(), &pools.wall());
+        add(what, 1.10, 1.03, measured);
+    }
     if let Some(mutex) = find(rows, Way::MutexPerCommand, false) {
         let measured = ratio(&agate.job_cpu(), &mutex.job_cpu());
         add("job side: of a mutex per command", 0.05, 0.02, measured);
@@ -222,6 +236,17 @@ pub fn frame_goals(rows: &[Row], software: bool) -> Vec<Judged> {
         ratio(&agate.owner(), &single.job_wall()),
     );
     judged.extend(object_goals(agate));
+    let sharded = find(rows, Way::Sharded, false).filter(|row| row.draws == 100_000);
+    judged.extend(sharded.map(|row| {
+        let goal = Goal {
+            what: "block memory at 100,000 draws, sharded",
+            unit: " MiB",
+            must: 4.0,
+            aim: 0.5,
+        };
+        let mebibytes = row.objects.message_bytes as f64 / f64::from(1 << 20);
+        (goal, exact(mebibytes))
+    }));
     judged.extend(lease_goals(rows));
     judged
 }
@@ -267,7 +292,7 @@ fn object_goals(agate: &Row) -> Vec<Judged> {
     ];
     if agate.draws == 100_000 {
         let mebibytes = objects.message_bytes as f64 / f64::from(1 << 20);
-        let what = "block memory at 100,000 draws, in order";
+        let what = "block memory at 100,000 draws, stitched in order";
         judged.push((goal(what, " MiB", 16.0, 8.0), exact(mebibytes)));
     }
     judged

@@ -37,6 +37,7 @@ fn of_key(code: KeyCode) -> Option<Action> {
         KeyCode::Digit4 | KeyCode::Numpad4 => strategy(3),
         KeyCode::Digit5 | KeyCode::Numpad5 => strategy(4),
         KeyCode::Digit6 | KeyCode::Numpad6 => strategy(5),
+        KeyCode::Digit7 | KeyCode::Numpad7 => strategy(6),
         _ => None,
     }
 }
@@ -54,6 +55,7 @@ mod tests {
             KeyCode::Digit4,
             KeyCode::Digit5,
             KeyCode::Digit6,
+            KeyCode::Digit7,
         ];
         assert_eq!(
             digits.map(of_key),

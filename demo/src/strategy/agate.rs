@@ -2,7 +2,8 @@
 //! lease lane, jobs record the stones into secondary command buffers of pools that are lent to them.
 //!
 //! The main thread declares the frame and waits for credits and images; jobs take a slot, record, and finish. No job
-//! calls Vulkan, and none waits. Queue and swapchain belong to another owner, because presenting may take a frame's time.
+//! calls Vulkan, and none waits. Sharded, there are more owners, which the jobs drive: at its end a job replays its
+//! messages into a secondary command buffer, with the pool of an owner that nobody is busy with. Queue and swapchain belong to another owner, because presenting may take a frame's time.
 //!
 //! # Invariants
 //!
@@ -43,10 +44,14 @@ pub(crate) struct Agate {
     lane: Lane,
 }
 
-/// How jobs record.
+/// How jobs record, and who replays it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lane {
-    Stream,
+    /// Messages, which one owner replays.
+    Stitched,
+    /// Messages; an owner more for each thread that records.
+    Sharded,
+    /// The driver, with a pool that is lent.
     Lease,
 }
 
@@ -60,6 +65,9 @@ struct Pending {
 /// whole frames of them wait for it.
 const MESSAGE_BYTES_PER_DRAW: usize = 256;
 
+/// As many shards as the service takes.
+const MOST_SHARDS: usize = 16;
+
 /// The smallest block that the service takes, in bytes.
 const SMALLEST_BLOCK: usize = 4 << 10;
 
@@ -69,12 +77,17 @@ impl Agate {
         window: Option<vk::Extent2D>,
         lane: Lane,
     ) -> Result<Self, Error> {
+        let shards = match lane {
+            Lane::Sharded => stage.jobs.threads().clamp(1, MOST_SHARDS),
+            Lane::Stitched | Lane::Lease => 0,
+        };
         let gpu = &stage.gpu;
         // SAFETY: both tables are of the device that `gpu` keeps alive, longer than the service (G1).
         let device =
             unsafe { agate_vk::Device::from_ash(&gpu.instance.raw, &gpu.device) }.map_err(told)?;
         let mut options = ServiceOptions::new(gpu.queue, gpu.queue_family);
         options.frames_in_flight = FRAMES_IN_FLIGHT as u32;
+        options.shards = shards as u32;
         let draws = stage.scene.len();
         let jobs = stage.jobs.count(draws);
         options.max_slots = u32::try_from(jobs + OTHER_SLOTS).unwrap_or(u32::MAX);
@@ -181,9 +194,10 @@ impl Strategy for Agate {
         let begin = Instant::now();
         let setup = frame.outside(1).map_err(told)?;
         let draws = stage.scene.len();
-        let stones = declare(&mut frame, stage, stage.jobs.count(draws), self.lane)?;
-        let finish = frame.outside(1).map_err(told)?;
         let lane = self.lane;
+        let secondaries = lane != Lane::Stitched;
+        let stones = declare(&mut frame, stage, stage.jobs.count(draws), secondaries)?;
+        let finish = frame.outside(1).map_err(told)?;
         record(&setup, 0, |commands| draw::setup(commands, &stage.target))?;
         stage.jobs.run(draws, &mut self.results, |job, range| {
             if lane == Lane::Lease {
@@ -275,36 +289,41 @@ impl Drop for Agate {
 }
 
 /// The pass of the stones, with a slot for each job.
-fn declare(frame: &mut Frame, stage: &Stage, jobs: usize, lane: Lane) -> Result<Pass, Error> {
+fn declare(
+    frame: &mut Frame,
+    stage: &Stage,
+    jobs: usize,
+    secondaries: bool,
+) -> Result<Pass, Error> {
     let slots = u32::try_from(jobs).unwrap_or(u32::MAX);
-    match &stage.pass {
-        PassKind::Dynamic if lane == Lane::Lease => {
+    match (&stage.pass, secondaries) {
+        (PassKind::Dynamic, false) => {
+            let rendering = Rendering::new(&stage.target);
+            // SAFETY: the target's images are alive and in the layouts that `draw::setup` gives them (O2).
+            unsafe { frame.rendering(&rendering.info(), slots) }
+        }
+        (PassKind::Dynamic, true) => {
             let rendering = Rendering::new(&stage.target);
             let colors = [stage.formats.color];
             let inherited = vk::CommandBufferInheritanceRenderingInfo::default()
                 .color_attachment_formats(&colors)
                 .depth_attachment_format(stage.formats.depth)
                 .rasterization_samples(stage.formats.samples);
-            // SAFETY: as below, and the formats are the target's.
+            // SAFETY: as above, and these are the target's formats and samples.
             unsafe { frame.rendering_secondaries(&rendering.info(), &inherited, slots) }
-                .map_err(told)
         }
-        PassKind::Classic(pass) if lane == Lane::Lease => {
-            let info = render_pass_begin(pass.handle, &stage.target);
-            // SAFETY: as below.
-            unsafe { frame.render_pass_secondaries(&info, slots) }.map_err(told)
-        }
-        PassKind::Dynamic => {
-            let rendering = Rendering::new(&stage.target);
-            // SAFETY: the target's images are alive and in the layouts that `draw::setup` gives them (O2).
-            unsafe { frame.rendering(&rendering.info(), slots) }.map_err(told)
-        }
-        PassKind::Classic(pass) => {
+        (PassKind::Classic(pass), false) => {
             let info = render_pass_begin(pass.handle, &stage.target);
             // SAFETY: as above, and the framebuffer was made for this pass.
-            unsafe { frame.render_pass(&info, slots) }.map_err(told)
+            unsafe { frame.render_pass(&info, slots) }
+        }
+        (PassKind::Classic(pass), true) => {
+            let info = render_pass_begin(pass.handle, &stage.target);
+            // SAFETY: as above.
+            unsafe { frame.render_pass_secondaries(&info, slots) }
         }
     }
+    .map_err(told)
 }
 
 /// Takes one slot of a pass.

@@ -11,6 +11,7 @@ mod single;
 
 use ash::vk;
 
+use self::agate::Lane;
 use self::mutex::PerJob;
 use self::mutex_per_command::PerCommand;
 use self::per_thread::PerThread;
@@ -101,11 +102,12 @@ pub(crate) fn make(
 ) -> Result<Box<dyn Strategy>, Error> {
     crate::count::set_column(name.index());
     Ok(match name {
-        StrategyName::Agate => Box::new(agate::Agate::new(stage, window, agate::Lane::Stream)?),
+        StrategyName::Agate => Box::new(agate::Agate::new(stage, window, Lane::Stitched)?),
+        StrategyName::AgateShards => Box::new(agate::Agate::new(stage, window, Lane::Sharded)?),
+        StrategyName::AgateLease => Box::new(agate::Agate::new(stage, window, Lane::Lease)?),
         StrategyName::PerThread => Box::new(Secondaries::<PerThread>::new(stage, window)?),
         StrategyName::Mutex => Box::new(Secondaries::<PerJob>::new(stage, window)?),
         StrategyName::Single => Box::new(single::Single::new(stage, window)?),
         StrategyName::MutexPerCommand => Box::new(Secondaries::<PerCommand>::new(stage, window)?),
-        StrategyName::AgateLease => Box::new(agate::Agate::new(stage, window, agate::Lane::Lease)?),
     })
 }

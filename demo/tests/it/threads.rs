@@ -190,6 +190,27 @@ fn without_execution_frames_are_recorded_and_recycled_and_no_queue_hears_of_them
 }
 
 #[test]
+fn agate_shards_draws_on_job_threads_with_a_pool_for_each_shard() {
+    if !device() {
+        return;
+    }
+    for pass in PASSES {
+        let run = Run::new("agate-shards", pass);
+        let drew = run.calls("vkCmdDrawIndexed");
+        assert!(drew.iter().any(|(id, _)| run.is_job(*id)), "{drew:?}");
+        let queue = run.ids("queue");
+        assert_eq!(queue.len(), 1, "{queue:?}");
+        assert!(!run.is_job(*queue.first().expect("one")));
+        // For each of the two frames in flight: one of the owner with a thread, and one of each shard.
+        let pools = run.sum("vkCreateCommandPool");
+        assert!(pools >= 4 && pools % 2 == 0, "{pools}");
+        assert_eq!(only_strategy(&run.numbers)["pools"], pools);
+        run.assert_all_draws_counted();
+        run.assert_submitted();
+    }
+}
+
+#[test]
 fn agate_has_one_thread_for_commands_and_pools_and_it_is_not_a_jobs() {
     if !device() {
         return;

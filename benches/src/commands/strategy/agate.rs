@@ -1,4 +1,5 @@
-//! The owner of the pool: jobs write messages into blocks, its thread replays them in slot order into the one primary.
+//! The owner of the pool: jobs write messages into blocks, its thread replays them in slot order into the one primary; or,
+//! sharded, each job's thread replays them at the job's end into a secondary.
 //!
 //! # Invariants
 //!
@@ -16,6 +17,7 @@ use ash::vk;
 
 use super::FRAMES_IN_FLIGHT;
 use super::direct::rendering;
+use crate::clock::ns_per_tick;
 use crate::commands::device::Device;
 use crate::commands::frame::{FrameTimes, Objects, Stage, Stamps, Strategy};
 use crate::commands::work::{Calls, Matrix, Work, record};
@@ -25,23 +27,26 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// See the module.
 pub struct Agate {
     service: Service,
+    sharded: bool,
     /// Objects of the device are used until the service has shut down.
     _device: Arc<Device>,
 }
 
 impl Agate {
-    /// Starts the service.
+    /// Starts the service, with so many shards; 0: stitched.
     ///
     /// # Panics
     ///
     /// If its threads cannot be started.
-    pub fn new(device: &Arc<Device>) -> Self {
+    pub fn new(device: &Arc<Device>, shards: usize) -> Self {
         let mut options = ServiceOptions::new(device.queue, device.family);
+        options.shards = shards.min(16) as u32;
         options.frames_in_flight = FRAMES_IN_FLIGHT as u32;
         // SAFETY: the device has what the service needs, and nobody else uses the queue (O1).
         let service = unsafe { Service::new(device.for_agate(), options) };
         Self {
             service: service.expect("threads for the owners"),
+            sharded: shards > 0,
             _device: Arc::clone(device),
         }
     }
@@ -55,8 +60,16 @@ impl Strategy for Agate {
             .service
             .begin_frame_timeout(DEADLINE)
             .expect("the frame before has retired");
-        // SAFETY: no attachments, so nothing has to be alive.
-        let pass = unsafe { frame.rendering(&rendering(), work.jobs as u32) };
+        let slots = work.jobs as u32;
+        let pass = if self.sharded {
+            let inherited = vk::CommandBufferInheritanceRenderingInfo::default()
+                .rasterization_samples(vk::SampleCountFlags::TYPE_1);
+            // SAFETY: no attachments, so nothing has to be alive, and all inherit that there are none.
+            unsafe { frame.rendering_secondaries(&rendering(), &inherited, slots) }
+        } else {
+            // SAFETY: as above.
+            unsafe { frame.rendering(&rendering(), slots) }
+        };
         let pass = pass.expect("few slots");
         let jobs = stage.jobs.run(work, |_, slot, range, each| {
             let slot = pass.slot(slot as u32).expect("nobody else took it");
@@ -80,6 +93,13 @@ impl Strategy for Agate {
         }
         let mut times = stamps.recycled(jobs);
         times.owner_ns = report.replay.as_nanos() as f64;
+        if self.sharded {
+            // What a job's thread replays when the job has recorded is the owner's time.
+            let replay = report.replay.as_nanos() as u64;
+            times.jobs.cpu_ns = times.jobs.cpu_ns.saturating_sub(replay);
+            let ticks = (times.owner_ns / ns_per_tick()) as u64;
+            times.jobs.wall_ticks = times.jobs.wall_ticks.saturating_sub(ticks);
+        }
         times.message_bytes = report.bytes;
         times
     }
@@ -170,7 +190,7 @@ mod tests {
                 each_draw: false,
             };
             stage.jobs.prepare(&work);
-            Agate::new(&device).frame(stage, &work).message_bytes
+            Agate::new(&device, 0).frame(stage, &work).message_bytes
         };
         let (few, more) = (bytes(&mut stage, 10), bytes(&mut stage, 110));
         assert_eq!(more - few, 100 * BYTES_PER_DRAW as u64);

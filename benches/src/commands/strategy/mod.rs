@@ -45,6 +45,8 @@ pub enum Way {
     MutexPerCommand,
     /// The owner of the pool; jobs write messages.
     Agate,
+    /// Owners that the jobs drive: a job's thread replays its messages when it has ended, into a secondary.
+    Sharded,
     /// The owner lends pools; jobs record into them.
     Lease,
     /// The idea read naively: a message on the heap for every command, through a lock-free queue.
@@ -57,12 +59,13 @@ pub enum Way {
 
 impl Way {
     /// All of them, in the order of the tables.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Single,
         Self::PerThread,
         Self::MutexPerJob,
         Self::MutexPerCommand,
         Self::Agate,
+        Self::Sharded,
         Self::Lease,
         Self::Boxed,
         Self::ByValue,
@@ -77,6 +80,7 @@ impl Way {
             Self::MutexPerJob => "mutex per job",
             Self::MutexPerCommand => "mutex per command",
             Self::Agate => "agate, one owner",
+            Self::Sharded => "agate, sharded",
             Self::Lease => "agate, leases",
             Self::Boxed => "naive: boxed message per command",
             Self::ByValue => "naive: channel message per command",
@@ -93,6 +97,7 @@ impl Way {
                 | Self::MutexPerJob
                 | Self::MutexPerCommand
                 | Self::Agate
+                | Self::Sharded
                 | Self::Lease
         )
     }
@@ -104,7 +109,8 @@ impl Way {
             Self::PerThread => Box::new(PerThread::new(device, threads)),
             Self::MutexPerJob => Box::new(MutexPerJob::new(device)),
             Self::MutexPerCommand => Box::new(MutexPerCommand::new(device)),
-            Self::Agate => Box::new(Agate::new(device)),
+            Self::Agate => Box::new(Agate::new(device, 0)),
+            Self::Sharded => Box::new(Agate::new(device, threads)),
             Self::Lease => Box::new(Lease::new(device)),
             Self::Boxed => Box::new(Boxed::new(device)),
             Self::ByValue => Box::new(ByValue::new(device)),

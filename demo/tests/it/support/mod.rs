@@ -15,12 +15,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-pub(crate) const STRATEGIES: [&str; 6] = [
+pub(crate) const STRATEGIES: [&str; 7] = [
     "agate",
     "per-thread",
     "mutex",
     "single",
     "mutex-per-command",
+    "agate-shards",
     "agate-lease",
 ];
 pub(crate) const PASSES: [&[&str]; 2] = [&[], &["--render-pass"]];

@@ -1,0 +1,71 @@
+//! The shards of a service: how they are made, and how they end.
+
+use super::{ShardMessage, ShardOwner, Shards};
+use crate::error::ServiceError;
+use crate::frame::Layout;
+use crate::pool::{PoolMessage, PoolOwner};
+use crate::raw::Device;
+use crate::service::{ENDED, ServiceOptions, vulkan};
+use crate::status::Status;
+use agate::{Driver, Local, Owner, OwnerOptions, Pending, Scope, ShutdownError, ShutdownReport};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// See the module.
+pub(crate) struct ShardOwners {
+    owners: Vec<Owner<ShardOwner>>,
+    /// Whether the pools' owner has ended.
+    ended: Arc<AtomicBool>,
+}
+
+/// Makes the lanes that jobs send through, so that none is made while frames are recorded.
+fn warm_up(shard: &Owner<ShardOwner>) -> Result<(), ()> {
+    const LANES: usize = 16;
+    let lanes: Result<Vec<_>, _> = (0..LANES).map(|_| shard.attach()).collect();
+    let lanes = lanes.map_err(drop)?;
+    let mut all = lanes.iter();
+    all.try_for_each(|lane| lane.send(ShardMessage::Trim).map_err(drop))
+}
+
+type End = Result<ShutdownReport, ShutdownError>;
+
+impl ShardOwners {
+    /// Makes the shards, with their pools, and tells the pools' owner of them.
+    pub(crate) fn start(
+        (device, status): (&Arc<Device>, &Arc<Status>),
+        layouts: &Arc<[Layout]>,
+        pool: &Owner<PoolOwner>,
+        options: &ServiceOptions,
+    ) -> Result<Self, ServiceError> {
+        let ended = Arc::new(AtomicBool::new(false));
+        let mut owners = Vec::new();
+        for index in 0..options.shards {
+            let port = pool.attach().map_err(|_| ENDED)?;
+            let shard = ShardOwner::new(index, (device, status), layouts, port, &ended, options);
+            let name = OwnerOptions::named(format!("{}-shard-{index}", options.name));
+            let name = name.driven_by(Driver::Users);
+            owners.push(Local.owner_from(name, shard.map_err(vulkan)?)?);
+        }
+        let ports = owners.iter().map(Owner::attach).collect::<Result<_, _>>();
+        let ports = PoolMessage::Shards(ports.map_err(|_| ENDED)?);
+        let port = pool.attach().map_err(|_| ENDED)?;
+        port.send(ports).map_err(|_| ENDED)?;
+        owners.iter().try_for_each(warm_up).map_err(|()| ENDED)?;
+        Ok(Self { owners, ended })
+    }
+
+    pub(crate) fn inboxes(&self) -> Shards {
+        Shards::new(self.owners.iter().map(Owner::handle).collect())
+    }
+
+    /// Ends the shards, after the pools' owner, which has ended so.
+    pub(crate) fn shutdown(self, pool: &End, mut left: impl FnMut() -> Duration) -> Vec<End> {
+        let ended = matches!(pool, Ok(_) | Err(ShutdownError::Panicked { .. }));
+        self.ended.store(ended, Ordering::Release);
+        let owners = self.owners.into_iter();
+        owners
+            .map(|owner| owner.shutdown(Pending::Drain, left()))
+            .collect()
+    }
+}
