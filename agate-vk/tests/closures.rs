@@ -450,7 +450,7 @@ fn a_closure_that_panics_fails_its_frame_alone() {
         before.record(&mut recorder);
         let witness = Witness::new(before);
         // Where memory is watched, what is leaked on purpose would be a finding.
-        let payload = (!cfg!(miri)).then_some(Bomb);
+        let payload = (!cfg!(miri)).then(|| Bomb);
         let bad = move |_: &ash::Device, _| {
             witness.0.called.fetch_add(1, Ordering::Relaxed);
             std::panic::resume_unwind(Box::new(payload));

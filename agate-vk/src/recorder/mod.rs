@@ -287,14 +287,15 @@ pub trait Recorder {
     /// Records what nothing else records: `closure` is called in its turn, between the commands before and behind it, with
     /// the host's device and the command buffer that is recording.
     ///
-    /// In the stream lane the pool's owner calls it, later and on its own thread; meanwhile it stands in the block, with no
-    /// allocation unless it is larger than a block. It is called once or dropped once: dropped where nothing is recorded
+    /// In the stream lane whoever replays the block calls it, later: the pools' owner on its own thread, or a shard's driver.
+    /// Meanwhile it stands in the block, with no allocation unless it is larger than one. It is called once or dropped once: dropped where nothing is recorded
     /// any more, because its slot is lost, its frame fails or is discarded, or the service ends; on whichever thread that
     /// is seen. Where it panics the frame fails with [`SlotLoss::ClosurePanicked`](crate::SlotLoss::ClosurePanicked),
     /// whatever [`MissingSlot`](crate::MissingSlot) says; a panic while it is dropped ends there.
     ///
     /// Whatever it binds or sets stays so for the commands behind it in this slot, which had better bind all that they
-    /// need. All that the owner records waits while it runs.
+    /// need. All that the owner records waits while it runs. In the lease lane it is called at
+    /// once, and its panic is the job's.
     ///
     /// ```no_run
     /// # use agate_vk::{Recorder, StreamRecorder, vk};

@@ -203,7 +203,7 @@ fn agate_shards_draws_on_job_threads_with_a_pool_for_each_shard() {
         assert!(!run.is_job(*queue.first().expect("one")));
         // For each of the two frames in flight: one of the owner with a thread, and one of each shard.
         let pools = run.sum("vkCreateCommandPool");
-        assert!(pools >= 4 && pools % 2 == 0, "{pools}");
+        assert!(pools >= 4 && pools.is_multiple_of(2), "{pools}");
         assert_eq!(only_strategy(&run.numbers)["pools"], pools);
         run.assert_all_draws_counted();
         run.assert_submitted();
@@ -258,7 +258,7 @@ fn leases_draw_on_job_threads_from_as_few_pools_as_jobs_run_at_one_time() {
                 .all(|id| !run.is_job(*id) && *id != run.main_thread())
         );
         // That of the primary, and one for each job thread at the most, for each of the two frames in flight.
-        let threads = std::thread::available_parallelism().map_or(1, |n| n.get()) as u64;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
         let pools = run.sum("vkCreateCommandPool");
         assert!((2 * 2..=2 * (1 + threads)).contains(&pools), "{pools}");
         run.assert_all_draws_counted();
