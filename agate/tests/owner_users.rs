@@ -402,12 +402,14 @@ where
         one.send(Add(n, None)).unwrap();
         two.send_and_help(Add(1, None)).unwrap();
     }
+    // There is no order between ports, so each asks for what it has sent itself.
+    let mut twos = two.ask(|asker| Add(0, Some(asker))).unwrap();
+    assert!(twos.wait_timeout(LONG).unwrap() >= 300);
     drop(two);
-    // Sent by this thread before, and through the same port.
     let mut total = one.ask(|asker| Add(0, Some(asker))).unwrap();
     assert_eq!(total.wait_timeout(LONG), Ok(299 * 150 + 300));
     let report = owner.shutdown(Pending::Drain, LONG).unwrap();
-    assert_eq!((report.handled, report.discarded), (601, 0));
+    assert_eq!((report.handled, report.discarded), (602, 0));
     assert!(one.is_closed());
     report.handled
 }
