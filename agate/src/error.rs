@@ -95,6 +95,14 @@ pub enum AttachError {
     /// As many are attached as an object can count, whatever its limit: a million users of a role. Or there are as many
     /// lanes as its table can hold, which is more. Detach some first.
     TooMany,
+    /// The place that [`Kind::attach`](crate::Kind::attach) was given is of another role, whose limit it counts against.
+    /// Never from [`Handle::attach`](crate::Handle::attach).
+    WrongRole {
+        /// The role that the kind attaches in.
+        wanted: Role,
+        /// The role of the place.
+        given: Role,
+    },
     /// There is no memory for the new user's lane; a smaller [`Capacity`](crate::Capacity) needs less.
     OutOfMemory,
 }
@@ -116,7 +124,15 @@ impl fmt::Display for AttachError {
                 }
             }
             Self::Closed => f.write_str("the object is closed"),
-            Self::TooMany => f.write_str("the object's table of lanes is full"),
+            Self::TooMany => {
+                f.write_str("as many are attached as can be counted: detach some first")
+            }
+            Self::WrongRole { wanted, given } => {
+                write!(
+                    f,
+                    "a {given}'s place makes no {wanted}: take one of role {wanted}"
+                )
+            }
             Self::OutOfMemory => f.write_str("there is no memory for a lane"),
         }
     }

@@ -52,7 +52,9 @@ pub trait Kind<S: Scope = Local>: Sized + 'static {
     ///
     /// # Errors
     ///
-    /// [`AttachError`] when the object refuses, for example because it is closed; the place is given back.
+    /// [`AttachError`] when the object refuses, for example because it is closed; the place is given back. The place may
+    /// be of any role, where [`Handle::place`](crate::Handle::place) gave it: a kind that serves one role alone refuses the
+    /// others with [`AttachError::WrongRole`], as agate's own do.
     ///
     /// # Progress
     ///
@@ -94,4 +96,36 @@ pub trait Kind<S: Scope = Local>: Sized + 'static {
     ///
     /// Yours: it runs on the thread that detaches or drops the handle.
     fn unnamed(&self) {}
+
+    /// The object is told something. Agate's own kinds listen to this alone, which nobody else can call.
+    #[doc(hidden)]
+    fn told(&self, notice: Notice) {
+        match notice {
+            Notice::Vacated(role) => self.vacated(role),
+            Notice::Unnamed => self.unnamed(),
+        }
+    }
+}
+
+/// Passes a place on if it is of the role that the kind attaches in.
+#[inline(always)]
+pub(crate) fn in_role<K: Kind<S>, S: Scope>(
+    place: Place<K, S>,
+) -> Result<Place<K, S>, AttachError> {
+    if place.role() == K::ROLE {
+        return Ok(place);
+    }
+    Err(AttachError::WrongRole {
+        wanted: K::ROLE,
+        given: place.role(),
+    })
+}
+
+/// What an object is told about its users. It has no name outside, so nobody can tell an object what is not so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The last attachment of a role is gone.
+    Vacated(Role),
+    /// The last handle is gone.
+    Unnamed,
 }

@@ -23,7 +23,7 @@ use crate::attach::Role;
 use crate::error::AttachError;
 use crate::handle::Limits;
 use crate::holders::{Note, Notes};
-use crate::kind::Kind;
+use crate::kind::{Kind, Notice};
 use crate::scope::Scope;
 use crate::sync::Line;
 use crate::sync::atomic::Ordering;
@@ -158,7 +158,7 @@ impl<K: Kind<S>, S: Scope> Drop for Named<K, S> {
     fn drop(&mut self) {
         if self.0.get().users.names.fetch_sub(1, Ordering::AcqRel) == 1 {
             let _count = Kept(self.0);
-            self.kind().unnamed();
+            self.kind().told(Notice::Unnamed);
         }
     }
 }
@@ -246,7 +246,7 @@ impl<K: Kind<S>, S: Scope> Drop for Held<K, S> {
                         unsafe { self.object.release() };
                     }
                     if guard.is_some() {
-                        object.kind.vacated(role);
+                        object.kind.told(Notice::Vacated(role));
                     }
                     return;
                 }

@@ -9,8 +9,8 @@ use crate::sync::per_thread;
 enum State {
     /// An ordinary thread.
     Ordinary,
-    /// An owner's thread, inside its handler.
-    Handling,
+    /// Inside an owner's handler. Whether the thread was unwinding already when it came there: it drives an owner in a drop.
+    Handling(bool),
     /// What is dropped now is dropped because an owner panicked.
     Panicked,
 }
@@ -23,8 +23,9 @@ per_thread! {
 pub(crate) fn verdict() -> CompletionError {
     match STATE.try_with(Cell::get).unwrap_or(State::Ordinary) {
         State::Panicked => CompletionError::OwnerPanicked,
-        // A handler that catches its own panics says this too for what is dropped by their unwinding.
-        State::Handling if std::thread::panicking() => CompletionError::OwnerPanicked,
+        // A handler that catches its own panics says this too for what is dropped by their unwinding. On a thread that
+        // was unwinding before, a panic of the handler cannot be told, and what its unwinding drops is just given up.
+        State::Handling(false) if std::thread::panicking() => CompletionError::OwnerPanicked,
         _ => CompletionError::Abandoned,
     }
 }
@@ -36,7 +37,7 @@ pub(crate) struct Verdict(State);
 impl Verdict {
     /// This thread runs an owner's handler.
     pub(crate) fn handling() -> Self {
-        Self::set(State::Handling)
+        Self::set(State::Handling(std::thread::panicking()))
     }
 
     /// Messages are discarded, perhaps because their owner panicked.

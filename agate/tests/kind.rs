@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use agate::{AttachError, Handle, Kind, Limits, Local, Place, Role, Scope};
+use agate::{
+    AttachError, BlockOptions, BlockPool, Capacity, Driver, Handle, Handler, Inbox, Kind, Limits,
+    Local, Order, OwnerOptions, Place, Queue, QueueOptions, Role, Scope, Stream, TryRecvError,
+};
 
 /// A latch that users hold, and what its kind was told.
 struct Latch {
@@ -124,8 +127,80 @@ fn attach_and_count<S: Scope, K: Kind<S>>(object: &Handle<K, S>) -> Result<usize
 #[test]
 fn code_can_be_generic_over_kind_and_scope() {
     let queue = Local
-        .queue::<u8>(Limits::senders(1), agate::Capacity::Unbounded)
+        .queue::<u8>(Limits::senders(1), Capacity::Unbounded)
         .unwrap();
     assert_eq!(attach_and_count(&queue), Ok(1));
     assert_eq!(attach_and_count(&latch(1).0), Ok(1));
+}
+
+/// Attaching with a place of each other role is refused, and the place goes back.
+fn refuses_other_roles<K: Kind>(object: &Handle<K>) {
+    for given in [Role::Receiver, Role::User] {
+        let refused = K::attach(object.place(given).unwrap()).err();
+        let wrong = AttachError::WrongRole {
+            wanted: Role::Sender,
+            given,
+        };
+        assert_eq!(refused, Some(wrong), "{}", K::NAME);
+        assert_eq!(object.attached(given), 0);
+    }
+}
+
+#[test]
+fn a_place_of_one_role_attaches_nobody_in_another() {
+    struct Sink;
+    impl Handler for Sink {
+        type Message = u8;
+        fn handle(&mut self, _: u8) {}
+    }
+
+    let queue: Handle<Queue<u8>> = Local
+        .queue(Limits::senders(1), Capacity::bounded(4))
+        .unwrap();
+    let one = queue.attach_sender().unwrap();
+    refuses_other_roles(&queue);
+    // So the limit holds, and with the one sender all are gone.
+    drop(one);
+    let mut receiver = queue.attach_receiver().unwrap();
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+    let total = QueueOptions::new(Capacity::bounded(4)).order(Order::Total);
+    refuses_other_roles(&Local.queue_with::<u8>(total).unwrap());
+    let pool = BlockPool::new(BlockOptions {
+        block_bytes: 64,
+        max_blocks: 1,
+    });
+    let stream: Handle<Stream> = Local.stream(Limits::none(), &pool.unwrap());
+    refuses_other_roles(&stream);
+    let options = OwnerOptions::named("sink").driven_by(Driver::Users);
+    let owner = Local.owner_from(options, Sink).unwrap();
+    let inbox: Handle<Inbox<u8>> = owner.handle();
+    refuses_other_roles(&inbox);
+    assert_eq!(
+        Kind::attach(inbox.place(Role::User).unwrap())
+            .unwrap_err()
+            .to_string(),
+        "a user's place makes no sender: take one of role sender"
+    );
+}
+
+#[test]
+fn nobody_can_tell_a_queue_what_is_not_so() {
+    for order in [Order::PerSender, Order::Total] {
+        let options = QueueOptions::new(Capacity::bounded(4)).order(order);
+        let limits = Limits::none().receivers(2);
+        let queue = Local.queue_with::<u8>(options.limits(limits)).unwrap();
+        let place = queue.place(Role::User).unwrap();
+        let mut receiver = queue.attach_receiver().unwrap();
+        Kind::unnamed(&*place);
+        assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty), "{order:?}");
+        // Had that been the last one, it would have closed the queue.
+        drop((order == Order::Total).then(|| queue.attach_receiver().unwrap()));
+        let sender = queue.attach_sender().unwrap();
+        sender.try_send(1).unwrap();
+        for role in [Role::Sender, Role::Receiver, Role::User] {
+            Kind::vacated(&*place, role);
+        }
+        assert_eq!(sender.try_send(2), Ok(()), "{order:?}");
+        assert_eq!((receiver.try_recv(), receiver.try_recv()), (Ok(1), Ok(2)));
+    }
 }

@@ -1,6 +1,6 @@
 //! How owners without a thread of their own end: shutdown, drop and panics, whoever drives them.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -288,6 +288,82 @@ fn dropping_an_owner_discards_and_does_not_hang() {
     go_on.send(()).unwrap();
     holder.join().unwrap();
     assert_eq!(behind.poll(), Some(Err(CompletionError::Abandoned)));
+}
+
+#[test]
+fn what_a_panic_carried_and_nobody_takes_ends_quietly() {
+    struct Bomb(Arc<AtomicUsize>);
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            panic!("what a panic carried panics when it is dropped");
+        }
+    }
+    struct Throws(Arc<AtomicUsize>);
+    impl Handler for Throws {
+        type Message = (mpsc::Sender<()>, mpsc::Receiver<()>);
+        fn handle(&mut self, (begun, go_on): Self::Message) {
+            begun.send(()).unwrap();
+            let _ = go_on.recv();
+            panic_any(Bomb(Arc::clone(&self.0)));
+        }
+    }
+    for given_up_by_shutdown in [false, true] {
+        let dropped = Arc::<AtomicUsize>::default();
+        let options = options(Driver::Users).drop_deadline(Duration::from_millis(1));
+        let owner = Local
+            .owner_from(options, Throws(Arc::clone(&dropped)))
+            .unwrap();
+        let (port, other) = (owner.attach().unwrap(), owner.attach().unwrap());
+        let ((begun, has_begun), (go_on, held)) = (mpsc::channel(), mpsc::channel());
+        let holder = thread::spawn(move || port.send_and_help((begun, held)).is_ok());
+        has_begun.recv().unwrap();
+        if given_up_by_shutdown {
+            let ended = owner.shutdown(Pending::Drain, Duration::from_millis(1));
+            assert!(matches!(ended, Err(ShutdownError::TimedOut { .. })));
+        } else {
+            drop(owner);
+        }
+        go_on.send(()).unwrap();
+        assert!(holder.join().unwrap(), "the panic ended the owner alone");
+        assert_eq!(dropped.load(Ordering::Relaxed), 1);
+        // The token was left: whoever drives finds the owner ended.
+        assert!(other.is_closed());
+        assert_eq!(other.help(), 0);
+        assert!(other.send(mpsc::channel()).is_err());
+    }
+}
+
+#[test]
+fn an_answer_given_up_in_order_while_its_driver_unwinds_is_no_panic_of_the_owner() {
+    struct GivesUp;
+    impl Handler for GivesUp {
+        type Message = Option<Resolver<u32>>;
+        fn handle(&mut self, asker: Self::Message) {
+            drop(asker.expect("a message without an asker is a panic"));
+        }
+    }
+    /// Asks when it is dropped.
+    struct Late(Port<Option<Resolver<u32>>>, mpsc::Sender<CompletionError>);
+    impl Drop for Late {
+        fn drop(&mut self) {
+            let mut answer = self.0.ask(Some).unwrap();
+            let ended = answer.wait_timeout(LONG);
+            if let Err(WaitError::Failed(why)) = ended {
+                self.1.send(why).unwrap();
+            }
+        }
+    }
+    let owner = Local.owner_from(options(Driver::Users), GivesUp).unwrap();
+    let (tell, told) = mpsc::channel();
+    let late = Late(owner.attach().unwrap(), tell);
+    let unwound = catch_unwind(AssertUnwindSafe(move || {
+        let _late = late;
+        panic!("a job panics, and asks an owner on its way out");
+    }));
+    assert!(unwound.is_err());
+    assert_eq!(told.try_recv(), Ok(CompletionError::Abandoned));
+    assert!(owner.is_alive());
 }
 
 #[test]

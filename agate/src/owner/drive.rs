@@ -8,7 +8,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use crate::caught;
+use crate::caught::{self, Carried};
 use crate::owner::Handler;
 use crate::owner::inbox::Inbox;
 use crate::owner::limit::{Budget, Limit};
@@ -23,7 +23,7 @@ pub(crate) type Payload = Box<dyn Any + Send>;
 pub(crate) struct Exit {
     pub(crate) counts: Counts,
     /// What the handler (or the hook, or the handler's drop) panicked with.
-    pub(crate) panic: Option<Payload>,
+    pub(crate) panic: Carried,
 }
 
 /// Messages, by what became of them; and in how many batches.
@@ -184,5 +184,8 @@ pub(crate) unsafe fn end<M: 'static, S: Scope, H>(
     // SAFETY: as the caller promises.
     counts.discarded = unsafe { rx.retire(&inbox.intake) };
     inbox.tally.record(&counts);
-    Exit { counts, panic }
+    Exit {
+        counts,
+        panic: Carried::new(panic),
+    }
 }

@@ -12,7 +12,7 @@ use crate::completion::{Helped, Passes};
 use crate::error::AttachError;
 use crate::handle::Handle;
 use crate::inspect::Inspection;
-use crate::kind::Kind;
+use crate::kind::{Kind, in_role};
 use crate::object::Kept;
 use crate::owner::Pending;
 use crate::owner::port::Port;
@@ -97,7 +97,7 @@ impl<M: 'static, S: Scope> Kind<S> for Inbox<M, S> {
 
     #[inline(always)]
     fn attach(place: Place<Self, S>) -> Result<Port<M, S>, AttachError> {
-        Port::new(place)
+        Port::new(in_role(place)?)
     }
 
     /// Accepts nothing new; the owner handles what was accepted, and ends. One that has no thread ends when somebody

@@ -368,7 +368,7 @@ impl<H: Handler, S: Scope> Owner<H, S> {
             join(thread, started, deadline);
         }
         let report = ShutdownReport::new(exit.counts, started.elapsed());
-        match exit.panic {
+        match exit.panic.take() {
             None => Ok(report),
             Some(payload) => Err(ShutdownError::Panicked { payload, report }),
         }

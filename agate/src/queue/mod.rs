@@ -23,7 +23,7 @@ use crate::attach::{Place, Role};
 use crate::error::{AttachError, CreateError};
 use crate::handle::Handle;
 use crate::inspect::Inspection;
-use crate::kind::Kind;
+use crate::kind::{Kind, Notice, in_role};
 use crate::park::Bell;
 use crate::queue::intake::Intake;
 use crate::queue::total::Total;
@@ -146,7 +146,7 @@ impl<T: 'static, S: Scope> Kind<S> for Queue<T, S> {
 
     #[inline(always)]
     fn attach(place: Place<Self, S>) -> Result<Sender<T, S>, AttachError> {
-        Sender::new(place)
+        Sender::new(in_role(place)?)
     }
 
     fn close(&self) {
@@ -162,21 +162,22 @@ impl<T: 'static, S: Scope> Kind<S> for Queue<T, S> {
         }
     }
 
-    fn vacated(&self, role: Role) {
-        match (role, &self.total) {
-            (Role::Sender, _) => self.intake.nudge(),
-            (Role::Receiver, Some(total)) if !self.detached.load(Ordering::Acquire) => {
+    fn told(&self, notice: Notice) {
+        match (notice, &self.total) {
+            (Notice::Vacated(Role::Sender), _) => self.intake.nudge(),
+            (Notice::Vacated(Role::Receiver), Some(total))
+                if !self.detached.load(Ordering::Acquire) =>
+            {
                 self.retire_total(total);
             }
-            (Role::Receiver, _) => self.nudge_senders(),
-            (Role::User, _) => {}
+            (Notice::Vacated(Role::Receiver), _) => self.nudge_senders(),
+            (Notice::Vacated(Role::User), _) => {}
+            (Notice::Unnamed, _) => {
+                self.unnamed.store(true, Ordering::Release);
+                self.intake.nudge();
+                self.nudge_senders();
+            }
         }
-    }
-
-    fn unnamed(&self) {
-        self.unnamed.store(true, Ordering::Release);
-        self.intake.nudge();
-        self.nudge_senders();
     }
 }
 

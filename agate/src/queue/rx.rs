@@ -13,6 +13,9 @@
     reason = "is the one receiver that the intake asks for, and keeps pointers to its lanes, I1"
 )]
 
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests;
+
 use std::ptr::NonNull;
 use std::time::Instant;
 
@@ -57,8 +60,10 @@ pub(crate) struct Rx<T, S: Scope> {
     /// Messages that were found since the last breath, and how long that was.
     found: usize,
     breath: usize,
-    /// Whether the lanes were seen to be empty since: only then have senders been too slow, and not this end.
+    /// Whether all lanes were seen to be empty since: only then have senders been too slow, and not this end.
     dry: bool,
+    /// Whether a lane's turn in this round ended because it had its run, so that more may be waiting there.
+    cut: bool,
     gate: Gate,
 }
 
@@ -77,6 +82,7 @@ impl<T, S: Scope> Rx<T, S> {
             found: 0,
             breath: SHORTEST,
             dry: false,
+            cut: false,
             gate: Gate::new(),
         }
     }
@@ -145,6 +151,7 @@ impl<T, S: Scope> Rx<T, S> {
         self.meet(intake);
         self.turn();
         self.left = self.entries.len();
+        self.cut = false;
         Round {
             rx: self,
             row: Row {
@@ -478,12 +485,13 @@ impl<T, S: Scope> Rx<T, S> {
                     head: entry.head,
                 });
             }
+            self.cut |= self.run >= RUN;
             self.left -= 1;
             if self.left != 0 {
                 self.turn();
             }
         }
-        self.dry = true;
+        self.dry = !self.cut;
         None
     }
 

@@ -15,7 +15,7 @@ use crate::attach::{Place, Role};
 use crate::error::AttachError;
 use crate::handle::Handle;
 use crate::inspect::StreamInspection;
-use crate::kind::Kind;
+use crate::kind::{Kind, Notice, in_role};
 use crate::queue::Queue;
 use crate::scope::{Local, Scope};
 
@@ -63,6 +63,7 @@ impl<S: Scope> Kind<S> for Stream<S> {
     type User = StreamSender<S>;
 
     fn attach(place: Place<Self, S>) -> Result<StreamSender<S>, AttachError> {
+        let place = in_role(place)?;
         let blocks = place.blocks.attach_sender()?;
         Ok(StreamSender::new(blocks, place))
     }
@@ -76,14 +77,14 @@ impl<S: Scope> Kind<S> for Stream<S> {
         self.blocks.object().is_closed(role)
     }
 
-    fn unnamed(&self) {
-        self.blocks.object().unnamed();
-        self.pool.nudge();
-    }
-
-    fn vacated(&self, role: Role) {
-        if role == Role::Receiver {
-            self.pool.nudge();
+    fn told(&self, notice: Notice) {
+        match notice {
+            Notice::Vacated(Role::Receiver) => self.pool.nudge(),
+            Notice::Vacated(Role::Sender | Role::User) => {}
+            Notice::Unnamed => {
+                self.blocks.object().told(notice);
+                self.pool.nudge();
+            }
         }
     }
 }

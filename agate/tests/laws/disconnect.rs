@@ -1,5 +1,7 @@
 //! The other side's end: each side sees it, gets back what was refused, and can still have what was accepted.
 
+use std::hint::spin_loop;
+use std::sync::mpsc;
 use std::thread;
 
 use agate::{AttachError, Closed, Limits, Local, RecvError, TryRecvError};
@@ -176,6 +178,35 @@ fn a_waiting_receiver_is_told_of_every_end() {
             let told = waiter.join().unwrap();
             assert_eq!(told, Err(RecvError::Disconnected), "{lane:?}: {what}");
         }
+    }
+}
+
+#[test]
+fn what_a_sender_sends_last_comes_before_the_end() {
+    let rounds = if cfg!(miri) { 5 } else { 500 };
+    for lane in Lane::ALL {
+        let hub = Hub::new(Local, lane, Limits::senders(1));
+        let mut rx = hub.attach_receiver().unwrap();
+        let (give, given) = mpsc::channel::<Tx<Local>>();
+        let leaver = thread::spawn(move || {
+            for (number, mut tx) in (0..).zip(given) {
+                tx.try_send((1, number)).unwrap();
+                drop(tx);
+            }
+        });
+        for number in 0..rounds {
+            give.send(hub.attach_sender().unwrap()).unwrap();
+            let got = loop {
+                match rx.try_recv() {
+                    Err(TryRecvError::Empty) => spin_loop(),
+                    got => break got,
+                }
+            };
+            assert_eq!(got, Ok((1, number)), "{lane:?}");
+            assert_eq!(rx.wait_recv(), Err(RecvError::Disconnected));
+        }
+        drop(give);
+        leaver.join().unwrap();
     }
 }
 

@@ -15,7 +15,7 @@ use crate::deep::faults::record::{How, Records, Test, tests_in};
 use crate::process::End;
 
 /// Test programs of which each test shows a planted fault, or says why it cannot.
-const SHOWN: [&str; 7] = [
+const SHOWN: [&str; 8] = [
     "faults",
     "leaks",
     "wakes",
@@ -23,6 +23,7 @@ const SHOWN: [&str; 7] = [
     "total",
     "room",
     "slices",
+    "last_words",
 ];
 /// Where the records are.
 const RECORDS: &str = "agate/tests/planted";
