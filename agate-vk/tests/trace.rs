@@ -8,6 +8,7 @@ mod support;
 use agate_vk::{
     FrameError, SubmitOptions, TicketError, Trace, TraceEvent, TraceKind, TracePhase, vk,
 };
+use null_device::{NullDevice, NullOptions};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::thread::ThreadId;
@@ -123,6 +124,37 @@ fn frames_and_jobs_are_told_of_on_their_threads() {
             [(thread, TracePhase::Begin), (thread, TracePhase::End)]
         );
     }
+}
+
+#[test]
+fn recordings_are_told_of_in_every_lane() {
+    let null = NullDevice::new(NullOptions::default().checked());
+    let (log, trace) = log();
+    let mut service = service(&null, |options| {
+        options.trace = Some(trace);
+        options.shards = 1;
+    });
+    let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+    let pass = frame.outside_secondaries(2).expect("room");
+    support::draw(&pass, 0);
+    let lease = pass.slot(1).expect("free").lease().expect("a pool");
+    lease.finish().expect("the owner is there");
+    frame
+        .submit(SubmitOptions::default())
+        .wait_timeout(LONG)
+        .expect("executed");
+    close(service, &null);
+    let log = log.lock().expect("not poisoned");
+    let host = std::thread::current().id();
+    let of_jobs = log
+        .iter()
+        .filter(|(_, event)| event.kind == TraceKind::Record);
+    let told: Vec<_> = of_jobs
+        .map(|(by, event)| (*by, event.slot.map(|place| place.slot), event.phase))
+        .collect();
+    let expected = [0, 1]
+        .map(|slot| [TracePhase::Begin, TracePhase::End].map(|phase| (host, Some(slot), phase)));
+    assert_eq!(told, expected.concat());
 }
 
 /// The instants of a kind.

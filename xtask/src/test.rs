@@ -73,10 +73,11 @@ const EXAMPLES: [&str; 6] = [
 ];
 
 /// Programs that show agate-vk, and check themselves; those that need a driver say so where there is none.
-const VULKAN_EXAMPLES: [&str; 6] = [
+const VULKAN_EXAMPLES: [&str; 7] = [
     "offscreen_triangle",
     "embed_raw_ash",
     "upload_queue",
+    "ext_closure",
     "compute_dispatch",
     "device_loss",
     "tiny_jobs",

@@ -128,13 +128,14 @@ impl Recorder for LeaseRecorder {
         vertex_count: u32,
         write: impl FnOnce(&mut MaybeUninit<T>),
     ) {
-        // SAFETY: the arguments' contract is the caller's, for all four.
-        unsafe {
-            self.cmd_bind_pipeline(vk::PipelineBindPoint::GRAPHICS, bound.pipeline);
-            self.cmd_bind_vertex_buffers(0, &[bound.vertices], &[0]);
-            self.push_constants_with(bound.layout, bound.stages, bound.push_offset, write);
-            self.cmd_draw(vertex_count, 1, 0, 0);
-        }
+        // SAFETY: the arguments' contract is the caller's.
+        unsafe { self.cmd_bind_pipeline(vk::PipelineBindPoint::GRAPHICS, bound.pipeline) };
+        // SAFETY: as above.
+        unsafe { self.cmd_bind_vertex_buffers(0, &[bound.vertices], &[0]) };
+        // SAFETY: as above.
+        unsafe { self.push_constants_with(bound.layout, bound.stages, bound.push_offset, write) };
+        // SAFETY: as above.
+        unsafe { self.cmd_draw(vertex_count, 1, 0, 0) };
     }
 
     #[inline]

@@ -19,8 +19,8 @@ pub(crate) struct SlotToken {
     pub(super) shared: Arc<FrameShared>,
     port: Port<PoolMessage>,
     pub(super) place: SlotPlace,
-    /// Tells the host's trace that the slot is being recorded, until the token is dropped.
-    pub(super) span: Option<Box<Span>>,
+    /// Tells the host's trace that the slot is being recorded.
+    span: Option<Box<Span>>,
     #[cfg_attr(
         not(feature = "checks"),
         allow(dead_code, reason = "read by the checks alone")
@@ -29,11 +29,16 @@ pub(crate) struct SlotToken {
 }
 
 impl SlotToken {
-    /// Tells the host's trace that the slot is being recorded.
+    /// Tells the host's trace that the slot is being recorded, until `end_recording`, or until the token is dropped.
     fn begin_recording(&mut self) {
         if !self.place.is_owners() {
             self.span = self.shared.service.status.recording(self.place);
         }
+    }
+
+    /// The job has ended; the token goes on with what it has recorded.
+    pub(crate) fn end_recording(&mut self) {
+        self.span = None;
     }
 
     pub(crate) fn blocks(&self) -> &BlockPool {

@@ -36,7 +36,13 @@ impl Held {
     }
 
     /// Hands the slot with its last block to a shard.
-    pub(super) fn finish(mut self, token: SlotToken, block: Published) -> Result<(), RecordError> {
+    pub(super) fn finish(
+        mut self,
+        mut token: SlotToken,
+        block: Published,
+    ) -> Result<(), RecordError> {
+        // What follows is replay.
+        token.end_recording();
         self.blocks.push(block);
         let shard = self.shard(&token);
         let service = token.service();
