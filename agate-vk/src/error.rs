@@ -240,6 +240,8 @@ pub enum RecordError {
     BadArgument {
         /// The Vulkan command.
         command: &'static str,
+        /// The argument of the recorder's method.
+        argument: &'static str,
     },
     /// A command stands where Vulkan does not allow it. Found with the feature `checks` alone.
     Violation {
@@ -339,8 +341,11 @@ impl fmt::Display for RecordError {
                     "{command} with its arrays takes {bytes} bytes, there is room for {max_bytes}: split the call"
                 )
             }
-            Self::BadArgument { command } => {
-                write!(f, "{command}: an argument is out of Vulkan's range")
+            Self::BadArgument { command, argument } => {
+                write!(
+                    f,
+                    "{command}: {argument} is out of Vulkan's range, or not as long as another array says"
+                )
             }
             Self::Violation { command, violation } => write!(f, "{command} {violation}"),
             Self::Closed => f.write_str("the owner of the command pool has ended"),

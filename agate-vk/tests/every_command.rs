@@ -381,7 +381,13 @@ fn arrays_of_different_lengths_are_refused() {
         },
     );
     let command = "vkCmdWaitEvents2";
-    assert_eq!(refused, Err(RecordError::BadArgument { command }));
+    assert_eq!(
+        refused,
+        Err(RecordError::BadArgument {
+            command,
+            argument: "dependency_infos"
+        })
+    );
 }
 
 #[test]

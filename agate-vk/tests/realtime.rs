@@ -82,7 +82,7 @@ fn draw(to: &mut impl Recorder, index: u64) {
     let barriers = [vk::MemoryBarrier2::default()];
     // SAFETY: the device takes any command.
     unsafe {
-        to.cmd_bind_descriptor_sets(vk::PipelineBindPoint::GRAPHICS, bound.layout, 0, &sets, &[])
+        to.cmd_bind_descriptor_sets(vk::PipelineBindPoint::GRAPHICS, bound.layout, 0, &sets, &[]);
     };
     // SAFETY: as above.
     unsafe { to.cmd_set_cull_mode(vk::CullModeFlags::from_raw(index as u32 % 2)) };
@@ -113,10 +113,8 @@ fn job(slot: Slot, draws: u64) {
 fn frame(service: &mut Service, run: impl Fn(&mut dyn FnMut()) + Sync, draws: u64) {
     let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
     let pass: Pass = frame.outside(3).expect("room");
-    (
-        STAY.store(true, Ordering::Release),
-        HERE.store(false, Ordering::Release),
-    );
+    STAY.store(true, Ordering::Release);
+    HERE.store(false, Ordering::Release);
     let mut first = pass.slot(0).expect("free").stream().expect("room");
     // SAFETY: the device takes any command.
     unsafe { first.cmd_set_line_width(1.0) };

@@ -317,6 +317,7 @@ impl<R: HasCursor> Recorder for R {
         if !fits {
             return cursor.fail(RecordError::BadArgument {
                 command: "vkCmdPushConstants",
+                argument: "constants",
             });
         }
         let target = (layout, stages, offset);

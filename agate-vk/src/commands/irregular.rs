@@ -58,7 +58,10 @@ pub(super) unsafe fn bind_vertex_buffers(
 ) {
     const NAME: &str = "vkCmdBindVertexBuffers";
     if buffers.len() != offsets.len() {
-        return cursor.fail(RecordError::BadArgument { command: NAME });
+        return cursor.fail(RecordError::BadArgument {
+            command: NAME,
+            argument: "offsets",
+        });
     }
     let words = 2 + 2 * buffers.len();
     let Some(at) = cursor.reserve_words(words, NAME) else {
@@ -105,9 +108,9 @@ pub(super) unsafe fn bind_descriptor_sets(
 }
 
 /// Refuses an argument.
-fn refused(mut cursor: Cursor, index: u16) -> Cursor {
+fn refused(mut cursor: Cursor, index: u16, argument: &'static str) -> Cursor {
     let command = super::table::Command::of(index).name;
-    cursor.fail(RecordError::BadArgument { command });
+    cursor.fail(RecordError::BadArgument { command, argument });
     cursor
 }
 
@@ -120,7 +123,7 @@ pub(crate) unsafe fn set_sample_mask(
     const INDEX: u16 = table::SET_SAMPLE_MASK;
     // The flag of so many samples is their number.
     if mask.len() != samples.as_raw().div_ceil(32) as usize {
-        return refused(cursor, INDEX);
+        return refused(cursor, INDEX, "sample_mask");
     }
     // SAFETY: plain numbers.
     unsafe { encode(cursor, INDEX, samples.as_raw(), &[], &[Span::flat(mask)]) }
@@ -152,7 +155,7 @@ pub(crate) unsafe fn draw_multi(
     const INDEX: u16 = table::DRAW_MULTI;
     // SAFETY: the caller's contract.
     let Some(bytes) = (unsafe { apart(vertex_info, draw_count, stride) }) else {
-        return refused(cursor, INDEX);
+        return refused(cursor, INDEX, "vertex_info");
     };
     let fixed = [pair(instance_count, first_instance), u64::from(stride)];
     // SAFETY: plain numbers.
@@ -171,7 +174,7 @@ pub(crate) unsafe fn draw_multi_indexed(
     const INDEX: u16 = table::DRAW_MULTI_INDEXED;
     // SAFETY: the caller's contract.
     let Some(bytes) = (unsafe { apart(index_info, draw_count, stride) }) else {
-        return refused(cursor, INDEX);
+        return refused(cursor, INDEX, "index_info");
     };
     let fixed = [pair(instance_count, first_instance), u64::from(stride)];
     let offset = vertex_offset.map(slice::from_ref);
@@ -203,7 +206,7 @@ pub(crate) unsafe fn push_descriptor_set_with_template2(
     const INDEX: u16 = table::PUSH_DESCRIPTOR_SET_WITH_TEMPLATE2;
     let data: &[u8] = match (info.p_data.is_null(), size) {
         (_, 0) => &[],
-        (true, _) => return refused(cursor, INDEX),
+        (true, _) => return refused(cursor, INDEX, "push_descriptor_set_with_template_info"),
         // SAFETY: the caller's contract.
         (false, _) => unsafe { slice::from_raw_parts(info.p_data.cast(), size) },
     };
@@ -223,7 +226,7 @@ pub(crate) unsafe fn build_acceleration_structures(
 ) -> Cursor {
     const INDEX: u16 = table::BUILD_ACCELERATION_STRUCTURES;
     if !as_long(infos, build_range_infos) {
-        return refused(cursor, INDEX);
+        return refused(cursor, INDEX, "build_range_infos");
     }
     let list = |i: usize| list_of(build_range_infos, i);
     let spans = [
@@ -248,9 +251,14 @@ pub(crate) unsafe fn build_acceleration_structures_indirect(
 ) -> Cursor {
     const INDEX: u16 = table::BUILD_ACCELERATION_STRUCTURES_INDIRECT;
     let count = infos.len();
-    let others = [indirect_device_addresses.len(), indirect_strides.len()];
-    if others != [count; 2] || !as_long(infos, max_primitive_counts) {
-        return refused(cursor, INDEX);
+    if indirect_device_addresses.len() != count {
+        return refused(cursor, INDEX, "indirect_device_addresses");
+    }
+    if indirect_strides.len() != count {
+        return refused(cursor, INDEX, "indirect_strides");
+    }
+    if !as_long(infos, max_primitive_counts) {
+        return refused(cursor, INDEX, "max_primitive_counts");
     }
     let list = |i: usize| list_of(max_primitive_counts, i);
     let spans = [

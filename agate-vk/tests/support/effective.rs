@@ -98,16 +98,16 @@ fn sets(state: &mut State, call: &Call) -> bool {
             );
         }
         ("vkCmdSetViewport", &[first, count, ref values @ ..]) => {
-            each(&mut set, "viewport", first, count, values)
+            each(&mut set, "viewport", first, count, values);
         }
         ("vkCmdSetScissor", &[first, count, ref values @ ..]) => {
-            each(&mut set, "scissor", first, count, values)
+            each(&mut set, "scissor", first, count, values);
         }
         ("vkCmdSetViewportWithCount", &[count, ref values @ ..]) => {
-            each(&mut set, "viewport", 0, count, values)
+            each(&mut set, "viewport", 0, count, values);
         }
         ("vkCmdSetScissorWithCount", &[count, ref values @ ..]) => {
-            each(&mut set, "scissor", 0, count, values)
+            each(&mut set, "scissor", 0, count, values);
         }
         ("vkCmdBindShadersEXT", words) => {
             set("pipeline of 0".to_owned(), &[0]);

@@ -222,8 +222,8 @@ impl Arguments {
     }
 }
 
-/// Arrays that one count is for, when the caller can give them different lengths.
-pub(super) fn same_lengths(arguments: &Arguments) -> Vec<String> {
+/// Arrays that one count is for, when the caller can give them different lengths: what is true then, and of which array.
+pub(super) fn same_lengths(arguments: &Arguments) -> Vec<(String, &str)> {
     let mut checks = Vec::new();
     for argument in &arguments.all {
         let Kind::Count { of, .. } = &argument.kind else {
@@ -235,11 +235,12 @@ pub(super) fn same_lengths(arguments: &Arguments) -> Vec<String> {
                 .all
                 .iter()
                 .any(|a| a.name == *other && matches!(a.kind, Kind::Slice { optional: true, .. }));
-            checks.push(if optional {
+            let wrong = if optional {
                 format!("{other}.is_some_and(|{other}| {other}.len() != {first}.len())")
             } else {
                 format!("{other}.len() != {first}.len()")
-            });
+            };
+            checks.push((wrong, other.as_str()));
         }
     }
     checks

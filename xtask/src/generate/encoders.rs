@@ -114,11 +114,11 @@ fn encoder(out: &mut String, listed: &Listed<'_>, arguments: &Arguments) {
         out,
         "pub(in crate::commands) unsafe fn {name}({mutable}cursor: Cursor, {given}) -> Cursor {{"
     );
-    if !checks.is_empty() {
+    for (wrong, argument) in checks {
         let _ = writeln!(
             out,
-            "if {} {{ cursor.fail(RecordError::BadArgument {{ command: \"{}\" }}); return cursor; }}",
-            checks.join(" || "),
+            "if {wrong} {{ cursor.fail(RecordError::BadArgument {{ command: \"{}\", argument: \"{argument}\" }}); \
+             return cursor; }}",
             command.name
         );
     }

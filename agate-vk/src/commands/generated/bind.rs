@@ -53,9 +53,17 @@ pub(in crate::commands) unsafe fn bind_transform_feedback_buffers(
     offsets: &[vk::DeviceSize],
     sizes: Option<&[vk::DeviceSize]>,
 ) -> Cursor {
-    if offsets.len() != buffers.len() || sizes.is_some_and(|sizes| sizes.len() != buffers.len()) {
+    if offsets.len() != buffers.len() {
         cursor.fail(RecordError::BadArgument {
             command: "vkCmdBindTransformFeedbackBuffersEXT",
+            argument: "offsets",
+        });
+        return cursor;
+    }
+    if sizes.is_some_and(|sizes| sizes.len() != buffers.len()) {
+        cursor.fail(RecordError::BadArgument {
+            command: "vkCmdBindTransformFeedbackBuffersEXT",
+            argument: "sizes",
         });
         return cursor;
     }
@@ -105,12 +113,24 @@ pub(in crate::commands) unsafe fn bind_vertex_buffers2(
     sizes: Option<&[vk::DeviceSize]>,
     strides: Option<&[vk::DeviceSize]>,
 ) -> Cursor {
-    if offsets.len() != buffers.len()
-        || sizes.is_some_and(|sizes| sizes.len() != buffers.len())
-        || strides.is_some_and(|strides| strides.len() != buffers.len())
-    {
+    if offsets.len() != buffers.len() {
         cursor.fail(RecordError::BadArgument {
             command: "vkCmdBindVertexBuffers2",
+            argument: "offsets",
+        });
+        return cursor;
+    }
+    if sizes.is_some_and(|sizes| sizes.len() != buffers.len()) {
+        cursor.fail(RecordError::BadArgument {
+            command: "vkCmdBindVertexBuffers2",
+            argument: "sizes",
+        });
+        return cursor;
+    }
+    if strides.is_some_and(|strides| strides.len() != buffers.len()) {
+        cursor.fail(RecordError::BadArgument {
+            command: "vkCmdBindVertexBuffers2",
+            argument: "strides",
         });
         return cursor;
     }
@@ -155,6 +175,7 @@ pub(in crate::commands) unsafe fn set_descriptor_buffer_offsets(
     if offsets.len() != buffer_indices.len() {
         cursor.fail(RecordError::BadArgument {
             command: "vkCmdSetDescriptorBufferOffsetsEXT",
+            argument: "offsets",
         });
         return cursor;
     }
@@ -201,6 +222,7 @@ pub(in crate::commands) unsafe fn bind_shaders(
     if shaders.len() != stages.len() {
         cursor.fail(RecordError::BadArgument {
             command: "vkCmdBindShadersEXT",
+            argument: "shaders",
         });
         return cursor;
     }

@@ -142,6 +142,7 @@ pub(in crate::commands) unsafe fn begin_transform_feedback(
     {
         cursor.fail(RecordError::BadArgument {
             command: "vkCmdBeginTransformFeedbackEXT",
+            argument: "counter_buffer_offsets",
         });
         return cursor;
     }
@@ -172,6 +173,7 @@ pub(in crate::commands) unsafe fn end_transform_feedback(
     {
         cursor.fail(RecordError::BadArgument {
             command: "vkCmdEndTransformFeedbackEXT",
+            argument: "counter_buffer_offsets",
         });
         return cursor;
     }

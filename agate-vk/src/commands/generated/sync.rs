@@ -278,6 +278,7 @@ pub(in crate::commands) unsafe fn wait_events2(
     if dependency_infos.len() != events.len() {
         cursor.fail(RecordError::BadArgument {
             command: "vkCmdWaitEvents2",
+            argument: "dependency_infos",
         });
         return cursor;
     }
