@@ -63,6 +63,11 @@ impl<K: Kind<S>, S: Scope> Place<K, S> {
         self.held.keep()
     }
 
+    /// The limit of a role.
+    pub(crate) fn limit(&self, role: Role) -> usize {
+        self.held.limit(role)
+    }
+
     /// The role in which this place was taken.
     ///
     /// # Progress

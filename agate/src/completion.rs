@@ -4,6 +4,7 @@
     reason = "two ends share a slot, split between them by the state word, R1 to R3 of `slot`"
 )]
 
+mod attend;
 mod callback;
 mod cancel;
 mod forbid;
@@ -29,7 +30,7 @@ use std::task::{Context, Poll};
 pub use cancel::Cancel;
 pub use forbid::forbid_wait;
 pub(crate) use forbid::is_wait_forbidden;
-pub(crate) use help::{Helped, Helper, Passes};
+pub(crate) use help::{Help, Helped, Helper, Passes};
 pub use pool::CompletionPool;
 pub use port::{Arrival, Arrivals, CompletionPort, PortFull};
 pub use resolver::Resolver;
@@ -70,6 +71,12 @@ use crate::words::{Number, Word};
 /// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
 /// # assert_eq!(future.as_mut().poll(&mut context), std::task::Poll::Ready(Ok(8)));
 /// ```
+///
+/// Where the answer comes from an owner that its users drive, each poll helps that owner a few times. A task that finds
+/// another user at it sleeps, and is woken when that user leaves work to others. A task comes again by itself only while
+/// there is more to handle than it may at once, or the handler wants to be [woken](crate::Handler::wake_at) within a
+/// millisecond. For a later time it does not keep the clock: where the answer depends on that, have a thread wait for it,
+/// the host [pump](crate::Owner::pump) the owner, or a timer of the executor call [`Port::help`](crate::Port::help).
 ///
 /// It can also [call back](Self::on_done), arrive at a [port](CompletionPort), be one of [many](Self::join), and be
 /// [cancelled](Self::cancel).
@@ -204,17 +211,20 @@ impl<T, S: Scope> Completion<T, S> {
 impl<T, S: Scope> Future for Completion<T, S> {
     type Output = Result<T, CompletionError>;
 
+    /// Takes the outcome, or has it wake the task.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free. Where the answer comes from an owner that its users drive, helps it a few times, as
+    /// [`Port::help`](crate::Port::help) does; the first time that it finds another user at it, it allocates, and each time
+    /// it asks the kernel for its barrier.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let helped = self.help_some();
         if let Some(slot) = self.unresolved() {
             let waiter = Waiter::Task(context.waker().clone());
             if self.leave_waiter(slot, waiter).is_none() {
-                // What is left to be driven wakes nobody, so the task must come again: after the others that its
-                // executor has.
-                if matches!(
-                    helped,
-                    Some(Helped::More | Helped::Busy | Helped::Idle(Some(_)))
-                ) {
+                // Then after the others that its executor has.
+                if self.attend(helped, context.waker()) {
                     context.waker().wake_by_ref();
                 }
                 return Poll::Pending;

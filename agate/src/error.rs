@@ -22,7 +22,7 @@ pub enum CreateError {
     ZeroCapacity,
     /// Blocks must have at least one word, and a pool at least one block.
     ZeroBlocks,
-    /// The size asked for does not fit into memory that can be addressed.
+    /// The size asked for is more than can be addressed, or counted, or than there is memory for where it is needed at once.
     TooLarge,
     /// The system refused the owner's thread.
     Thread(std::io::Error),
@@ -42,7 +42,9 @@ impl fmt::Display for CreateError {
             Self::ZeroBlocks => {
                 f.write_str("a block pool needs blocks of at least 8 bytes and at least one block")
             }
-            Self::TooLarge => f.write_str("the size asked for is more than can be addressed"),
+            Self::TooLarge => f.write_str(
+                "the size asked for is more than can be addressed or counted, or than there is memory for",
+            ),
             Self::Thread(error) => write!(f, "the system refused a thread for the owner: {error}"),
             Self::NoThreads => f.write_str(
                 "an owner in Private has no thread: have it driven by its users or by the host",
@@ -529,7 +531,8 @@ pub enum StreamError {
         /// How long it may be.
         max: usize,
     },
-    /// No block is free: the receiver is behind. Try again, or raise the pool's `max_blocks`.
+    /// No block is free: the receiver is behind. Try again, or raise the pool's `max_blocks`. Or there is no memory for
+    /// another.
     OutOfBlocks(OutOfBlocks),
     /// Nobody receives any more.
     Closed,
@@ -601,7 +604,8 @@ impl fmt::Display for StreamTimeoutError {
 
 impl std::error::Error for StreamTimeoutError {}
 
-/// No block is free, and the pool may not allocate more; give blocks back or raise `max_blocks`.
+/// No block is free, and the pool may have no more, or there is no memory for another; give blocks back, or raise
+/// `max_blocks`.
 ///
 /// # Examples
 ///
@@ -614,7 +618,11 @@ pub struct OutOfBlocks {
 
 impl fmt::Display for OutOfBlocks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "all {} blocks of the pool are in use", self.max_blocks)
+        write!(
+            f,
+            "no block is free: all {} of the pool are in use, or there is no memory for another",
+            self.max_blocks
+        )
     }
 }
 

@@ -210,6 +210,10 @@ impl<K: Kind<S>, S: Scope> Held<K, S> {
         attached(&self.object, role)
     }
 
+    pub(crate) fn limit(&self, role: Role) -> usize {
+        self.object.get().limits.of(role)
+    }
+
     /// Keeps the object without a place in it.
     pub(crate) fn keep(&self) -> Kept<K, S> {
         Kept::new(self.object)

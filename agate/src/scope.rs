@@ -195,6 +195,11 @@ pub trait Scope: sealed::Home + Drives + Copy + Debug + 'static {
     ///
     /// As [`owner`](Self::owner), for an owner with a thread; else it allocates.
     ///
+    /// # Panics
+    ///
+    /// When the [hook](OwnerOptions::on_start) does, for an owner without a thread; else that comes out of
+    /// [`Owner::shutdown`].
+    ///
     /// # Examples
     ///
     /// See [`Driver`](crate::Driver).
@@ -219,7 +224,8 @@ pub trait Scope: sealed::Home + Drives + Copy + Debug + 'static {
     ///
     /// # Panics
     ///
-    /// When `make` does, for an owner without a thread; else that comes out of [`Owner::shutdown`].
+    /// When `make` or the [hook](OwnerOptions::on_start) does, for an owner without a thread; else that comes out of
+    /// [`Owner::shutdown`].
     ///
     /// # Progress
     ///

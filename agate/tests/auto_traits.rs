@@ -154,18 +154,14 @@ table! {
     TrySendError<Rc<u8>>: false false;
     WaitAnyError: true true;
     WaitError: true true;
-    WaitAnyError: true true;
     NextError: true true;
     OutOfCompletions: true true;
-    SendTimeoutError<Cell<u8>>: true false;
-    SendTimeoutError<Rc<u8>>: false false;
     Cancel: true true;
     Order: true true;
     QueueOptions: true true;
     Inspection: true true;
     LaneInspection: true true;
     Recv<'static, Cell<u8>>: true true;
-    Recv<'static, u8, Private>: false false;
 }
 
 /// Public, and no types.

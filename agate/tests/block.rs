@@ -228,3 +228,17 @@ fn trimming_while_others_take_and_give() {
     let stats = pool.stats();
     assert_eq!((stats.in_use, stats.allocated), (0, 0));
 }
+
+#[test]
+#[cfg_attr(miri, ignore = "asks for more memory than there is")]
+fn a_block_that_there_is_no_memory_for_is_not_counted() {
+    let huge = pool(isize::MAX as usize - 4096, 2);
+    for _ in 0..3 {
+        let refused = huge.try_take().unwrap_err();
+        assert_eq!(refused, OutOfBlocks { max_blocks: 2 });
+        assert!(refused.to_string().contains("no memory"), "{refused}");
+        let stats = huge.stats();
+        assert_eq!((stats.allocated, stats.in_use), (0, 0));
+        assert_eq!(huge.trim(0), 0);
+    }
+}

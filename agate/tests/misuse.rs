@@ -18,7 +18,7 @@ fn compiler() -> String {
 fn misuse_is_refused() {
     let version = compiler();
     if !version.contains(&format!("rustc {WORDS_OF}.")) {
-        println!("skipped: the words are those of {WORDS_OF}, and this is {version}");
+        println!("SKIPPED: the words are those of {WORDS_OF}, and this is {version}");
         return;
     }
     trybuild::TestCases::new().compile_fail("tests/misuse/*.rs");

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use agate::{
-    AttachError, Capacity, Closed, CreateError, Handle, Limits, Local, Queue, RecvError, Role,
-    Scope, SendError, TryRecvError, TrySendError,
+    AttachError, Capacity, Closed, CreateError, Handle, Limits, Local, Order, Queue, QueueOptions,
+    RecvError, Role, Scope, SendError, SendTimeoutError, TryRecvError, TrySendError,
 };
 
 const LONG: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 60 });
@@ -474,7 +474,7 @@ fn a_limit_that_is_reached_says_who_holds_the_places() {
 /// A receiver that polls does not wait for its interval to learn that nobody is left.
 #[test]
 fn a_receiver_that_polls_sees_the_last_sender_go_at_once() {
-    let options = agate::QueueOptions::new(Capacity::Unbounded)
+    let options = QueueOptions::new(Capacity::Unbounded)
         .wait_mode(agate::WaitMode::Poll(Duration::from_secs(3600)));
     let queue = Local.queue_with::<u32>(options).unwrap();
     let sender = queue.attach_sender().unwrap();
@@ -500,4 +500,35 @@ fn a_receiver_that_forgot_a_drain_and_detaches_gives_the_room_back() {
     assert_eq!(sender.try_send_slice(&[3, 4]), Ok(2));
     let mut receiver = queue.attach_receiver().unwrap();
     assert_eq!(receiver.drain().collect::<Vec<_>>(), [3, 4]);
+}
+
+#[test]
+fn nobody_waits_for_room_where_no_receiver_may_come() {
+    for order in [Order::PerSender, Order::Total] {
+        let options = QueueOptions::new(Capacity::bounded(1)).order(order);
+        let options = options.limits(Limits::none().receivers(0));
+        let queue = Local.queue_with::<u32>(options).unwrap();
+        let sender = queue.attach_sender().unwrap();
+        sender.try_send(1).unwrap();
+        let waits = [sender.wait_send(2), sender.send_timeout(3, LONG)];
+        let closed = [2, 3].map(|n| Err(SendTimeoutError::Closed(n)));
+        assert_eq!(waits, closed, "{order:?}");
+    }
+}
+
+#[test]
+fn a_drain_in_total_order_makes_no_room_for_what_it_does_not_take() {
+    const MOST: usize = 256;
+    let options = QueueOptions::new(Capacity::Unbounded).order(Order::Total);
+    let queue = Local.queue_with::<u32>(options).unwrap();
+    let (sender, mut receiver) = (
+        queue.attach_sender().unwrap(),
+        queue.attach_receiver().unwrap(),
+    );
+    assert_eq!(sender.try_send_batch(&mut (0..=MOST as u32)), Ok(MOST + 1));
+    let mut into = Vec::with_capacity(MOST);
+    let room = into.capacity();
+    assert_eq!(receiver.drain_into(&mut into, usize::MAX), MOST);
+    assert_eq!(into.capacity(), room);
+    assert_eq!(receiver.drain_into(&mut into, usize::MAX), 1);
 }

@@ -222,3 +222,18 @@ fn a_stream_tells_what_waits_and_who_is_attached() {
     let seen = stream.inspect();
     assert_eq!((seen.receivers, seen.closed), (0, true));
 }
+
+#[test]
+fn nobody_waits_for_a_block_where_no_receiver_may_come() {
+    let options = BlockOptions {
+        block_bytes: 64,
+        max_blocks: 1,
+    };
+    let pool = BlockPool::new(options).unwrap();
+    let stream = Local.stream(Limits::none().receivers(0), &pool);
+    let mut sender = stuck(&stream, 1);
+    assert_eq!(
+        sender.wait_send(&[1; WHOLE]),
+        Err(StreamTimeoutError::Closed)
+    );
+}

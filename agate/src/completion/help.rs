@@ -10,6 +10,7 @@
 
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
+use std::task::Waker;
 use std::time::Instant;
 
 use crate::completion::Completion;
@@ -17,9 +18,26 @@ use crate::counted::Counted;
 use crate::scope::{Local, Scope};
 
 /// What can be driven by whoever waits for its answers.
-pub(crate) trait Help {
+pub(crate) trait Help<S: Scope> {
     /// Does a bounded piece of the work, if nobody else is at it.
     fn help(&self) -> Helped;
+
+    /// What it consists of, where it is several.
+    fn parts(&self) -> &[Helper<S>] {
+        &[]
+    }
+
+    /// What whoever is at it rings after leaving something to others, where it is one that has such a bell.
+    fn bell(&self) -> Option<&S::Bell> {
+        None
+    }
+
+    /// Helps, and leaves the waker where somebody else is at it; returns whether the task must come again by itself. `None`
+    /// where no seat was taken for that (`attend`).
+    fn attend(&self, waker: &Waker) -> Option<bool> {
+        let _ = waker;
+        None
+    }
 }
 
 /// What helping came to.
@@ -62,7 +80,9 @@ impl Helped {
 }
 
 /// A counted reference that can pass as a pointer, to something that helps.
-pub(crate) trait Passes: Clone {
+pub(crate) trait Passes<S: Scope>: Clone {
+    type Object: Help<S> + 'static;
+
     /// Gives the reference up as a pointer, which still counts.
     fn pass(self) -> *const ();
 
@@ -73,7 +93,8 @@ pub(crate) trait Passes: Clone {
     /// The pointer comes from `pass` of this type, and no reference was made of it since.
     unsafe fn take_back(pointer: *const ()) -> Self;
 
-    fn help(&self) -> Helped;
+    /// What it refers to, which stays where it is while it is counted.
+    fn object(&self) -> &Self::Object;
 }
 
 /// The scope's own counted reference.
@@ -85,7 +106,9 @@ impl<H, S: Scope> Clone for Shared<H, S> {
     }
 }
 
-impl<H: Help, S: Scope> Passes for Shared<H, S> {
+impl<H: Help<S> + 'static, S: Scope> Passes<S> for Shared<H, S> {
+    type Object = H;
+
     fn pass(self) -> *const () {
         S::Ref::into_raw(self.0).cast()
     }
@@ -95,21 +118,22 @@ impl<H: Help, S: Scope> Passes for Shared<H, S> {
         Self(unsafe { S::Ref::from_raw(pointer.cast()) })
     }
 
-    fn help(&self) -> Helped {
-        (*self.0).help()
+    fn object(&self) -> &H {
+        &self.0
     }
 }
 
 /// A counted reference to something that helps.
 pub(crate) struct Helper<S: Scope> {
     object: *const (),
-    verbs: &'static Verbs,
+    verbs: &'static Verbs<S>,
     scope: PhantomData<S>,
 }
 
 /// What can be done with the object, by its type.
-struct Verbs {
+struct Verbs<S: Scope> {
     help: unsafe fn(*const ()) -> Helped,
+    object: unsafe fn(*const ()) -> *const (dyn Help<S> + 'static),
     another: unsafe fn(*const ()),
     end: unsafe fn(*const ()),
 }
@@ -119,13 +143,14 @@ unsafe impl Send for Helper<Local> {}
 // SAFETY: as above.
 unsafe impl Sync for Helper<Local> {}
 
-struct VerbsOf<R>(PhantomData<R>);
+struct VerbsOf<R, S>(PhantomData<(R, S)>);
 
-impl<R: Passes + 'static> VerbsOf<R> {
-    const VERBS: Verbs = Verbs {
-        help: help::<R>,
-        another: another::<R>,
-        end: end::<R>,
+impl<R: Passes<S> + 'static, S: Scope> VerbsOf<R, S> {
+    const VERBS: Verbs<S> = Verbs {
+        help: help::<R, S>,
+        object: object::<R, S>,
+        another: another::<R, S>,
+        end: end::<R, S>,
     };
 }
 
@@ -133,10 +158,10 @@ impl<S: Scope> Helper<S> {
     /// # Safety
     ///
     /// The reference is one of scope `S`; in [`Local`], the object is `Send` and `Sync`.
-    pub(crate) unsafe fn new<R: Passes + 'static>(object: R) -> Self {
+    pub(crate) unsafe fn new<R: Passes<S> + 'static>(object: R) -> Self {
         Self {
             object: object.pass(),
-            verbs: &VerbsOf::<R>::VERBS,
+            verbs: &VerbsOf::<R, S>::VERBS,
             scope: PhantomData,
         }
     }
@@ -144,6 +169,14 @@ impl<S: Scope> Helper<S> {
     pub(crate) fn help(&self) -> Helped {
         // SAFETY: H1.
         unsafe { (self.verbs.help)(self.object) }
+    }
+
+    /// What it helps, with all that can be asked of it.
+    pub(super) fn object(&self) -> &dyn Help<S> {
+        // SAFETY: H1: it is counted as long as this helper is there.
+        let object = unsafe { (self.verbs.object)(self.object) };
+        // SAFETY: as above.
+        unsafe { &*object }
     }
 
     /// Whether both help the same object.
@@ -174,9 +207,20 @@ impl<S: Scope> Drop for Helper<S> {
 /// # Safety
 ///
 /// H1.
-unsafe fn help<R: Passes>(object: *const ()) -> Helped {
+unsafe fn help<R: Passes<S>, S: Scope>(object: *const ()) -> Helped {
     // SAFETY: H1; the count that this reference stands for stays with the helper.
-    ManuallyDrop::new(unsafe { R::take_back(object) }).help()
+    let reference = ManuallyDrop::new(unsafe { R::take_back(object) });
+    reference.object().help()
+}
+
+/// # Safety
+///
+/// H1.
+unsafe fn object<R: Passes<S>, S: Scope>(object: *const ()) -> *const (dyn Help<S> + 'static) {
+    // SAFETY: as in `help`.
+    let reference = ManuallyDrop::new(unsafe { R::take_back(object) });
+    let object: &(dyn Help<S> + 'static) = reference.object();
+    object
 }
 
 /// Counts once more.
@@ -184,7 +228,7 @@ unsafe fn help<R: Passes>(object: *const ()) -> Helped {
 /// # Safety
 ///
 /// H1.
-unsafe fn another<R: Passes>(object: *const ()) {
+unsafe fn another<R: Passes<S>, S: Scope>(object: *const ()) {
     // SAFETY: H1; the count that this reference stands for stays with the helper it is made from.
     let object = ManuallyDrop::new(unsafe { R::take_back(object) });
     R::clone(&object).pass();
@@ -193,7 +237,7 @@ unsafe fn another<R: Passes>(object: *const ()) {
 /// # Safety
 ///
 /// H1, and the helper is not used again.
-unsafe fn end<R: Passes>(object: *const ()) {
+unsafe fn end<R: Passes<S>, S: Scope>(object: *const ()) {
     // SAFETY: as the caller promises.
     drop(unsafe { R::take_back(object) });
 }

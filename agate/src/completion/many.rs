@@ -248,9 +248,13 @@ impl<T, S: Scope> Join<T, S> {
 /// Helps several.
 struct Several<S: Scope>(Vec<Helper<S>>);
 
-impl<S: Scope> Help for Several<S> {
+impl<S: Scope> Help<S> for Several<S> {
     fn help(&self) -> Helped {
         Helped::all(self.0.iter().map(Helper::help)).unwrap_or(Helped::Idle(None))
+    }
+
+    fn parts(&self) -> &[Helper<S>] {
+        &self.0
     }
 }
 

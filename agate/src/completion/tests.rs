@@ -19,7 +19,7 @@ struct Driven {
     calls: AtomicUsize,
 }
 
-impl Help for Driven {
+impl Help<Local> for Driven {
     fn help(&self) -> Helped {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let idle = self.idle.load(Ordering::Relaxed);

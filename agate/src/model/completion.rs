@@ -370,7 +370,7 @@ fn two_threads_share_a_pool() {
 /// Counts how often it is told to help.
 struct Counts(AtomicUsize);
 
-impl Help for Counts {
+impl Help<Local> for Counts {
     fn help(&self) -> Helped {
         self.0.fetch_add(1, Ordering::Relaxed);
         Helped::Busy

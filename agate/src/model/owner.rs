@@ -1,5 +1,9 @@
 //! Owners that their users drive: the token alone, and whole owners with ports, a wait and an end.
 
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use loom::cell::UnsafeCell;
@@ -8,9 +12,11 @@ use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 
 use super::{Drops, Message, check};
-use crate::completion::Resolver;
+use crate::completion::{Completion, Resolver};
+use crate::error::CompletionError;
 use crate::owner::token::{Taken, Token};
 use crate::owner::{Driver, Handler, Owner, OwnerOptions, Pending};
+use crate::park::{Gate, Unparker, park_until};
 use crate::scope::{Local, Scope};
 
 const LONG: Duration = Duration::from_secs(1_000_000);
@@ -143,6 +149,46 @@ fn a_wait_beside_a_sender_is_answered() {
         drop((port, owner));
         assert_eq!(drops.count(), 1);
     });
+}
+
+/// Awaits an answer as a task on this thread does.
+fn block_on<T>(answer: Completion<T>) -> Result<T, CompletionError> {
+    let waker = RefCell::new(Waker::noop().clone());
+    let (answer, outcome) = (RefCell::new(answer), Cell::new(None));
+    let leave = |unparker: Unparker| drop(waker.replace(unparker.into_waker()));
+    park_until(&mut Gate::new(), None, leave, || {
+        let waker = waker.borrow().clone();
+        match Pin::new(&mut *answer.borrow_mut()).poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(ended) => outcome.set(Some(ended)),
+            Poll::Pending => return false,
+        }
+        true
+    });
+    outcome.take().unwrap()
+}
+
+/// As above, with a task that awaits: it does not come again by itself where it finds the sender at it, and is woken where
+/// that leaves the answer to others.
+#[test]
+fn a_task_beside_a_sender_is_answered() {
+    for help_at_most in [1, 4] {
+        check(2, move || {
+            let drops = Drops::new();
+            let owner = owner(help_at_most);
+            let sender = {
+                let (port, drops) = (owner.attach().unwrap(), drops.clone());
+                thread::spawn(move || {
+                    port.send(Keep::Message(drops.message(0))).unwrap();
+                    port.finish();
+                })
+            };
+            let port = owner.attach().unwrap();
+            assert!(block_on(port.ask(Keep::Count).unwrap()).unwrap() <= 1);
+            sender.join().unwrap();
+            drop((port, owner));
+            assert_eq!(drops.count(), 1);
+        });
+    }
 }
 
 /// Two users send and finish, with a budget of one message each: everything is handled or the mark stands, and the end

@@ -46,6 +46,10 @@ pub trait Handler: 'static {
 
     /// Called after each drained batch, before the owner may sleep: the place for work that is cheaper done once for many
     /// messages, such as a flush.
+    ///
+    /// # Progress
+    ///
+    /// Yours: everybody behind waits meanwhile.
     fn batch_end(&mut self) {}
 
     /// Asked before the owner sleeps: until when, at the longest. When that time has come and no message with it,
@@ -53,11 +57,19 @@ pub trait Handler: 'static {
     ///
     /// A time in the past has it called at once, and again as long as the time stays there: [`wake`](Self::wake) is to move
     /// it. It is not asked while messages keep coming; a handler that must be in time then too looks at the clock in
-    /// [`batch_end`](Self::batch_end).
+    /// [`batch_end`](Self::batch_end). An owner without a thread of its own is late if nobody drives it then.
+    ///
+    /// # Progress
+    ///
+    /// Yours, and part of every look that finds nothing.
     fn wake_at(&self) -> Option<Instant> {
         None
     }
 
     /// The time of [`wake_at`](Self::wake_at) has come.
+    ///
+    /// # Progress
+    ///
+    /// Yours: everybody behind waits meanwhile.
     fn wake(&mut self) {}
 }

@@ -8,7 +8,7 @@
 use std::fmt;
 
 use crate::attach::{Place, Role};
-use crate::completion::{Helped, Passes};
+use crate::completion::{Help, Helped, Passes};
 use crate::error::AttachError;
 use crate::handle::Handle;
 use crate::inspect::Inspection;
@@ -111,7 +111,9 @@ impl<M: 'static, S: Scope> Kind<S> for Inbox<M, S> {
     }
 }
 
-impl<M: 'static, S: Scope> Passes for Kept<Inbox<M, S>, S> {
+impl<M: 'static, S: Scope> Passes<S> for Kept<Inbox<M, S>, S> {
+    type Object = Inbox<M, S>;
+
     fn pass(self) -> *const () {
         self.into_raw()
     }
@@ -121,18 +123,27 @@ impl<M: 'static, S: Scope> Passes for Kept<Inbox<M, S>, S> {
         unsafe { Self::from_raw(pointer) }
     }
 
+    fn object(&self) -> &Inbox<M, S> {
+        self.kind()
+    }
+}
+
+impl<M: 'static, S: Scope> Help<S> for Inbox<M, S> {
     fn help(&self) -> Helped {
-        let inbox = self.kind();
-        let Some(seat) = &inbox.seat else {
+        let Some(seat) = &self.seat else {
             return Helped::Idle(None);
         };
-        match seat.help(inbox).left {
+        match seat.help(self).left {
             Left::Idle(wake_at) => Helped::Idle(wake_at),
             Left::Marked => Helped::More,
             Left::Busy if seat.is_held_here() => Helped::Inside,
             Left::Busy => Helped::Busy,
             Left::Ended => Helped::Idle(None),
         }
+    }
+
+    fn bell(&self) -> Option<&S::Bell> {
+        self.seat.as_ref().map(Seat::bell)
     }
 }
 

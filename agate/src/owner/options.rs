@@ -38,7 +38,9 @@ pub enum Driver {
     /// A thread of its own. Not in [`Private`](crate::Private).
     Thread,
     /// Its users: whoever asks, waits, or says that it helps drains a bounded number of messages; see
-    /// [`Port`](crate::Port). The host may [`pump`](crate::Owner::pump) too.
+    /// [`Port`](crate::Port). The host may [`pump`](crate::Owner::pump) too. With nobody to drive it the handler is not
+    /// [woken](crate::Handler::wake_at) either: a thread that waits for an answer does it in time, a task that awaits one
+    /// only if the time is near (see [`Completion`](crate::Completion)).
     Users,
     /// The host alone, by [`Owner::pump`](crate::Owner::pump).
     Host,

@@ -21,6 +21,7 @@ use crate::owner::drive::{Counts, Desk, Drive, Exit, Served, end};
 use crate::owner::inbox::Inbox;
 use crate::owner::limit::{Budget, Limit};
 use crate::owner::token::{Taken, Token};
+use crate::park::{Bell, WaitMode};
 use crate::queue::rx::Rx;
 use crate::scope::Scope;
 use crate::sync::atomic::Ordering;
@@ -43,6 +44,8 @@ pub(crate) struct Seat<M: 'static, S: Scope> {
     /// Which thread holds the token; 0: nobody, or it is just now taking or leaving it.
     holder: S::Usize,
     state: UnsafeCell<Option<State<M, S>>>,
+    /// Rung by who leaves something to others, for the tasks that found the token taken; see `completion/attend.rs`.
+    bell: S::Bell,
     /// How many messages a user handles at once.
     budget: usize,
     /// Whether users drive, and not the host alone.
@@ -119,9 +122,14 @@ impl<M: 'static, S: Scope> Seat<M, S> {
                 counts: Counts::default(),
                 exit,
             })),
+            bell: S::Bell::for_many(WaitMode::Wake),
             budget,
             by_users,
         }
+    }
+
+    pub(crate) fn bell(&self) -> &S::Bell {
+        &self.bell
     }
 
     pub(crate) fn is_driven_by_users(&self) -> bool {
@@ -196,10 +204,16 @@ impl<M: 'static, S: Scope> Seat<M, S> {
                     // First, so that whoever finds the owner ended finds this too.
                     resolver.resolve(exit);
                     self.token.leave_ended();
+                    // Nobody comes after this, so no waker is left here.
+                    self.bell.ring();
                     return Left::Ended;
                 }
                 Turn::Idle(wake_at) => {
                     if self.token.try_leave() {
+                        if wake_at.is_some() {
+                            // Somebody may be there who comes again until then.
+                            self.bell.ring();
+                        }
                         return Left::Idle(wake_at);
                     }
                     // A look costs as much as a message, so that knocks cannot keep this thread for ever.
@@ -211,6 +225,7 @@ impl<M: 'static, S: Scope> Seat<M, S> {
                 Turn::Limit => {}
             }
             self.token.leave_marked();
+            self.bell.ring();
             return Left::Marked;
         }
     }

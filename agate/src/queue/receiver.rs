@@ -78,7 +78,8 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
     ///
     /// # Progress
     ///
-    /// Wait-free.
+    /// Each message as with [`try_recv`](Self::try_recv); where many came before, it pauses for some hundred cycles first, to
+    /// let senders get ahead.
     ///
     /// # Examples
     ///
@@ -105,7 +106,7 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
     ///
     /// # Progress
     ///
-    /// Wait-free, but for the memory that `into` may need.
+    /// As [`drain`](Self::drain), but for the memory that `into` may need.
     ///
     /// # Panics
     ///
@@ -121,7 +122,7 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
             None => unsafe { drain.round.take_into(into, most) },
             Some(total) => {
                 let mut left = most;
-                while left != 0 && !total.is_empty() {
+                while left != 0 && drain.left != 0 && !total.is_empty() {
                     // First, since it may panic.
                     into.reserve(1);
                     match drain.next() {
@@ -143,7 +144,9 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
     ///
     /// # Progress
     ///
-    /// Wait-free.
+    /// Wait-free, except that it wakes a sender that waits for room (a system call that does not wait). In
+    /// [total order](crate::Order::Total) it is lock-free: it may have to try again because another receiver got on, and may
+    /// spin behind a sender that was stopped in the middle of a send.
     #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         if let Some(message) = self.take() {

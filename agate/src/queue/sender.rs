@@ -260,7 +260,7 @@ impl<T: 'static, S: Scope> Sender<T, S> {
     /// # Errors
     ///
     /// [`SendTimeoutError::Closed`] when the receiver is gone or the queue closed, or no receiver is attached and
-    /// nobody is left who could attach one; [`SendTimeoutError::WouldStall`] as with
+    /// nobody is left who could attach one, or none may; [`SendTimeoutError::WouldStall`] as with
     /// [`send_timeout`](Self::send_timeout). Both give the message back.
     ///
     /// # Progress
@@ -323,7 +323,9 @@ impl<T: 'static, S: Scope> Sender<T, S> {
     /// Whether nobody receives, and nobody is left who could attach a receiver.
     pub(crate) fn is_abandoned(&self) -> bool {
         let queue = self.place();
-        queue.unnamed.load(Ordering::Acquire) && queue.attached(Role::Receiver) == 0
+        let nobody_can_come =
+            queue.limit(Role::Receiver) == 0 || queue.unnamed.load(Ordering::Acquire);
+        nobody_can_come && queue.attached(Role::Receiver) == 0
     }
 
     /// Sends as many messages as there is room for, and publishes them together. Returns how many; the rest stay in

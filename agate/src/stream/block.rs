@@ -83,7 +83,7 @@ struct Pool<S: Scope> {
     max_blocks: usize,
     entries: Table<Entry<S>, S>,
     free: FreeList<S>,
-    /// Those that were trimmed: free, and without memory.
+    /// Those that are free and without memory: they were trimmed, or there was none to be had.
     bare: FreeList<S>,
     bare_count: S::Usize,
     in_use: S::Usize,
@@ -369,7 +369,9 @@ impl<S: Scope> Pool<S> {
         // SAFETY: the layout has a size: at least the header.
         let memory = unsafe { std::alloc::alloc(self.layout) }.cast::<RawBlock<S>>();
         let Some(block) = NonNull::new(memory) else {
-            self.free.push(&self.entries, index);
+            self.bare_count.fetch_add(1, Ordering::Relaxed);
+            self.bare.push(&self.entries, index);
+            self.room.ring();
             return None;
         };
         let header = RawBlock {

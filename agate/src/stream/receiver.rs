@@ -61,7 +61,8 @@ impl<S: Scope> StreamReceiver<S> {
     ///
     /// # Progress
     ///
-    /// Wait-free, except that giving a block back is lock-free.
+    /// Wait-free, except that giving a block back is lock-free, and wakes a sender that waits for one (a system call that
+    /// does not wait).
     pub fn try_recv(&mut self) -> Result<&[u8], TryRecvError> {
         if !self.has_next() {
             self.block = None;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::attach::Role;
 use crate::completion::is_wait_forbidden;
 use crate::error::StreamTimeoutError;
 use crate::park::Woken;
@@ -144,7 +145,8 @@ impl<S: Scope> StreamSender<S> {
                 }
                 Err(Refused::Short(Short::Blocks)) => {}
             }
-            if self.blocks.is_abandoned() {
+            let nobody_may_come = self.place.limit(Role::Receiver) == 0;
+            if nobody_may_come || self.blocks.is_abandoned() {
                 return Err(StreamTimeoutError::Closed);
             }
             if is_wait_forbidden() {

@@ -2,12 +2,16 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
+use std::time::Instant;
 
-use agate::{Capacity, Handle, Limits, Local, Queue, Receiver, RecvError, Scope, SendTimeoutError};
+use agate::{
+    Capacity, Completion, Driver, Handle, Handler, Limits, Local, Owner, OwnerOptions, Queue,
+    Receiver, RecvError, Resolver, Scope, SendTimeoutError,
+};
 
 use crate::deadline::{LONG, ends};
 use crate::threads::spawn_asleep;
@@ -272,11 +276,150 @@ fn kanal_11_a_task_that_waits_is_left_alone() {
     assert_eq!(poll(pin!(&mut answer), &waker), Poll::Ready(Ok(1)));
 }
 
+/// An owner that its users drive.
+struct Driven {
+    wake_at: Option<Instant>,
+    kept: mpsc::Sender<Resolver<u32>>,
+}
+
+enum Drive {
+    Answer(Resolver<u32>),
+    /// Passes it on to be answered elsewhere.
+    Keep(Resolver<u32>),
+    /// Says that it has begun, and goes on when told.
+    Hold(mpsc::Sender<()>, mpsc::Receiver<()>),
+}
+
+impl Handler for Driven {
+    type Message = Drive;
+
+    fn handle(&mut self, drive: Drive) {
+        match drive {
+            Drive::Answer(asker) => asker.resolve(1),
+            Drive::Keep(asker) => self.kept.send(asker).unwrap(),
+            Drive::Hold(begun, go_on) => {
+                begun.send(()).unwrap();
+                go_on.recv().unwrap();
+            }
+        }
+    }
+
+    fn wake_at(&self) -> Option<Instant> {
+        self.wake_at
+    }
+}
+
+fn driven(
+    help_at_most: usize,
+    wake_at: Option<Instant>,
+) -> (Owner<Driven>, mpsc::Receiver<Resolver<u32>>) {
+    let (kept, passed_on) = mpsc::channel();
+    let options = OwnerOptions::named("driven")
+        .driven_by(Driver::Users)
+        .help_at_most(help_at_most);
+    let owner = Local.owner_from(options, Driven { wake_at, kept });
+    (owner.unwrap(), passed_on)
+}
+
+/// A thread that is inside of the owner's handler, and leaves it when told.
+struct Held(mpsc::Sender<()>, thread::JoinHandle<()>);
+
+impl Held {
+    fn at(owner: &Owner<Driven>) -> Self {
+        let (begun, has_begun) = mpsc::channel();
+        let (go_on, told) = mpsc::channel();
+        let handle = owner.handle();
+        let thread = thread::spawn(move || {
+            let port = handle.attach().unwrap();
+            assert!(port.send_and_help(Drive::Hold(begun, told)).is_ok());
+            // Dropping the port would help.
+            std::mem::forget(port);
+        });
+        has_begun.recv_timeout(LONG).unwrap();
+        Self(go_on, thread)
+    }
+
+    /// Leaves the handler, and handles what is left of its budget.
+    fn end(self) {
+        self.0.send(()).unwrap();
+        self.1.join().unwrap();
+    }
+}
+
+/// The same for a task that waits for an owner driven by its users, while another user is inside of the handler for long: it
+/// is woken when that leaves its work to others, or has done it.
+#[test]
+fn kanal_11_a_task_that_could_help_is_left_alone_while_another_is_at_it() {
+    // The holder has handled its own message alone, or all that there are.
+    for help_at_most in [1, 256] {
+        let (owner, _kept) = driven(help_at_most, None);
+        let port = owner.attach().unwrap();
+        let held = Held::at(&owner);
+        let waker = Arc::<Woken>::default();
+        let mut answer = pin!(port.ask(Drive::Answer).ok().unwrap());
+        for _ in 0..10 {
+            assert!(poll(answer.as_mut(), &waker).is_pending());
+        }
+        assert_eq!(waker.times(), 0, "the other is still at it");
+        held.end();
+        assert_eq!(waker.times(), 1, "budget {help_at_most}");
+        assert_eq!(poll(answer.as_mut(), &waker), Poll::Ready(Ok(1)));
+    }
+}
+
+/// The same for one that awaits several owners at once.
+#[test]
+fn kanal_11_a_task_that_could_help_several_is_left_alone() {
+    let owners = [driven(1, None), driven(1, None), driven(1, None)];
+    let ports = owners.each_ref().map(|(owner, _)| owner.attach().unwrap());
+    let held: Vec<Held> = owners[1..]
+        .iter()
+        .map(|(owner, _)| Held::at(owner))
+        .collect();
+    let mut parts = ports
+        .iter()
+        .map(|port| port.ask(Drive::Answer).ok().unwrap());
+    let (first, second) = (parts.next().unwrap(), parts.next().unwrap());
+    let inner = Completion::join(parts);
+    assert!(!inner.is_done());
+    let waker = Arc::<Woken>::default();
+    let mut both = pin!(Completion::join([first, second]));
+    let mut inner = pin!(inner);
+    for _ in 0..10 {
+        assert!(poll(both.as_mut(), &waker).is_pending());
+        assert!(poll(inner.as_mut(), &waker).is_pending());
+    }
+    assert_eq!(waker.times(), 0, "the others are still at it");
+    held.into_iter().for_each(Held::end);
+    assert_eq!(waker.times(), 2);
+    assert_eq!(
+        poll(both.as_mut(), &waker),
+        Poll::Ready(Ok(vec![Ok(1), Ok(1)]))
+    );
+    assert_eq!(poll(inner.as_mut(), &waker), Poll::Ready(Ok(vec![Ok(1)])));
+}
+
+/// The same where nothing is left to help with until a time that is far off: nobody looks at the clock again and again.
+#[test]
+fn kanal_11_a_task_that_could_help_later_is_left_alone() {
+    let (owner, kept) = driven(256, Some(Instant::now() + 100 * LONG));
+    let port = owner.attach().unwrap();
+    let waker = Arc::<Woken>::default();
+    let mut answer = pin!(port.ask(Drive::Keep).ok().unwrap());
+    for _ in 0..10 {
+        assert!(poll(answer.as_mut(), &waker).is_pending());
+    }
+    assert_eq!(waker.times(), 0, "it is far off");
+    kept.recv_timeout(LONG).unwrap().resolve(1);
+    assert_eq!(waker.times(), 1);
+    assert_eq!(poll(answer.as_mut(), &waker), Poll::Ready(Ok(1)));
+}
+
 /// The same for a thread: it sleeps in the end, whatever it waits for.
 #[test]
 #[cfg(all(target_os = "linux", not(miri)))]
 fn kanal_11_a_thread_that_waits_sleeps() {
-    type Wait = fn(Handle<Queue<u32>>, agate::Completion<u32>);
+    type Wait = fn(Handle<Queue<u32>>, Completion<u32>);
     let all: [Wait; 2] = [
         |queue, _answer| {
             let mut receiver = queue.attach_receiver().unwrap();
