@@ -250,6 +250,7 @@ const WAYS: [Way; 4] = [
         fails,
         SlotLoss::Failed(RecordError::BadArgument {
             command: "vkCmdPushConstants",
+            argument: "constants",
         }),
     ),
     (

@@ -86,6 +86,7 @@ fn fails(pass: &Pass) {
 
 const BAD: RecordError = RecordError::BadArgument {
     command: "vkCmdBindVertexBuffers",
+    argument: "offsets",
 };
 
 type Job = fn(&Pass);

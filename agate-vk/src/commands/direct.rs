@@ -4,7 +4,6 @@
 #![allow(unsafe_code, reason = "calls the driver")]
 
 use super::generated::table;
-use crate::error::RecordError;
 use crate::recorder::{DrawState, LeaseRecorder, Recorder};
 use ash::vk;
 use std::mem::MaybeUninit;
@@ -29,8 +28,7 @@ impl Recorder for LeaseRecorder {
         offsets: &[vk::DeviceSize],
     ) {
         if buffers.len() != offsets.len() {
-            let command = "vkCmdBindVertexBuffers";
-            return self.fail(RecordError::BadArgument { command });
+            return self.refuse(table::BIND_VERTEX_BUFFERS, "offsets");
         }
         let (device, buffer) = self.target();
         // SAFETY: as above.
@@ -81,8 +79,7 @@ impl Recorder for LeaseRecorder {
         constants: &[u8],
     ) {
         if constants.len() % 4 != 0 {
-            let command = "vkCmdPushConstants";
-            return self.fail(RecordError::BadArgument { command });
+            return self.refuse(table::PUSH_CONSTANTS, "constants");
         }
         let (device, buffer) = self.target();
         // SAFETY: as above.
@@ -220,7 +217,7 @@ impl Recorder for LeaseRecorder {
     ) {
         const INDEX: u16 = table::SET_SAMPLE_MASK;
         if sample_mask.len() != samples.as_raw().div_ceil(32) as usize {
-            return self.refuse(INDEX);
+            return self.refuse(INDEX, "sample_mask");
         }
         // SAFETY: it is the type of the command's function.
         if let Some((call, buffer)) = unsafe { self.call::<vk::PFN_vkCmdSetSampleMaskEXT>(INDEX) } {
@@ -239,7 +236,7 @@ impl Recorder for LeaseRecorder {
     ) {
         const INDEX: u16 = table::DRAW_MULTI;
         if draw_count > 0 && vertex_info.is_null() {
-            return self.refuse(INDEX);
+            return self.refuse(INDEX, "vertex_info");
         }
         let (count, instances, first) = (draw_count, instance_count, first_instance);
         // SAFETY: it is the type of the command's function.
@@ -260,7 +257,7 @@ impl Recorder for LeaseRecorder {
     ) {
         const INDEX: u16 = table::DRAW_MULTI_INDEXED;
         if draw_count > 0 && index_info.is_null() {
-            return self.refuse(INDEX);
+            return self.refuse(INDEX, "index_info");
         }
         let offset = vertex_offset.map_or(std::ptr::null(), std::ptr::from_ref);
         let (count, instances, first) = (draw_count, instance_count, first_instance);
@@ -296,7 +293,7 @@ impl Recorder for LeaseRecorder {
     ) {
         const INDEX: u16 = table::PUSH_DESCRIPTOR_SET_WITH_TEMPLATE2;
         if size > 0 && info.p_data.is_null() {
-            return self.refuse(INDEX);
+            return self.refuse(INDEX, "push_descriptor_set_with_template_info");
         }
         // SAFETY: it is the type of the command's function.
         let call = unsafe { self.call::<vk::PFN_vkCmdPushDescriptorSetWithTemplate2KHR>(INDEX) };
@@ -313,7 +310,7 @@ impl Recorder for LeaseRecorder {
     ) {
         const INDEX: u16 = table::BUILD_ACCELERATION_STRUCTURES;
         if !super::irregular::as_long(infos, build_range_infos) {
-            return self.refuse(INDEX);
+            return self.refuse(INDEX, "build_range_infos");
         }
         let (count, lists) = (infos.len() as u32, pointers(build_range_infos));
         // SAFETY: it is the type of the command's function.
@@ -333,9 +330,14 @@ impl Recorder for LeaseRecorder {
     ) {
         const INDEX: u16 = table::BUILD_ACCELERATION_STRUCTURES_INDIRECT;
         let (addresses, strides) = (indirect_device_addresses, indirect_strides);
-        let others = [addresses.len(), strides.len()];
-        if others != [infos.len(); 2] || !super::irregular::as_long(infos, max_primitive_counts) {
-            return self.refuse(INDEX);
+        if addresses.len() != infos.len() {
+            return self.refuse(INDEX, "indirect_device_addresses");
+        }
+        if strides.len() != infos.len() {
+            return self.refuse(INDEX, "indirect_strides");
+        }
+        if !super::irregular::as_long(infos, max_primitive_counts) {
+            return self.refuse(INDEX, "max_primitive_counts");
         }
         let (count, lists) = (infos.len() as u32, pointers(max_primitive_counts));
         let (addresses, strides) = (addresses.as_ptr(), strides.as_ptr());

@@ -142,7 +142,10 @@ unsafe fn formats<'a>(
     );
     match (count, at.is_null()) {
         (0, _) => Ok(&[]),
-        (_, true) => Err(RecordError::BadArgument { command: COMMAND }),
+        (_, true) => Err(RecordError::BadArgument {
+            command: COMMAND,
+            argument: "color_attachment_formats",
+        }),
         // SAFETY: the structure has so many formats.
         (_, false) => Ok(unsafe { std::slice::from_raw_parts(at, count) }),
     }

@@ -151,9 +151,9 @@ impl LeaseRecorder {
 
     /// An argument is out of Vulkan's range.
     #[cold]
-    pub(crate) fn refuse(&mut self, index: u16) {
+    pub(crate) fn refuse(&mut self, index: u16, argument: &'static str) {
         let command = Command::of(index).name;
-        self.fail(RecordError::BadArgument { command });
+        self.fail(RecordError::BadArgument { command, argument });
     }
 
     /// Notes the first error of the recording.

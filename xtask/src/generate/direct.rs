@@ -47,14 +47,12 @@ pub(super) fn methods(registry: &Registry, listed: &[Listed<'_>]) -> Result<Stri
         let (name, given) = (method(&command.name), arguments.given());
         let comma = if given.is_empty() { "" } else { ", " };
         let checks = same_lengths(&arguments);
-        let refuse = if checks.is_empty() {
-            String::new()
-        } else {
-            format!(
-                "if {} {{ return self.refuse({index}); }}\n",
-                checks.join(" || ")
-            )
-        };
+        let refuse: String = checks
+            .iter()
+            .map(|(wrong, argument)| {
+                format!("if {wrong} {{ return self.refuse({index}, \"{argument}\"); }}\n")
+            })
+            .collect();
         let passed = arguments.all.iter().map(|a| passed(&arguments, a));
         let passed: Vec<_> = std::iter::once("into".to_owned()).chain(passed).collect();
         let _ = writeln!(

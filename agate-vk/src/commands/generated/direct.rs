@@ -85,7 +85,8 @@ unsafe { call(into, pipeline_bind_point, layout, set, descriptor_writes.len() as
 }
 
 #[inline] unsafe fn cmd_bind_transform_feedback_buffers(&mut self, first_binding: u32, buffers: &[vk::Buffer], offsets: &[vk::DeviceSize], sizes: Option<&[vk::DeviceSize]>) {
-if offsets.len() != buffers.len() || sizes.is_some_and(|sizes| sizes.len() != buffers.len()) { return self.refuse(10); }
+if offsets.len() != buffers.len() { return self.refuse(10, "offsets"); }
+if sizes.is_some_and(|sizes| sizes.len() != buffers.len()) { return self.refuse(10, "sizes"); }
 // SAFETY: it is the type of the command's function.
 if let Some((call, into)) = unsafe { self.call::<vk::PFN_vkCmdBindTransformFeedbackBuffersEXT>(10) } {
 // SAFETY: the arguments' contract is the caller's; the buffer is recording, and its pool is this recorder's.
@@ -102,7 +103,9 @@ unsafe { call(into, buffer, offset, size, index_type) }
 }
 
 #[inline] unsafe fn cmd_bind_vertex_buffers2(&mut self, first_binding: u32, buffers: &[vk::Buffer], offsets: &[vk::DeviceSize], sizes: Option<&[vk::DeviceSize]>, strides: Option<&[vk::DeviceSize]>) {
-if offsets.len() != buffers.len() || sizes.is_some_and(|sizes| sizes.len() != buffers.len()) || strides.is_some_and(|strides| strides.len() != buffers.len()) { return self.refuse(12); }
+if offsets.len() != buffers.len() { return self.refuse(12, "offsets"); }
+if sizes.is_some_and(|sizes| sizes.len() != buffers.len()) { return self.refuse(12, "sizes"); }
+if strides.is_some_and(|strides| strides.len() != buffers.len()) { return self.refuse(12, "strides"); }
 // SAFETY: it is the type of the command's function.
 if let Some((call, into)) = unsafe { self.call::<vk::PFN_vkCmdBindVertexBuffers2>(12) } {
 // SAFETY: the arguments' contract is the caller's; the buffer is recording, and its pool is this recorder's.
@@ -119,7 +122,7 @@ unsafe { call(into, binding_infos.len() as u32, binding_infos.as_ptr()) }
 }
 
 #[inline] unsafe fn cmd_set_descriptor_buffer_offsets(&mut self, pipeline_bind_point: vk::PipelineBindPoint, layout: vk::PipelineLayout, first_set: u32, buffer_indices: &[u32], offsets: &[vk::DeviceSize]) {
-if offsets.len() != buffer_indices.len() { return self.refuse(14); }
+if offsets.len() != buffer_indices.len() { return self.refuse(14, "offsets"); }
 // SAFETY: it is the type of the command's function.
 if let Some((call, into)) = unsafe { self.call::<vk::PFN_vkCmdSetDescriptorBufferOffsetsEXT>(14) } {
 // SAFETY: the arguments' contract is the caller's; the buffer is recording, and its pool is this recorder's.
@@ -136,7 +139,7 @@ unsafe { call(into, pipeline_bind_point, layout, set) }
 }
 
 #[inline] unsafe fn cmd_bind_shaders(&mut self, stages: &[vk::ShaderStageFlags], shaders: &[vk::ShaderEXT]) {
-if shaders.len() != stages.len() { return self.refuse(16); }
+if shaders.len() != stages.len() { return self.refuse(16, "shaders"); }
 // SAFETY: it is the type of the command's function.
 if let Some((call, into)) = unsafe { self.call::<vk::PFN_vkCmdBindShadersEXT>(16) } {
 // SAFETY: the arguments' contract is the caller's; the buffer is recording, and its pool is this recorder's.
@@ -409,7 +412,7 @@ unsafe { call(into, subpass_end_info) }
 }
 
 #[inline] unsafe fn cmd_begin_transform_feedback(&mut self, first_counter_buffer: u32, counter_buffers: &[vk::Buffer], counter_buffer_offsets: Option<&[vk::DeviceSize]>) {
-if counter_buffer_offsets.is_some_and(|counter_buffer_offsets| counter_buffer_offsets.len() != counter_buffers.len()) { return self.refuse(50); }
+if counter_buffer_offsets.is_some_and(|counter_buffer_offsets| counter_buffer_offsets.len() != counter_buffers.len()) { return self.refuse(50, "counter_buffer_offsets"); }
 // SAFETY: it is the type of the command's function.
 if let Some((call, into)) = unsafe { self.call::<vk::PFN_vkCmdBeginTransformFeedbackEXT>(50) } {
 // SAFETY: the arguments' contract is the caller's; the buffer is recording, and its pool is this recorder's.
@@ -418,7 +421,7 @@ unsafe { call(into, first_counter_buffer, counter_buffers.len() as u32, counter_
 }
 
 #[inline] unsafe fn cmd_end_transform_feedback(&mut self, first_counter_buffer: u32, counter_buffers: &[vk::Buffer], counter_buffer_offsets: Option<&[vk::DeviceSize]>) {
-if counter_buffer_offsets.is_some_and(|counter_buffer_offsets| counter_buffer_offsets.len() != counter_buffers.len()) { return self.refuse(51); }
+if counter_buffer_offsets.is_some_and(|counter_buffer_offsets| counter_buffer_offsets.len() != counter_buffers.len()) { return self.refuse(51, "counter_buffer_offsets"); }
 // SAFETY: it is the type of the command's function.
 if let Some((call, into)) = unsafe { self.call::<vk::PFN_vkCmdEndTransformFeedbackEXT>(51) } {
 // SAFETY: the arguments' contract is the caller's; the buffer is recording, and its pool is this recorder's.
@@ -1075,7 +1078,7 @@ unsafe { call(into, event, stage_mask) }
 }
 
 #[inline] unsafe fn cmd_wait_events2(&mut self, events: &[vk::Event], dependency_infos: &[vk::DependencyInfo<'_>]) {
-if dependency_infos.len() != events.len() { return self.refuse(133); }
+if dependency_infos.len() != events.len() { return self.refuse(133, "dependency_infos"); }
 // SAFETY: it is the type of the command's function.
 if let Some((call, into)) = unsafe { self.call::<vk::PFN_vkCmdWaitEvents2>(133) } {
 // SAFETY: the arguments' contract is the caller's; the buffer is recording, and its pool is this recorder's.
