@@ -104,7 +104,7 @@ fn each_draw(
     draws: usize,
     order: Order,
 ) -> Result<(), String> {
-    const WAYS: [Way; 9] = [
+    const WAYS: [Way; 8] = [
         Way::Single,
         Way::PerThread,
         Way::MutexPerJob,
