@@ -9,6 +9,7 @@
 #![allow(unsafe_code, reason = "encodes Vulkan commands")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use agate_vk::{DrawState, Recorder, Service, ServiceOptions, SubmitOptions};
@@ -16,7 +17,7 @@ use ash::vk;
 
 use super::FRAMES_IN_FLIGHT;
 use super::direct::rendering;
-use crate::clock::ns_per_tick;
+use crate::clock::{thread_cpu_ns, ticks};
 use crate::commands::device::Device;
 use crate::commands::frame::{FrameTimes, Objects, Stage, Stamps, Strategy};
 use crate::commands::work::{Calls, Matrix, Scene, Work, record};
@@ -78,6 +79,7 @@ impl Strategy for Agate {
             unsafe { frame.rendering(&rendering(), slots) }
         };
         let pass = pass.expect("few slots");
+        let replay = Replay::default();
         let jobs = stage.jobs.run(work, |_, slot, range, each| {
             let slot = pass.slot(slot as u32).expect("nobody else took it");
             let mut recorder = slot.stream().expect("room for messages");
@@ -96,7 +98,12 @@ impl Strategy for Agate {
                     record(&mut EncodedFused(to), scene, matrices, range, work, each);
                 }),
             }
-            recorder.finish().expect("room for messages");
+            let finish = || recorder.finish().expect("room for messages");
+            if self.sharded {
+                replay.during(finish);
+            } else {
+                finish();
+            }
         });
         let mut ticket = frame.submit(if work.execute {
             SubmitOptions::default()
@@ -113,9 +120,9 @@ impl Strategy for Agate {
         times.owner_ns = report.replay.as_nanos() as f64;
         if self.sharded {
             // What a job's thread replays when the job has recorded is the owner's time.
-            let replay = report.replay.as_nanos() as u64;
-            times.jobs.cpu_ns = times.jobs.cpu_ns.saturating_sub(replay);
-            let ticks = (times.owner_ns / ns_per_tick()) as u64;
+            let (cpu_ns, ticks) = (replay.cpu_ns.into_inner(), replay.ticks.into_inner());
+            times.owner_ns = cpu_ns as f64;
+            times.jobs.cpu_ns = times.jobs.cpu_ns.saturating_sub(cpu_ns);
             times.jobs.wall_ticks = times.jobs.wall_ticks.saturating_sub(ticks);
         }
         times.message_bytes = report.bytes;
@@ -129,6 +136,26 @@ impl Strategy for Agate {
             buffers: counters.command_buffers as usize,
             message_bytes: counters.blocks.high_water * counters.block_bytes,
         }
+    }
+}
+
+/// What the jobs' threads do for the owners at the ends of the jobs.
+#[derive(Default)]
+struct Replay {
+    cpu_ns: AtomicU64,
+    ticks: AtomicU64,
+}
+
+impl Replay {
+    fn during(&self, finish: impl FnOnce()) {
+        let (cpu_ns, began) = (thread_cpu_ns(), ticks());
+        finish();
+        let (cpu_ns, took) = (
+            thread_cpu_ns().saturating_sub(cpu_ns),
+            ticks().wrapping_sub(began),
+        );
+        self.cpu_ns.fetch_add(cpu_ns, Ordering::Relaxed);
+        self.ticks.fetch_add(took, Ordering::Relaxed);
     }
 }
 
