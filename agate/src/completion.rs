@@ -116,6 +116,18 @@ impl<T, S: Scope> Completion<T, S> {
     /// # Progress
     ///
     /// Wait-free. Where the answer comes from an owner that its users drive, helps it once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::CompletionError;
+    ///
+    /// let (resolver, mut answer) = agate::completion();
+    /// assert_eq!(answer.poll(), None);
+    /// resolver.resolve(7);
+    /// assert_eq!(answer.poll(), Some(Ok(7)));
+    /// assert_eq!(answer.poll(), Some(Err(CompletionError::AlreadyTaken)));
+    /// ```
     pub fn poll(&mut self) -> Option<Result<T, CompletionError>> {
         let Some(slot) = self.slot else {
             return Some(Err(self.gone()));

@@ -29,12 +29,20 @@ pub struct Limits {
 
 impl Limits {
     /// At most `senders` attached senders, one receiver, any number of users of other kinds.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub const fn senders(senders: usize) -> Self {
         Self::none().and_senders(senders)
     }
 
     /// No limit on senders and users, one receiver: the same as the default.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub const fn none() -> Self {
         Self {
@@ -45,6 +53,10 @@ impl Limits {
     }
 
     /// Sets the limit on senders.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub const fn and_senders(mut self, senders: usize) -> Self {
         self.senders = senders;
@@ -52,6 +64,10 @@ impl Limits {
     }
 
     /// Sets the limit on receivers. A queue of lanes serves one receiver at a time; a greater number counts as one there.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub const fn receivers(mut self, receivers: usize) -> Self {
         self.receivers = receivers;
@@ -59,6 +75,10 @@ impl Limits {
     }
 
     /// Sets the limit on users of kinds that know one role only.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub const fn users(mut self, users: usize) -> Self {
         self.users = users;
@@ -66,6 +86,10 @@ impl Limits {
     }
 
     /// The limit of one role; `usize::MAX` means none.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub const fn of(&self, role: Role) -> usize {
         match role {
@@ -153,6 +177,21 @@ impl<K: Kind<S>, S: Scope> Handle<K, S> {
     /// # Progress
     ///
     /// Wait-free, except that it wakes the receiver if that sleeps (a system call that does not wait).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Capacity, Limits, Local, Scope, TryRecvError};
+    ///
+    /// let queue = Local.queue(Limits::default(), Capacity::Unbounded)?;
+    /// let (sender, mut receiver) = (queue.attach_sender()?, queue.attach_receiver()?);
+    /// sender.send(1)?;
+    /// queue.close();
+    /// assert!(sender.send(2).is_err());
+    /// assert_eq!(receiver.try_recv(), Ok(1));
+    /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close(&self) {
         self.object.kind().close();
     }

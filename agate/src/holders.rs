@@ -45,6 +45,10 @@ const MOST: usize = 8;
 
 impl Holders {
     /// The places in the source.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     pub fn iter(&self) -> impl Iterator<Item = &'static Location<'static>> {
         self.0.iter().copied()
     }

@@ -40,6 +40,26 @@ use threads::Parker;
 pub(crate) use threads::Unparker;
 
 /// How a receiver or owner waits when nothing is there.
+///
+/// # Examples
+///
+/// An owner whose senders never pay for a wake, and which looks at its inbox every 50 µs:
+///
+/// ```
+/// use agate::{Handler, Local, OwnerOptions, Pending, Scope, WaitMode};
+/// use std::time::Duration;
+/// # struct Sink;
+/// # impl Handler for Sink {
+/// #     type Message = u32;
+/// #     fn handle(&mut self, _: u32) {}
+/// # }
+///
+/// let options = OwnerOptions::named("audio").wait_mode(WaitMode::Poll(Duration::from_micros(50)));
+/// let audio = Local.owner_from(options, Sink)?;
+/// audio.attach()?.send(1)?;
+/// assert_eq!(audio.shutdown(Pending::Drain, Duration::from_secs(10))?.handled, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum WaitMode {
     /// Spins as long as that has been paying off, then sleeps until a sender wakes it. A wake costs that sender about 7 µs.

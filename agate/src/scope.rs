@@ -343,6 +343,10 @@ pub trait Scope: sealed::Home + Drives + Copy + Debug + 'static {
 /// What a message must be in a scope; implemented for every type that the scope can carry.
 ///
 /// [`Private`] carries every type, [`Local`] every type that may be sent to another thread.
+///
+/// # Examples
+///
+/// See [`Scope`].
 pub trait Carries<T>: Scope + Moves<T> {}
 
 /// One thread. Objects in it cannot leave their thread, and use cells where those of [`Local`] use atomics (but for queues

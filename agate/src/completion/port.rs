@@ -16,11 +16,15 @@
     reason = "slots are the nodes of an intrusive list, P1 to P4"
 )]
 
+mod full;
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::task::Waker;
 use std::time::{Duration, Instant};
+
+pub use full::PortFull;
 
 use crate::caught;
 use crate::completion::help::Helped;
@@ -171,6 +175,14 @@ impl<T: Send + 'static> CompletionPort<T> {
     /// # Progress
     ///
     /// Allocates; asks the kernel for its barrier.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut port = agate::CompletionPort::<u32>::new();
+    /// assert_eq!(port.watched(), 0);
+    /// assert!(port.try_next().is_none());
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::with_limit(usize::MAX)
@@ -319,6 +331,22 @@ impl<T, S: Scope> CompletionPort<T, S> {
     /// # Progress
     ///
     /// May park. However many answers arrive meanwhile, it is woken once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{CompletionPort, NextError};
+    /// use std::time::Duration;
+    ///
+    /// let mut port = CompletionPort::new();
+    /// let (resolver, answer) = agate::completion();
+    /// port.watch(answer, 1);
+    /// std::thread::spawn(move || resolver.resolve("done"));
+    /// let arrival = port.next_timeout(Duration::from_secs(10))?;
+    /// assert_eq!((arrival.key, arrival.outcome), (1, Ok("done")));
+    /// assert_eq!(port.next_timeout(Duration::ZERO).unwrap_err(), NextError::Idle);
+    /// # Ok::<(), NextError>(())
+    /// ```
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<Arrival<T>, NextError> {
         self.next_by(|| Instant::now().checked_add(timeout))
     }
@@ -598,38 +626,6 @@ impl<T, S: Scope> fmt::Debug for Arrivals<'_, T, S> {
         f.debug_struct("Arrivals").finish_non_exhaustive()
     }
 }
-
-/// As many completions are watched as the port's limit allows; this one comes back.
-///
-/// # Examples
-///
-/// See [`CompletionPort::try_watch`].
-pub struct PortFull<T, S: Scope = Local>(Completion<T, S>);
-
-impl<T, S: Scope> PortFull<T, S> {
-    /// The completion that was refused.
-    ///
-    /// # Progress
-    ///
-    /// Wait-free.
-    pub fn into_completion(self) -> Completion<T, S> {
-        self.0
-    }
-}
-
-impl<T, S: Scope> fmt::Debug for PortFull<T, S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PortFull(..)")
-    }
-}
-
-impl<T, S: Scope> fmt::Display for PortFull<T, S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the port watches as many completions as its limit allows: take some first")
-    }
-}
-
-impl<T, S: Scope> std::error::Error for PortFull<T, S> {}
 
 impl<T, S: Scope> Completion<T, S> {
     /// Has the answer arrive at a port, under this key; see [`CompletionPort::watch`].

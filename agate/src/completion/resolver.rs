@@ -57,6 +57,16 @@ impl<T, S: Scope> Resolver<T, S> {
     /// # Progress
     ///
     /// Wait-free, and whatever the waker or callback does; lock-free for a completion that arrives at a port.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let (resolver, mut answer) = agate::completion();
+    /// std::thread::spawn(move || resolver.resolve("done"));
+    /// assert_eq!(answer.wait_timeout(Duration::from_secs(10)), Ok("done"));
+    /// ```
     pub fn resolve(self, value: T) {
         drop(self.try_resolve(value));
     }

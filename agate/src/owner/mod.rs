@@ -296,6 +296,25 @@ impl<H: Handler, S: Scope> Owner<H, S> {
     /// # Progress
     ///
     /// May park.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Handler, Local, Pending, Scope};
+    /// use std::time::Duration;
+    ///
+    /// struct Sink;
+    /// impl Handler for Sink {
+    ///     type Message = u32;
+    ///     fn handle(&mut self, _: u32) {}
+    /// }
+    ///
+    /// let sink = Local.owner("sink", Sink)?;
+    /// sink.attach()?.send_batch(&mut (0..100))?;
+    /// let report = sink.shutdown(Pending::Drain, Duration::from_secs(10))?;
+    /// assert_eq!((report.handled, report.discarded), (100, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn shutdown(
         mut self,
         pending: Pending,

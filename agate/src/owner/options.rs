@@ -75,6 +75,10 @@ pub struct OwnerOptions {
 impl OwnerOptions {
     /// An owner whose thread has this name (cut at a NUL, if there is one); no limit on senders; woken by sends; dropped
     /// without shutdown it is given one second to end.
+    ///
+    /// # Progress
+    ///
+    /// Allocates.
     #[must_use]
     pub fn named(name: impl Into<String>) -> Self {
         let mut name: String = name.into();
@@ -93,6 +97,10 @@ impl OwnerOptions {
     }
 
     /// Sets how many ports may be attached at once: the limit on senders.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -100,6 +108,10 @@ impl OwnerOptions {
     }
 
     /// Sets who drives the owner. By default a thread of its own; in [`Private`](crate::Private), its users.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub fn driven_by(mut self, driver: Driver) -> Self {
         self.driver = Some(driver);
@@ -108,6 +120,10 @@ impl OwnerOptions {
 
     /// Sets how many messages a user handles at most when it helps ([`Driver::Users`]): 256 by default, at least 1. A
     /// greater number keeps a user longer at work that is not its own, a smaller one leaves more to the next.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub fn help_at_most(mut self, messages: usize) -> Self {
         self.help_at_most = messages.max(1);
@@ -115,6 +131,10 @@ impl OwnerOptions {
     }
 
     /// Sets how the owner's thread waits when nothing is there. Without a thread it means nothing.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub fn wait_mode(mut self, wait: WaitMode) -> Self {
         self.wait = wait;
@@ -123,6 +143,10 @@ impl OwnerOptions {
 
     /// Runs `hook` first on the owner's thread: the place to set affinity or priority. Without a thread of its own, it
     /// runs where the owner is made, before the handler is.
+    ///
+    /// # Progress
+    ///
+    /// Allocates.
     #[must_use]
     pub fn on_start(mut self, hook: impl FnOnce() + Send + 'static) -> Self {
         self.hook = Some(Box::new(hook));
@@ -131,6 +155,10 @@ impl OwnerOptions {
 
     /// Sets how long dropping the [`Owner`](crate::Owner) without shutdown waits for its thread, or for whoever
     /// drives it just then, before it leaves that alone.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub fn drop_deadline(mut self, deadline: Duration) -> Self {
         self.drop_deadline = deadline;

@@ -97,6 +97,29 @@ impl<M: 'static, S: Scope> Port<M, S> {
     ///
     /// Wait-free, except that it wakes the owner if that sleeps (a system call that does not wait), that the lane
     /// may allocate a segment, and that it [helps](Self::help) where it finds the mark.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Handler, Local, Pending, Scope};
+    /// use std::time::Duration;
+    ///
+    /// struct Log(Vec<String>);
+    /// impl Handler for Log {
+    ///     type Message = String;
+    ///     fn handle(&mut self, line: String) {
+    ///         self.0.push(line);
+    ///     }
+    /// }
+    ///
+    /// let log = Local.owner("log", Log(Vec::new()))?;
+    /// let port = log.attach()?;
+    /// port.send("begun".into())?;
+    /// log.shutdown(Pending::Drain, Duration::from_secs(10))?;
+    /// let refused = port.send("too late".into()).unwrap_err();
+    /// assert_eq!(refused.into_message(), "too late");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn send(&self, message: M) -> Result<(), SendError<M>> {
         self.enqueue(message)?;
@@ -241,6 +264,27 @@ impl<M: 'static, S: Scope> Port<M, S> {
     /// # Progress
     ///
     /// As [`send_and_help`](Self::send_and_help); allocates the answer's slot. With [`ask_with`](Self::ask_with) nothing is allocated.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Handler, Local, Resolver, Scope};
+    /// use std::time::Duration;
+    ///
+    /// struct Squares;
+    /// impl Handler for Squares {
+    ///     type Message = (u64, Resolver<u64>);
+    ///     fn handle(&mut self, (n, asker): Self::Message) {
+    ///         asker.resolve(n * n);
+    ///     }
+    /// }
+    ///
+    /// let squares = Local.owner("squares", Squares)?;
+    /// let port = squares.attach()?;
+    /// let mut answer = port.ask(|asker| (7, asker))?;
+    /// assert_eq!(answer.wait_timeout(Duration::from_secs(10)), Ok(49));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn ask<T: 'static>(
         &self,
         message: impl FnOnce(Resolver<T, S>) -> M,

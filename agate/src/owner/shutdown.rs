@@ -100,6 +100,10 @@ pub enum ShutdownError {
 
 impl ShutdownError {
     /// The message of the panic, if there was one with a text.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub fn panic_message(&self) -> Option<&str> {
         let Self::Panicked { payload, .. } = self else {

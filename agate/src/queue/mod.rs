@@ -192,6 +192,20 @@ impl<T: 'static, S: Scope> Handle<Queue<T, S>, S> {
     /// # Progress
     ///
     /// Lock-free, and without allocation once as many senders have been attached at a time as are now.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{AttachError, Capacity, Limits, Local, Scope};
+    ///
+    /// let queue = Local.queue::<u32>(Limits::senders(1), Capacity::Unbounded)?;
+    /// let sender = queue.attach_sender()?;
+    /// let refused = queue.attach_sender().unwrap_err();
+    /// assert!(matches!(refused, AttachError::LimitReached { limit: 1, .. }));
+    /// drop(sender);
+    /// assert!(queue.attach_sender().is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     #[inline(always)]
     pub fn attach_sender(&self) -> Result<Sender<T, S>, AttachError> {
@@ -208,6 +222,21 @@ impl<T: 'static, S: Scope> Handle<Queue<T, S>, S> {
     /// # Progress
     ///
     /// Lock-free.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{AttachError, Capacity, Limits, Local, Scope};
+    ///
+    /// let queue = Local.queue::<u32>(Limits::default(), Capacity::Unbounded)?;
+    /// queue.attach_sender()?.send(7)?;
+    /// queue.attach_receiver()?.detach(); // leaves the queue as it is
+    /// let mut receiver = queue.attach_receiver()?;
+    /// assert_eq!(receiver.try_recv(), Ok(7));
+    /// drop(receiver); // closes it
+    /// assert_eq!(queue.attach_receiver().err(), Some(AttachError::Closed));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn attach_receiver(&self) -> Result<Receiver<T, S>, AttachError> {
         Receiver::new(self.place(Role::Receiver)?)

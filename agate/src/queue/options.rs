@@ -23,6 +23,10 @@ pub enum Capacity {
 
 impl Capacity {
     /// At most `messages` messages.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub const fn bounded(messages: usize) -> Self {
         Self::Bounded(messages)
@@ -83,6 +87,10 @@ pub struct QueueOptions {
 
 impl QueueOptions {
     /// A queue of this capacity: no limit on senders, one receiver, which senders wake, order per sender.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub const fn new(capacity: Capacity) -> Self {
         Self {
@@ -94,6 +102,10 @@ impl QueueOptions {
     }
 
     /// Sets how many may be attached. More than one receiver there can be with [`Order::Total`] only.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -101,6 +113,10 @@ impl QueueOptions {
     }
 
     /// Sets the order of messages.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub const fn order(mut self, order: Order) -> Self {
         self.order = order;
@@ -108,6 +124,10 @@ impl QueueOptions {
     }
 
     /// Sets how receivers wait when nothing is there.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
     #[must_use]
     pub const fn wait_mode(mut self, wait: WaitMode) -> Self {
         self.wait = wait;

@@ -147,6 +147,22 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
     /// Wait-free, except that it wakes a sender that waits for room (a system call that does not wait). In
     /// [total order](crate::Order::Total) it is lock-free: it may have to try again because another receiver got on, and may
     /// spin behind a sender that was stopped in the middle of a send.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Capacity, Limits, Local, Scope, TryRecvError};
+    ///
+    /// let queue = Local.queue(Limits::default(), Capacity::Unbounded)?;
+    /// let mut receiver = queue.attach_receiver()?;
+    /// let sender = queue.attach_sender()?;
+    /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+    /// sender.send("last words")?;
+    /// drop(sender);
+    /// assert_eq!(receiver.try_recv(), Ok("last words"));
+    /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         if let Some(message) = self.take() {
@@ -178,6 +194,20 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
     /// # Progress
     ///
     /// May park.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Capacity, Limits, Local, RecvError, Scope};
+    /// use std::time::Duration;
+    ///
+    /// let queue = Local.queue(Limits::default(), Capacity::Unbounded)?;
+    /// let (sender, mut receiver) = (queue.attach_sender()?, queue.attach_receiver()?);
+    /// assert_eq!(receiver.recv_timeout(Duration::from_millis(1)), Err(RecvError::TimedOut));
+    /// std::thread::spawn(move || sender.send(7).unwrap());
+    /// assert_eq!(receiver.recv_timeout(Duration::from_secs(10)), Ok(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvError> {
         self.recv_by(Instant::now().checked_add(timeout))
     }
@@ -222,6 +252,22 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
     /// # Progress
     ///
     /// May park.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Capacity, Limits, Local, RecvError, Scope};
+    ///
+    /// let queue = Local.queue(Limits::default(), Capacity::Unbounded)?;
+    /// let (sender, mut receiver) = (queue.attach_sender()?, queue.attach_receiver()?);
+    /// std::thread::spawn(move || (1..=3).try_for_each(|n| sender.send(n)).unwrap());
+    /// let mut sum = 0;
+    /// while let Ok(n) = receiver.wait_recv() {
+    ///     sum += n;
+    /// }
+    /// assert_eq!(sum, 6, "and the only sender is gone");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wait_recv(&mut self) -> Result<T, RecvError> {
         self.recv_by(None)
     }

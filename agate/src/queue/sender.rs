@@ -166,6 +166,20 @@ impl<T: 'static, S: Scope> Sender<T, S> {
     /// Wait-free, except that it wakes the receiver if that sleeps (a system call that does not wait), and that an
     /// unbounded lane may allocate a segment. In [total order](crate::Order::Total) it may spin behind a thread that
     /// was stopped in the middle of the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Capacity, Limits, Local, Scope, TrySendError};
+    ///
+    /// let queue = Local.queue(Limits::default(), Capacity::bounded(1))?;
+    /// let sender = queue.attach_sender()?;
+    /// assert_eq!(sender.try_send("one"), Ok(()));
+    /// assert_eq!(sender.try_send("two"), Err(TrySendError::Full("two")));
+    /// drop(queue.attach_receiver()?); // for good
+    /// assert_eq!(sender.try_send("three"), Err(TrySendError::Closed("three")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         self.send_one(message).map_err(|refused| match refused {
@@ -184,6 +198,21 @@ impl<T: 'static, S: Scope> Sender<T, S> {
     /// # Progress
     ///
     /// As [`try_send`](Self::try_send).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{Capacity, Limits, Local, Scope};
+    ///
+    /// let queue = Local.queue(Limits::default(), Capacity::Unbounded)?;
+    /// let sender = queue.attach_sender()?;
+    /// for n in 0..1000 {
+    ///     sender.send(n)?;
+    /// }
+    /// let mut receiver = queue.attach_receiver()?;
+    /// assert_eq!(std::iter::from_fn(|| receiver.try_recv().ok()).count(), 1000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
         if self.place().bounded {

@@ -34,6 +34,10 @@ const HEADER: usize = 64;
 const WORD: usize = size_of::<u64>();
 
 /// What a pool of blocks is made with.
+///
+/// # Examples
+///
+/// See [`BlockPool::new`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockOptions {
     /// Bytes that a block holds; rounded up to whole words of 8 bytes.
@@ -128,6 +132,21 @@ impl BlockPool {
     /// # Errors
     ///
     /// [`CreateError::ZeroBlocks`] when blocks would hold nothing or there may be none; [`CreateError::TooLarge`].
+    ///
+    /// # Progress
+    ///
+    /// Allocates; asks the kernel for its barrier.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{BlockOptions, BlockPool, CreateError};
+    ///
+    /// let pool = BlockPool::new(BlockOptions { block_bytes: 100, max_blocks: 8 })?;
+    /// assert_eq!(pool.block_words(), 13);
+    /// assert_eq!(pool.stats().allocated, 0, "blocks are made when they are taken");
+    /// # Ok::<(), CreateError>(())
+    /// ```
     pub fn new(options: BlockOptions) -> Result<Self, CreateError> {
         Self::make(options)
     }
@@ -174,6 +193,19 @@ impl<S: Scope> BlockPool<S> {
     /// # Progress
     ///
     /// Lock-free; without allocation when a block is free.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{BlockOptions, BlockPool, OutOfBlocks};
+    ///
+    /// let pool = BlockPool::new(BlockOptions { block_bytes: 64, max_blocks: 1 })?;
+    /// let block = pool.try_take()?;
+    /// assert_eq!(pool.try_take().unwrap_err(), OutOfBlocks { max_blocks: 1 });
+    /// drop(block); // it goes back
+    /// assert!(pool.try_take().is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_take(&self) -> Result<Block<S>, OutOfBlocks> {
         self.take().map_err(|_| self.out_of_blocks())
     }

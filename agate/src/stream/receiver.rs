@@ -63,6 +63,24 @@ impl<S: Scope> StreamReceiver<S> {
     ///
     /// Wait-free, except that giving a block back is lock-free, and wakes a sender that waits for one (a system call that
     /// does not wait).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{BlockOptions, BlockPool, Limits, Local, Scope, TryRecvError};
+    ///
+    /// let pool = BlockPool::new(BlockOptions { block_bytes: 64, max_blocks: 4 })?;
+    /// let stream = Local.stream(Limits::default(), &pool);
+    /// let (mut sender, mut receiver) = (stream.attach_sender()?, stream.attach_receiver()?);
+    /// sender.try_send(b"one")?;
+    /// sender.try_send(b"two")?;
+    /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty), "still in the sender's block");
+    /// drop(sender); // sends it
+    /// assert_eq!(receiver.try_recv()?, b"one");
+    /// assert_eq!(receiver.try_recv()?, b"two");
+    /// assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_recv(&mut self) -> Result<&[u8], TryRecvError> {
         if !self.has_next() {
             self.block = None;

@@ -60,6 +60,21 @@ impl<S: Scope> StreamSender<S> {
     /// # Progress
     ///
     /// Lock-free: at most one block is taken and one sent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use agate::{BlockOptions, BlockPool, Limits, Local, Scope, StreamError};
+    ///
+    /// let pool = BlockPool::new(BlockOptions { block_bytes: 64, max_blocks: 4 })?;
+    /// let stream = Local.stream(Limits::default(), &pool);
+    /// let mut sender = stream.attach_sender()?;
+    /// sender.try_send(b"short")?;
+    /// assert_eq!(sender.try_send(&[0; 60]), Err(StreamError::TooLong { bytes: 60, max: 56 }));
+    /// sender.flush()?;
+    /// assert_eq!(stream.attach_receiver()?.try_recv()?, b"short");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_send(&mut self, message: &[u8]) -> Result<(), StreamError> {
         self.reserve(message.len())?.fill(message);
         Ok(())
