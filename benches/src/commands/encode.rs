@@ -122,11 +122,15 @@ impl Row {
     /// What the table calls it.
     pub fn name(self) -> String {
         let form = match self.form {
-            None if self.eliminate => return format!("limit: copy of {FEWER_BYTES} bytes"),
-            None if self.fresh => {
-                return format!("limit: copy of {BYTES_PER_DRAW} bytes, just written");
+            None => {
+                let bytes = if self.eliminate {
+                    FEWER_BYTES
+                } else {
+                    BYTES_PER_DRAW
+                };
+                let fresh = if self.fresh { ", just written" } else { "" };
+                return format!("limit: copy of {bytes} bytes{fresh}");
             }
-            None => return format!("limit: copy of {BYTES_PER_DRAW} bytes"),
             Some(Form::Four) => "four calls",
             Some(Form::Fused) => "fused",
         };
@@ -151,7 +155,6 @@ impl Row {
         Self {
             form: None,
             shape: Shape::Inlined,
-            fresh: self.fresh && !self.eliminate,
             ..self
         }
     }
@@ -211,13 +214,19 @@ pub fn measure(rounds_count: usize) -> Vec<(Row, Series<f64>)> {
         fresh,
         eliminate,
     };
-    let mut measured = vec![limit(false, false), limit(true, false), limit(false, true)];
+    let mut measured = vec![
+        limit(false, false),
+        limit(true, false),
+        limit(false, true),
+        limit(true, true),
+    ];
     let (mut copy, mut fresh) = (Copy::<BYTES_PER_DRAW>::new(), Copy::<BYTES_PER_DRAW>::new());
-    let mut fewer = Copy::<FEWER_BYTES>::new();
+    let (mut fewer, mut fewer_fresh) = (Copy::<FEWER_BYTES>::new(), Copy::<FEWER_BYTES>::new());
     let mut candidates = vec![
         Candidate::new("", move || copy.time(false)),
         Candidate::new("", move || fresh.time(true)),
         Candidate::new("", move || fewer.time(false)),
+        Candidate::new("", move || fewer_fresh.time(true)),
     ];
     for (row, record) in rows() {
         measured.push(row);
