@@ -104,13 +104,14 @@ fn each_draw(
     draws: usize,
     order: Order,
 ) -> Result<(), String> {
-    const WAYS: [Way; 8] = [
+    const WAYS: [Way; 10] = [
         Way::Single,
         Way::PerThread,
         Way::MutexPerJob,
         Way::MutexPerCommand,
         Way::Agate,
         Way::AgateFused,
+        Way::Sharded,
         Way::Lease,
         Way::Boxed,
         Way::ByValue,
