@@ -262,6 +262,11 @@ mod on {
             }
         }
 
+        /// A closure may have bound anything.
+        pub(crate) fn binds_all(&mut self) {
+            self.bound = [true; 3];
+        }
+
         /// Looks at the command of an index, and notes what it means.
         pub(crate) fn command(&mut self, index: u16) -> Result<(), RecordError> {
             if !self.on {

@@ -199,6 +199,16 @@ fn what_draws_needs_a_pipeline_of_its_own_slot() {
 }
 
 #[test]
+fn a_closure_may_have_bound_a_pipeline() {
+    let behind_a_closure = once(true, |recorder| {
+        // SAFETY: it does nothing.
+        unsafe { recorder.record(|_, _| {}) };
+        draw(recorder);
+    });
+    assert_eq!(behind_a_closure, Ok(()));
+}
+
+#[test]
 fn what_a_slot_begins_it_ends() {
     let label = once(false, |recorder| {
         // SAFETY: the device takes any command.

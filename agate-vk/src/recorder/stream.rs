@@ -350,6 +350,8 @@ pub(crate) fn note_closure(base: *mut u64) {
     // SAFETY: as above.
     let slow = unsafe { &mut *base.cast::<Slow>() };
     slow.closures = true;
+    #[cfg(feature = "checks")]
+    slow.checks.binds_all();
 }
 
 /// The device that the recording is for.
