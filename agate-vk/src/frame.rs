@@ -250,6 +250,7 @@ impl Frame {
     pub fn submit(mut self, options: SubmitOptions<'_>) -> Ticket {
         self.layout().set(&self.starts[..self.passes as usize]);
         self.lose_untaken();
+        self.tell_of_leases();
         let shards = &self.shared.service.shards;
         shards.flush(self.shared.index, self.serial);
         let (resolver, completion) = self.shared.service.tickets.pair();
@@ -285,6 +286,12 @@ impl Frame {
             // The message came back and was dropped with its resolver: the ticket tells. An acquired image goes back too.
             drop(lock(&self.shared.request).take());
         }
+    }
+
+    /// The owner hears of what leases have finished so far; of the rest from them.
+    fn tell_of_leases(&self) {
+        let stock = &self.shared.service.stocks[self.shared.index as usize];
+        stock.notes.submitted(self.serial, &self.port);
     }
 
     /// Slots that nobody took when the frame is submitted will never come.

@@ -51,6 +51,7 @@ mod error;
 mod frame;
 mod idle;
 mod names;
+mod notes;
 mod once;
 #[cfg(test)]
 mod panics;

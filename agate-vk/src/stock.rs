@@ -18,6 +18,7 @@
 
 use crate::error::RecordError;
 use crate::frame::Inheritance;
+use crate::notes::Notes;
 use crate::raw::{Device, Failed};
 use crate::status::Status;
 use agate::{Block, BlockOptions, BlockPool, CreateError};
@@ -123,6 +124,8 @@ pub(crate) struct Stock {
     /// How many were lent since the last reset.
     lent: AtomicU32,
     status: Arc<Status>,
+    /// What was recorded into them.
+    pub(crate) notes: Notes,
 }
 
 impl Stock {
@@ -151,6 +154,7 @@ impl Stock {
             state: AtomicU32::new(OPEN),
             lent: AtomicU32::new(0),
             status,
+            notes: Notes::new()?,
         })
     }
 

@@ -80,6 +80,10 @@ impl SlotToken {
         !self.shards().is_empty() && self.contents().is_some()
     }
 
+    pub(crate) fn port(&self) -> &Port<PoolMessage> {
+        &self.port
+    }
+
     pub(crate) fn jumbos(&self) -> &Jumbos {
         &self.shared.jumbos
     }

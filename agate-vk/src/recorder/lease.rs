@@ -10,9 +10,9 @@
 use crate::commands::table::Command;
 use crate::error::{RecordError, SlotLoss};
 use crate::frame::{SlotPlace, SlotToken};
-use crate::pool::{Lent, PoolMessage};
+use crate::notes::Note;
+use crate::pool::PoolMessage;
 use crate::raw::Device;
-use crate::recorded::Recorded;
 use crate::stock::Lease;
 use ash::vk;
 use std::sync::Arc;
@@ -101,9 +101,13 @@ impl LeaseRecorder {
                 ended.map_err(|failed| stock.failed(failed))
             }
         };
-        let recorded = Recorded::of_calls(self.commands);
+        let note = Note {
+            place: token.place(),
+            buffer: self.buffer,
+            commands: self.commands,
+        };
         let message = match ended {
-            Ok(()) => PoolEnd::Ready(Lent::new(self.buffer, recorded, None)),
+            Ok(()) => PoolEnd::Ready(note),
             Err(error) => PoolEnd::Lost(SlotLoss::Failed(error)),
         };
         let sent = end(token, lease, message);
@@ -165,7 +169,7 @@ impl LeaseRecorder {
 
 /// How a recording ends.
 enum PoolEnd {
-    Ready(Lent),
+    Ready(Note),
     Lost(SlotLoss),
 }
 
@@ -174,11 +178,10 @@ fn end(token: SlotToken, lease: Option<Lease>, end: PoolEnd) -> bool {
     // The owner hears of the slot when the pool is back: it resets what is in the stock when the frame is over.
     drop(lease);
     let place = token.place();
-    let message = match end {
-        PoolEnd::Ready(lent) => PoolMessage::Ready { place, lent },
-        PoolEnd::Lost(loss) => PoolMessage::Lost { place, loss },
+    let sent = match end {
+        PoolEnd::Ready(note) => token.stock().notes.put(note, token.port()).is_ok(),
+        PoolEnd::Lost(loss) => token.send(PoolMessage::Lost { place, loss }).is_ok(),
     };
-    let sent = token.send(message).is_ok();
     if !sent {
         token.stock().sweep(token.device());
     }
