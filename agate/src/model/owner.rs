@@ -154,14 +154,19 @@ fn a_wait_beside_a_sender_is_answered() {
 /// Awaits an answer as a task on this thread does.
 fn block_on<T>(answer: Completion<T>) -> Result<T, CompletionError> {
     let waker = RefCell::new(Waker::noop().clone());
-    let (answer, outcome) = (RefCell::new(answer), Cell::new(None));
+    let (answer, outcome, done) = (RefCell::new(answer), Cell::new(None), Cell::new(false));
     let leave = |unparker: Unparker| drop(waker.replace(unparker.into_waker()));
     park_until(&mut Gate::new(), None, leave, || {
+        // It may be asked again.
+        if done.get() {
+            return true;
+        }
         let waker = waker.borrow().clone();
         match Pin::new(&mut *answer.borrow_mut()).poll(&mut Context::from_waker(&waker)) {
             Poll::Ready(ended) => outcome.set(Some(ended)),
             Poll::Pending => return false,
         }
+        done.set(true);
         true
     });
     outcome.take().unwrap()
