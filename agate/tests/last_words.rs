@@ -11,7 +11,7 @@ use agate::{
 };
 
 /// Much longer than anything here takes.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 60 });
 /// Of which some show the fault, if it is there: about one in five where one thread is free for each side.
 const ROUNDS: u32 = if cfg!(miri) { 20 } else { 2_000 };
 
