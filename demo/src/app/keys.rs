@@ -36,6 +36,7 @@ fn of_key(code: KeyCode) -> Option<Action> {
         KeyCode::Digit3 | KeyCode::Numpad3 => strategy(2),
         KeyCode::Digit4 | KeyCode::Numpad4 => strategy(3),
         KeyCode::Digit5 | KeyCode::Numpad5 => strategy(4),
+        KeyCode::Digit6 | KeyCode::Numpad6 => strategy(5),
         _ => None,
     }
 }
