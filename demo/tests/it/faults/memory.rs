@@ -177,19 +177,11 @@ fn a_wait_that_fails_for_ever_leaves_what_the_gpu_may_use() {
         return;
     }
     let Some(layer) = Layer::ready() else { return };
-<<<<<<< HEAD
-    // Agate's strategies wait again, see `GOES_ON`.
-    for strategy in STRATEGIES
-        .into_iter()
-        .filter(|name| !name.starts_with("agate"))
-    {
-=======
     // The strategies with an owner wait again, see `GOES_ON`.
     let others = STRATEGIES
         .into_iter()
         .filter(|name| !name.starts_with("agate"));
     for strategy in others {
->>>>>>> shards
         let folder = Folder::new();
         let flags = ["--headless", "--validation", "--strategy", strategy];
         let mut command = folder.demo(&[&TINY[..], &flags].concat());
