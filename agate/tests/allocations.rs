@@ -100,16 +100,20 @@ fn an_owner_is_attached_to_asked_and_left_without_allocation_on_either_side() {
     drop(port);
     // A lane has at most three segments of messages in flight here: a few rounds warm it up.
     (0..ROUNDS / 2).for_each(|_| drop(use_it().to_string()));
-    let mut on_owner = [use_it(), 0];
-    let here = allocations(|| {
-        for _ in 0..ROUNDS {
-            on_owner[1] = use_it();
-        }
-    });
-    assert_eq!(here, 0);
-    assert_eq!(
-        on_owner[0], on_owner[1],
-        "allocations on the owner's thread, before and after"
+    // Where the system lets the owner wait for longer than ever before, a lane grows once more.
+    let count = || {
+        let before = use_it();
+        let mut after = before;
+        let here = allocations(|| (0..ROUNDS).for_each(|_| after = use_it()));
+        (here, after - before)
+    };
+    let mut counts = vec![count()];
+    while counts.len() < 10 && !counts.contains(&(0, 0)) {
+        counts.push(count());
+    }
+    assert!(
+        counts.contains(&(0, 0)),
+        "allocations here and on the owner's thread: {counts:?}"
     );
     owner.shutdown(Pending::Drain, LONG).unwrap();
 }

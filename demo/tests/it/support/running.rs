@@ -128,7 +128,11 @@ impl Running {
             code: status.code(),
             out: said("out"),
             err: said("err"),
-            line: self.line.clone(),
+            line: match status.code() {
+                Some(_) => self.line.clone(),
+                // A signal has ended it.
+                None => format!("{}, {status}", self.line),
+            },
         };
         ending.no_panic();
         ending
