@@ -4,6 +4,7 @@
 
 use super::host::{ALL, Host, Open, Submitted};
 use super::jobs::{Expected, Lane, Recording, Script, draw, record};
+use super::{Bytes, random};
 use agate_vk::{BeginError, SubmitOptions, vk};
 use std::sync::Arc;
 use std::time::Duration;
@@ -113,6 +114,22 @@ impl Host<'_, '_> {
                     self.workers.run(which, job);
                 }
             }
+        }
+    }
+
+    /// Gives out what is left of the newest pass, each slot to a job of its own.
+    pub(super) fn fill(&mut self) {
+        let scripts = random(self.bytes.next().into(), 48);
+        let mut scripts = Bytes::new(&scripts);
+        let Some((pass, expected)) = self.passes.last() else {
+            return;
+        };
+        while let Ok(slot) = pass.next_slot() {
+            let (expected, lane) = (Arc::clone(expected), Lane::read(&mut scripts));
+            let script = Script::read(&mut scripts);
+            let which = scripts.below(2);
+            let job = move || record(slot, expected, lane, &script);
+            self.workers.run(which, job);
         }
     }
 

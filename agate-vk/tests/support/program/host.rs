@@ -152,7 +152,7 @@ impl<'a, 'b> Host<'a, 'b> {
 
     /// One step; false at the last.
     fn step(&mut self) -> bool {
-        match self.bytes.below(40) {
+        match self.bytes.below(48) {
             0..=5 => self.begin(),
             6..=10 => self.pass(),
             11..=16 => self.take(),
@@ -175,7 +175,8 @@ impl<'a, 'b> Host<'a, 'b> {
                 _ => return !self.bytes.once_in(4),
             },
             38 => self.null.release(self.bytes.below(4)),
-            _ => self.look(),
+            39 => self.look(),
+            _ => self.fill(),
         }
         true
     }
