@@ -347,6 +347,8 @@ impl<'a, 'b> Host<'a, 'b> {
     }
 
     fn look(&mut self) {
+        // First what there is, then what that may be: jobs go on meanwhile.
+        let pools = self.null.live().pools as u32;
         let mut fixed = 0;
         for running in self.services.iter().flatten() {
             let counters = running.service.counters();
@@ -358,7 +360,6 @@ impl<'a, 'b> Host<'a, 'b> {
             fixed += own;
         }
         let lent: u32 = self.leases.iter().map(|leases| leases.most()).sum();
-        let pools = self.null.live().pools as u32;
         assert!(
             pools <= fixed + lent || self.leaks > 0,
             "{pools} pools, not {fixed} and {lent}"
