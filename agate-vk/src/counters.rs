@@ -130,15 +130,17 @@ impl Service {
         let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let of_leases = |counter: &AtomicI32| counter.load(Ordering::Relaxed).max(0) as u32;
         let time = |counter: &AtomicU64| Duration::from_nanos(number(counter));
+        // Read once: jobs make pools meanwhile, and the sums are to agree.
+        let lease_pools = of_leases(&tally.lease_pools);
         let (frames_in_flight, frames) = self.frames();
         let (blocks, block_bytes) = self.blocks();
         let [pool_owner, queue_owner, retire_owner] = self.owner_stats();
         Counters {
-            pools: frames_in_flight * (1 + self.shard_count()) + of_leases(&tally.lease_pools),
+            pools: frames_in_flight * (1 + self.shard_count()) + lease_pools,
             command_buffers: frames_in_flight
                 + tally.secondaries.load(Ordering::Relaxed)
                 + of_leases(&tally.lease_buffers),
-            lease_pools: of_leases(&tally.lease_pools),
+            lease_pools,
             leases: number(&tally.leases),
             frames,
             blocks,

@@ -31,11 +31,14 @@ fn programs() -> u64 {
     }
 }
 
-/// Programs that are to run instead: `AGATE_PROGRAM` is a seed, or a file of the fuzzer's, which runs a thousand times.
+/// Programs that are to run instead: `AGATE_PROGRAM` is a seed, or two with `..` between, or a file of the fuzzer's, which
+/// runs a thousand times.
 fn asked_for() -> Option<Vec<Vec<u8>>> {
     let asked = std::env::var("AGATE_PROGRAM").ok()?;
-    if let Ok(seed) = asked.parse() {
-        return Some(vec![program::random(seed, LENGTH)]);
+    let (first, end) = asked.split_once("..").unwrap_or((&asked, ""));
+    if let Ok(first) = first.parse::<u64>() {
+        let seeds = first..end.parse().unwrap_or(first + 1);
+        return Some(seeds.map(|seed| program::random(seed, LENGTH)).collect());
     }
     let bytes = std::fs::read(&asked).unwrap_or_else(|error| panic!("{asked}: {error}"));
     Some(vec![bytes; 1000])

@@ -3,7 +3,8 @@
 #![allow(unsafe_code, reason = "makes passes")]
 
 use super::host::{ALL, Host, Open, Submitted};
-use super::jobs::{Expected, Recording, Script, draw, record};
+use super::jobs::{Expected, Lane, Recording, Script, draw, record};
+use super::{Bytes, random};
 use agate_vk::{BeginError, SubmitOptions, vk};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,12 +22,13 @@ impl Host<'_, '_> {
             begun => begun,
         };
         let (which, all_slots) = (running.which, running.all_slots);
+        let leases = Arc::clone(&running.leases);
         match begun {
             Ok(frame) => {
                 self.frames.push(Open {
                     frame,
                     which,
-                    expected: Arc::default(),
+                    expected: Arc::new(Expected::new(&self.closures, &leases)),
                     all_slots,
                     works: 0,
                 });
@@ -48,19 +50,29 @@ impl Host<'_, '_> {
         let Some(at) = self.frame() else {
             return;
         };
-        let (kind, slots) = (self.bytes.below(3), self.bytes.below(7) as u32);
+        let (kind, slots) = (self.bytes.below(6), self.bytes.below(7) as u32);
         let Open {
             frame, expected, ..
         } = &mut self.frames[at];
+        let (info, begin) = (
+            vk::RenderingInfo::default(),
+            vk::RenderPassBeginInfo::default(),
+        );
+        let inherited = vk::CommandBufferInheritanceRenderingInfo::default();
         let made = match kind {
             0 => frame.outside(slots),
+            1 => frame.outside_secondaries(slots),
             // SAFETY: the device takes any command.
-            1 => unsafe { frame.rendering(&vk::RenderingInfo::default(), slots) },
+            2 => unsafe { frame.rendering(&info, slots) },
             // SAFETY: as above.
-            _ => unsafe { frame.render_pass(&vk::RenderPassBeginInfo::default(), slots) },
+            3 => unsafe { frame.rendering_secondaries(&info, &inherited, slots) },
+            // SAFETY: as above.
+            4 => unsafe { frame.render_pass(&begin, slots) },
+            // SAFETY: as above.
+            _ => unsafe { frame.render_pass_secondaries(&begin, slots) },
         };
         if let Ok(pass) = made {
-            expected.add(if kind == 0 { 0 } else { 2 });
+            expected.add(if kind < 2 { 0 } else { 2 });
             self.passes.push((pass, Arc::clone(expected)));
         } else {
             // Too many slots, no blocks, no owner: whatever was declared is not whole.
@@ -93,14 +105,31 @@ impl Host<'_, '_> {
 
     pub(super) fn job(&mut self) {
         if let Some((slot, expected)) = self.bytes.take(&mut self.slots) {
+            let lane = Lane::read(self.bytes);
             let script = Script::read(self.bytes);
             match self.bytes.below(3) {
-                0 => record(slot, expected, &script),
+                0 => record(slot, expected, lane, &script),
                 which => {
-                    let job = move || record(slot, expected, &script);
+                    let job = move || record(slot, expected, lane, &script);
                     self.workers.run(which, job);
                 }
             }
+        }
+    }
+
+    /// Gives out what is left of the newest pass, each slot to a job of its own.
+    pub(super) fn fill(&mut self) {
+        let scripts = random(self.bytes.next().into(), 48);
+        let mut scripts = Bytes::new(&scripts);
+        let Some((pass, expected)) = self.passes.last() else {
+            return;
+        };
+        while let Ok(slot) = pass.next_slot() {
+            let (expected, lane) = (Arc::clone(expected), Lane::read(&mut scripts));
+            let script = Script::read(&mut scripts);
+            let which = scripts.below(2);
+            let job = move || record(slot, expected, lane, &script);
+            self.workers.run(which, job);
         }
     }
 
@@ -108,7 +137,9 @@ impl Host<'_, '_> {
     pub(super) fn hold(&mut self) {
         if self.bytes.next() & 1 == 0 {
             if let Some((slot, expected)) = self.bytes.take(&mut self.slots) {
-                self.recordings.extend(Recording::begin(slot, expected));
+                let lane = Lane::read(self.bytes);
+                self.recordings
+                    .extend(Recording::begin(slot, expected, lane));
             }
         } else if let Some(mut recording) = self.bytes.take(&mut self.recordings) {
             let script = Script::read(self.bytes);
@@ -185,7 +216,11 @@ impl Host<'_, '_> {
                     std::mem::forget(open);
                 }
             }
-            2 => std::mem::forget(self.bytes.take(&mut self.recordings)),
+            2 => {
+                if let Some(recording) = self.bytes.take(&mut self.recordings) {
+                    recording.forget();
+                }
+            }
             3 => drop(self.bytes.take(&mut self.recordings)),
             4 => drop(self.bytes.take(&mut self.tickets)),
             _ => std::mem::forget(self.bytes.take(&mut self.tickets)),
@@ -202,12 +237,11 @@ impl Host<'_, '_> {
         let Some(running) = &mut self.services[which] else {
             return;
         };
+        let expected = Arc::new(Expected::new(&self.closures, &running.leases));
         let submitted = running.service.try_submit_once(options, |recorder| {
-            draw(recorder, draws);
+            draw(recorder, draws, &expected);
         });
         if let Ok(ticket) = submitted {
-            let expected = Arc::new(Expected::default());
-            expected.add(draws);
             self.tickets.push(Submitted {
                 ticket,
                 expected,

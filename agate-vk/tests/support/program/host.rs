@@ -2,14 +2,16 @@
 
 #![allow(unsafe_code, reason = "makes passes and timelines")]
 
+use super::closures::Closures;
 use super::jobs::{Expected, Recording, Workers};
+use super::leases::Leases;
 use super::{Bytes, LONG};
 use crate::returns::TABLE;
 use crate::support::try_service;
 use agate::{Completion, WaitError};
 use agate_vk::{
-    AcquireError, Acquired, Frame, FrameError, MissingSlot, Pass, Service, ServiceError, Slot,
-    SlotLoss, Swapchain, Ticket, TicketError, Timeline, ash, vk,
+    AcquireError, Acquired, Frame, FrameError, MissingSlot, Pass, RecordError, Service,
+    ServiceError, Slot, SlotLoss, Swapchain, Ticket, TicketError, Timeline, ash, vk,
 };
 use null_device::{Live, NullDevice, NullOptions};
 use std::sync::Arc;
@@ -30,6 +32,8 @@ pub(super) struct Running {
     pub(super) which: usize,
     /// Whether a frame fails that has lost a slot.
     pub(super) all_slots: bool,
+    pub(super) leases: Arc<Leases>,
+    shards: u32,
     pub(super) chain: Option<Swapchain>,
     /// Until the swapchain that is being destroyed is gone, the surface is taken.
     pub(super) going: Option<Completion<()>>,
@@ -67,6 +71,11 @@ pub(crate) struct Host<'a, 'b> {
     pub(super) workers: &'a Workers,
     pub(super) table: ash::Device,
     pub(super) labels: bool,
+    /// Whether pools go from thread to thread: there are leases and shards.
+    lends: bool,
+    pub(super) closures: Arc<Closures>,
+    /// Of every service that there was.
+    leases: Vec<Arc<Leases>>,
     pub(super) services: [Option<Running>; 2],
     pub(super) frames: Vec<Open>,
     pub(super) passes: Vec<(Pass, Arc<Expected>)>,
@@ -80,6 +89,8 @@ pub(crate) struct Host<'a, 'b> {
     pub(super) works: u32,
     pub(super) worked: Arc<AtomicU32>,
     pub(super) leaks: u32,
+    /// Services that have left something behind, and with it their timeline.
+    leaky: usize,
     /// An image was held beyond the end of its service, which then leaves the swapchain to it.
     pub(super) image_held: bool,
     /// Last: everything else uses it.
@@ -90,10 +101,12 @@ impl<'a, 'b> Host<'a, 'b> {
     /// A device, as the program wants it.
     pub(crate) fn new(bytes: &'a mut Bytes<'b>, workers: &'a Workers) -> Self {
         let kind = bytes.next();
-        let mut options = NullOptions::default()
-            .queues(2, 1)
-            .owner_only()
-            .no_early_waits();
+        let mut options = NullOptions::default().queues(2, 1).no_early_waits();
+        // Where not, each pool is for one thread.
+        let lends = kind & 24 != 0;
+        if !lends {
+            options = options.owner_only();
+        }
         let labels = kind & 1 != 0;
         if labels {
             options = options.labels();
@@ -109,6 +122,9 @@ impl<'a, 'b> Host<'a, 'b> {
             workers,
             table,
             labels,
+            lends,
+            closures: Arc::default(),
+            leases: Vec::new(),
             services: [None, None],
             frames: Vec::new(),
             passes: Vec::new(),
@@ -122,6 +138,7 @@ impl<'a, 'b> Host<'a, 'b> {
             works: 0,
             worked: Arc::default(),
             leaks: 0,
+            leaky: 0,
             image_held: false,
             null,
         }
@@ -135,7 +152,7 @@ impl<'a, 'b> Host<'a, 'b> {
 
     /// One step; false at the last.
     fn step(&mut self) -> bool {
-        match self.bytes.below(40) {
+        match self.bytes.below(48) {
             0..=5 => self.begin(),
             6..=10 => self.pass(),
             11..=16 => self.take(),
@@ -158,7 +175,8 @@ impl<'a, 'b> Host<'a, 'b> {
                 _ => return !self.bytes.once_in(4),
             },
             38 => self.null.release(self.bytes.below(4)),
-            _ => self.look(),
+            39 => self.look(),
+            _ => self.fill(),
         }
         true
     }
@@ -167,12 +185,16 @@ impl<'a, 'b> Host<'a, 'b> {
     pub(super) fn service(&mut self) -> Option<&mut Running> {
         let which = usize::from(self.bytes.next() > 180);
         if self.services[which].is_none() {
-            let kind = self.bytes.next();
+            let (kind, lanes) = (self.bytes.next(), self.bytes.next());
+            let shards = if self.lends { u32::from(lanes & 3) } else { 0 };
+            let frames_in_flight = 1 + u32::from(kind & 3);
             self.null.hand_over();
             let started = try_service(&self.null, |options| {
                 options.queue = self.null.queue_of(which as u32, 0);
                 options.queue_family = which as u32;
-                options.frames_in_flight = 1 + u32::from(kind & 3);
+                options.frames_in_flight = frames_in_flight;
+                options.shards = shards;
+                options.max_leases = if lanes & 12 == 0 { 2 } else { 64 };
                 if kind & 4 != 0 {
                     options.missing_slot = MissingSlot::Skip;
                 }
@@ -187,10 +209,14 @@ impl<'a, 'b> Host<'a, 'b> {
             });
             match started {
                 Ok(service) => {
+                    let leases = Arc::new(Leases::new(frames_in_flight, self.lends));
+                    self.leases.push(Arc::clone(&leases));
                     self.services[which] = Some(Running {
                         service,
                         which,
                         all_slots: kind & 4 == 0,
+                        leases,
+                        shards,
                         chain: None,
                         going: None,
                         unknown: which > 0,
@@ -262,19 +288,27 @@ impl<'a, 'b> Host<'a, 'b> {
     /// A ticket tells nothing that has not happened.
     fn resolved(&self, of: &Submitted, result: Result<agate_vk::FrameReport, TicketError>) {
         let error = match result {
-            Ok(report) => return of.expected.check(report.commands, of.all_slots),
+            Ok(report) => {
+                // Under either policy it fails.
+                assert!(!of.expected.panics() || !of.all_slots, "a closure panicked");
+                return of.expected.check(report.commands, of.all_slots);
+            }
             Err(TicketError::Frame(error)) => error,
             Err(error) => panic!("{error}"),
         };
         match error {
             FrameError::DeviceLost => self.is_lost(),
             FrameError::Vulkan { call, result } => self.was_planted(call, result),
-            FrameError::SlotLost {
-                loss: SlotLoss::Failed(agate_vk::RecordError::Closed),
-                ..
-            }
-            | FrameError::OwnerPanicked
-            | FrameError::TooManySemaphores => panic!("{error}"),
+            FrameError::SlotLost { loss, .. } => match loss {
+                SlotLoss::Failed(RecordError::Closed) => panic!("{error}"),
+                SlotLoss::Failed(RecordError::DeviceLost) => self.is_lost(),
+                SlotLoss::Failed(RecordError::Vulkan { call, result }) => {
+                    self.was_planted(call, result);
+                }
+                SlotLoss::ClosurePanicked => assert!(of.expected.panics(), "{error}"),
+                _ => {}
+            },
+            FrameError::OwnerPanicked | FrameError::TooManySemaphores => panic!("{error}"),
             _ => {}
         }
     }
@@ -313,10 +347,23 @@ impl<'a, 'b> Host<'a, 'b> {
     }
 
     fn look(&mut self) {
+        // First what there is, then what that may be: jobs go on meanwhile.
+        let pools = self.null.live().pools as u32;
+        let mut fixed = 0;
         for running in self.services.iter().flatten() {
             let counters = running.service.counters();
-            assert_eq!(counters.pools, counters.command_buffers);
+            let frames = running.leases.frames_in_flight();
+            let own = frames * (1 + running.shards);
+            let most = running.leases.most();
+            assert!(counters.lease_pools <= most, "{most}: {counters:?}");
+            assert_eq!(counters.pools - counters.lease_pools, own);
+            fixed += own;
         }
+        let lent: u32 = self.leases.iter().map(|leases| leases.most()).sum();
+        assert!(
+            pools <= fixed + lent || self.leaks > 0,
+            "{pools} pools, not {fixed} and {lent}"
+        );
         self.bytes.take(&mut self.passes);
     }
 
@@ -330,11 +377,22 @@ impl<'a, 'b> Host<'a, 'b> {
                 }
                 self.image_held |= !self.images.is_empty() || !self.acquires.is_empty();
             }
+            let quiet = self.bytes.next() & 1 == 0;
+            if quiet {
+                self.workers.wait();
+            }
+            let out = running.leases.out();
             let began = std::time::Instant::now();
             let report = running.service.shutdown(LONG);
             assert!(began.elapsed() < LONG, "a shutdown took {report:?}");
             assert!(!report.panicked);
+            if quiet && !self.may_leak() {
+                // The leases that are out, and the timeline that what they record may use.
+                let left = out + u32::from(out > 0);
+                assert_eq!(report.leaked, left, "{out} leases are out");
+            }
             self.leaks += report.leaked;
+            self.leaky += usize::from(report.leaked > 0);
         }
     }
 
@@ -371,11 +429,19 @@ impl<'a, 'b> Host<'a, 'b> {
             unsafe { self.table.destroy_semaphore(once.semaphore, None) };
         }
         assert_eq!(self.null.violations(), []);
-        if self.leaks > 0 {
-            assert!(self.may_leak(), "{} leaked, and nothing failed", self.leaks);
+        self.closures.check();
+        let forgotten: u32 = self.leases.iter().map(|leases| leases.forgotten()).sum();
+        if self.leaks > 0 && self.may_leak() {
             return;
         }
-        assert_eq!(self.null.live(), Live::default());
+        // What is left, apart from what was forgotten: each service's timeline that was counted with leases.
+        let live = self.null.live();
+        let mut left = Live::default();
+        (left.pools, left.semaphores) = (forgotten as usize, self.leaky);
+        if forgotten > 0 {
+            left.buffers = live.buffers;
+        }
+        assert_eq!(live, left, "{} counted", self.leaks);
         assert_eq!(self.worked.load(Ordering::Relaxed), self.works);
     }
 

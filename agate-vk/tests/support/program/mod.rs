@@ -2,17 +2,21 @@
 //!
 //! The same bytes are the same program; only the threads take turns as they like. A program may do all that the
 //! documentation allows: record in any order, drop, panic in a job, forget, lose the device, end the service and start
-//! anew. [`run`] panics where
+//! anew; jobs record in either lane, with closures among their commands, and shards replay. [`run`] panics where
 //!
 //! - a ticket, an acquire or a shutdown does not come to its end in time;
 //! - the device saw a rule broken, or something is left of a service that says nothing is;
+//! - a closure is neither called nor dropped, or twice, or not called in a frame that was executed;
+//! - there are more command pools than frames, shards and leases at one time need, or a shutdown miscounts what it leaves;
 //! - a ticket tells of what has not happened, or a frame was executed with other commands than were recorded.
 
 mod bytes;
+mod closures;
 mod frames;
 mod host;
 mod images;
 mod jobs;
+mod leases;
 
 pub(crate) use bytes::Bytes;
 
