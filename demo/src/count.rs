@@ -215,6 +215,9 @@ macro_rules! counted {
                 pub(super) unsafe extern "system" fn $name($($arg: $ty),*) $(-> $ret)? {
                     const INDEX: usize = Function::$name as usize;
                     note(INDEX);
+                    if INDEX == Function::vkQueuePresentKHR as usize {
+                        crate::app::server::leave_if_hung_up();
+                    }
                     let real = FORWARD[INDEX].load(Relaxed);
                     // SAFETY: by C1 the pointer is not null, by C2 it has this signature.
                     let real: unsafe extern "system" fn($($ty),*) $(-> $ret)? = unsafe { transmute(real) };

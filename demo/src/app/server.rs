@@ -12,7 +12,7 @@
 
 use std::ffi::{c_int, c_void};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
 
 use libloading::Library;
 use winit::raw_window_handle::RawDisplayHandle;
@@ -22,6 +22,8 @@ use crate::leave::leave;
 use crate::libraries;
 
 static ON_WAYLAND: AtomicBool = AtomicBool::new(false);
+/// The connection to the compositor; -1: there is none.
+static WAYLAND: AtomicI32 = AtomicI32::new(-1);
 static GONE: AtomicBool = AtomicBool::new(false);
 /// Whether this Xlib can go on after its connection broke (1.7, of 2020, can).
 static GOES_ON: AtomicBool = AtomicBool::new(false);
@@ -40,6 +42,31 @@ pub(super) fn gone() -> bool {
 /// Whether the window's compositor does not answer any more. A driver may wait for one that is gone until its deadline.
 pub(crate) fn compositor_gone() -> bool {
     ON_WAYLAND.load(SeqCst) && libraries::wayland_hangs_up()
+}
+
+/// Ends the program if the compositor has hung up: Mesa's `vkQueuePresentKHR` (of 22.3, on lavapipe) uses what libwayland
+/// gives it without a look at whether it is null, which it is on a broken connection.
+pub(crate) fn leave_if_hung_up() {
+    let mut connection = libc::pollfd {
+        fd: WAYLAND.load(SeqCst),
+        events: 0,
+        revents: 0,
+    };
+    // SAFETY: one structure, and it does not wait. One that is negative is passed over.
+    let found = unsafe { libc::poll(&raw mut connection, 1, 0) };
+    if found > 0 && connection.revents & (libc::POLLHUP | libc::POLLERR) != 0 {
+        leave(&went_away());
+    }
+}
+
+/// The file of a connection to a compositor.
+fn wayland_file(display: *mut c_void) -> Option<c_int> {
+    // SAFETY: the window library has loaded it, and its initialisation does nothing.
+    let wayland = unsafe { Library::new("libwayland-client.so.0") }.ok()?;
+    // SAFETY: the type is that of its header.
+    let file = unsafe { wayland.get::<Pending>(b"wl_display_get_fd\0") }.ok()?;
+    // SAFETY: the display is alive (X1).
+    Some(unsafe { file(display) })
 }
 
 /// The error to end with then. Neither the window library nor the driver can be relied on to take the window down without a
@@ -71,11 +98,14 @@ fn xlib() -> Option<&'static Library> {
         .as_ref()
 }
 
-/// Watches the connection to an X server (X1). A Wayland connection needs no watch: losing it ends the event loop, unless
-/// the driver notices first.
+/// Watches the connection to an X server (X1). Losing one to a compositor ends the event loop, unless the driver notices
+/// first.
 pub(super) fn watch(display: RawDisplayHandle) {
     let RawDisplayHandle::Xlib(handle) = display else {
         ON_WAYLAND.store(true, SeqCst);
+        if let RawDisplayHandle::Wayland(handle) = display {
+            WAYLAND.store(wayland_file(handle.display.as_ptr()).unwrap_or(-1), SeqCst);
+        }
         return;
     };
     let (Some(display), Some(xlib)) = (handle.display, xlib()) else {
