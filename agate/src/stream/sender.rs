@@ -26,12 +26,13 @@ use crate::stream::{Block, HEAD_WORDS, Stream, WORD, message_words};
 ///
 /// See [`Stream`] and [`reserve`](Self::reserve).
 pub struct StreamSender<S: Scope = Local> {
+    /// Given back before `blocks`, by which the receiver sees the end: whoever sees it finds the place free.
+    pub(super) place: Place<Stream<S>, S>,
     pub(super) blocks: Sender<Block<S>, S>,
     /// The block being filled.
     block: Option<Block<S>>,
     /// What it has learnt about waiting for blocks.
     pub(super) gate: Gate,
-    pub(super) place: Place<Stream<S>, S>,
 }
 
 /// Why there is no room for a message.
