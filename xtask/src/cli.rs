@@ -15,7 +15,7 @@ Usage: cargo xtask COMMAND
   check                        the quick part of test: fmt, clippy, the rules of the house
   check --deep [PROOF]         check, and the proofs that take long: loom with larger bounds, shuttle, Miri, sanitizers,
                                more random cases, fuzzing, a newer validation layer, the Khronos mock driver, few
-                               processors, other systems; an hour or more on two processors. With PROOF, only those
+                               processors, other systems; two hours on two busy processors. With PROOF, only those
                                whose name begins so. What it needs it installs by rustup and cargo, and downloads by
                                apt-get
 
