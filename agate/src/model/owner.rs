@@ -177,7 +177,7 @@ fn block_on<T>(answer: Completion<T>) -> Result<T, CompletionError> {
 #[test]
 fn a_task_beside_a_sender_is_answered() {
     for help_at_most in [1, 4] {
-        check(2, move || {
+        check(3, move || {
             let drops = Drops::new();
             let owner = owner(help_at_most);
             let sender = {

@@ -145,8 +145,8 @@ impl<T: 'static, S: Scope> Receiver<T, S> {
     /// # Progress
     ///
     /// Wait-free, except that it wakes a sender that waits for room (a system call that does not wait). In
-    /// [total order](crate::Order::Total) it is lock-free: it may have to try again because another receiver got on, and may
-    /// spin behind a sender that was stopped in the middle of a send.
+    /// [total order](crate::Order::Total) it is lock-free at best: it may have to try again because another receiver got on,
+    /// and spins behind a sender that was stopped in the middle of a send.
     ///
     /// # Examples
     ///
@@ -350,7 +350,7 @@ impl<T: 'static, S: Scope> Drop for Receiver<T, S> {
     fn drop(&mut self) {
         if let Some(seat) = self.seat {
             self.place.intake.bell.leave(seat);
-            // When the last one is out, the queue is told (`Queue::vacated`).
+            // When the last one is out, the queue is told (`Queue::told`).
             let detached = &self.place.detached;
             detached.store(self.detached, Ordering::Release);
         } else if self.detached {
