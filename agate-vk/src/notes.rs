@@ -33,7 +33,7 @@ impl Note {
         let recorded = Recorded::of_calls(self.commands);
         PoolMessage::Ready {
             place: self.place,
-            lent: Lent::new(self.buffer, recorded, None),
+            lent: Lent::new(self.buffer, recorded),
         }
     }
 }

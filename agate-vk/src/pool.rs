@@ -601,11 +601,10 @@ impl Drop for PoolOwner {
                 self.status.note_leak();
             }
         }
-        for frame in &mut self.frames {
+        for frame in &self.frames {
             // P2: a pool whose buffer may be pending is leaked, and counted.
             if pending(frame) && !over {
                 self.status.note_leak();
-                frame.keep_lent();
             } else {
                 self.device.destroy_pool(frame.pool);
             }

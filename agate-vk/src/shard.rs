@@ -173,7 +173,7 @@ impl ShardOwner {
         if let Some(error) = open.error {
             let _ = self.pool.send(PoolMessage::Failed { place, error });
         } else {
-            let lent = Lent::new(open.buffer, open.recorded, None);
+            let lent = Lent::new(open.buffer, open.recorded);
             if place.serial > frame.flushed {
                 frame.ready.push((place, lent));
             } else {

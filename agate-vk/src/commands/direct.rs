@@ -4,7 +4,7 @@
 #![allow(unsafe_code, reason = "calls the driver")]
 
 use super::generated::table;
-use crate::recorder::{DrawState, LeaseRecorder, Recorder};
+use crate::recorder::{LeaseRecorder, Recorder};
 use ash::vk;
 use std::mem::MaybeUninit;
 
@@ -116,23 +116,6 @@ impl Recorder for LeaseRecorder {
         let constants = unsafe { constants.assume_init() };
         // SAFETY: as above.
         unsafe { self.push_constants(layout, stages, offset, &constants) }
-    }
-
-    #[inline]
-    unsafe fn draw_with<T: Copy>(
-        &mut self,
-        bound: &DrawState,
-        vertex_count: u32,
-        write: impl FnOnce(&mut MaybeUninit<T>),
-    ) {
-        // SAFETY: the arguments' contract is the caller's.
-        unsafe { self.cmd_bind_pipeline(vk::PipelineBindPoint::GRAPHICS, bound.pipeline) };
-        // SAFETY: as above.
-        unsafe { self.cmd_bind_vertex_buffers(0, &[bound.vertices], &[0]) };
-        // SAFETY: as above.
-        unsafe { self.push_constants_with(bound.layout, bound.stages, bound.push_offset, write) };
-        // SAFETY: as above.
-        unsafe { self.cmd_draw(vertex_count, 1, 0, 0) };
     }
 
     #[inline]

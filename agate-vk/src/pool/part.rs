@@ -178,12 +178,6 @@ impl InFlight {
         }
     }
 
-    /// Lenders do not get their buffers back: these may be pending for ever.
-    pub(super) fn keep_lent(&mut self) {
-        let lent = self.parts.iter_mut().filter_map(|part| part.lent.take());
-        lent.for_each(Lent::leak);
-    }
-
     /// Whether what comes is replayed: the primary has been begun, and nothing has failed.
     pub(super) fn is_recording(&self) -> bool {
         self.stage == Stage::Recording && self.error.is_none()

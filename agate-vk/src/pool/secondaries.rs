@@ -13,7 +13,6 @@ use crate::frame::Inheritance;
 use crate::raw::{Device, Failed};
 use crate::recorded::Recorded;
 use ash::vk;
-use std::sync::Arc;
 
 /// The secondaries of a frame. They are allocated when they are needed first, and used again by the next frames: as many
 /// as the slots with secondary contents of one frame, at the most.
@@ -77,33 +76,16 @@ impl Secondaries {
     }
 }
 
-/// Who lends secondary command buffers.
-pub(crate) trait Lender: Send + Sync {
-    /// The buffer is not pending, and is not executed any more. Called on the pool owner's thread, or on that of whoever
-    /// could not send it; must not block.
-    fn take_back(&self, buffer: vk::CommandBuffer);
-}
-
-/// A secondary command buffer that was recorded elsewhere, executable. When it is dropped it goes back to its lender: with
-/// the frame's retirement, or at once where the frame is over.
+/// A secondary command buffer that was recorded elsewhere, executable. Whoever recorded it uses it again when the frame is
+/// over.
 pub(crate) struct Lent {
     buffer: vk::CommandBuffer,
     recorded: Recorded,
-    lender: Option<Arc<dyn Lender>>,
 }
 
 impl Lent {
-    /// Without a lender nobody is told when it is free again.
-    pub(crate) fn new(
-        buffer: vk::CommandBuffer,
-        recorded: Recorded,
-        lender: Option<Arc<dyn Lender>>,
-    ) -> Self {
-        Self {
-            buffer,
-            recorded,
-            lender,
-        }
+    pub(crate) fn new(buffer: vk::CommandBuffer, recorded: Recorded) -> Self {
+        Self { buffer, recorded }
     }
 
     pub(super) fn buffer(&self) -> vk::CommandBuffer {
@@ -112,18 +94,5 @@ impl Lent {
 
     pub(super) fn recorded(&self) -> Recorded {
         self.recorded
-    }
-
-    /// It may be pending for ever: its lender is not told.
-    pub(super) fn leak(mut self) {
-        self.lender = None;
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        if let Some(lender) = self.lender.take() {
-            lender.take_back(self.buffer);
-        }
     }
 }
