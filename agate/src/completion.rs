@@ -27,6 +27,7 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
+pub(crate) use attend::is_near;
 pub use cancel::Cancel;
 pub use forbid::forbid_wait;
 pub(crate) use forbid::is_wait_forbidden;
@@ -37,6 +38,7 @@ pub use resolver::Resolver;
 
 pub(crate) use wait::Pieces;
 
+use crate::completion::attend::Seats;
 use crate::completion::slot::{
     DROPPED, Outcome, RELEASED, RESOLVED, Slot, WAITER, Waiter, boxed, free,
 };
@@ -73,9 +75,9 @@ use crate::words::{Number, Word};
 /// ```
 ///
 /// Where the answer comes from an owner that its users drive, each poll helps that owner a few times. A task that finds
-/// another user at it sleeps, and is woken when that user leaves work to others. A task comes again by itself only while
-/// there is more to handle than it may at once, or the handler wants to be [woken](crate::Handler::wake_at) within a
-/// millisecond. For a later time it does not keep the clock: where the answer depends on that, have a thread wait for it,
+/// another user at it, or nothing left to help with, sleeps, and is woken when a user leaves work to others. A task comes
+/// again by itself only while there is more to handle than it may at once, or the handler wants to be
+/// [woken](crate::Handler::wake_at) within a millisecond. For a later time it does not keep the clock: where the answer depends on that, have a thread wait for it,
 /// the host [pump](crate::Owner::pump) the owner, or a timer of the executor call [`Port::help`](crate::Port::help).
 ///
 /// It can also [call back](Self::on_done), arrive at a [port](CompletionPort), be one of [many](Self::join), and be
@@ -92,6 +94,8 @@ pub struct Completion<T, S: Scope = Local> {
     generation: u32,
     /// What may bring the answer about while this end waits for it.
     helper: Option<Helper<S>>,
+    /// Where a task that awaits it has left its waker for those who drive what the helper helps.
+    seats: Seats,
     owns: PhantomData<T>,
 }
 
@@ -228,8 +232,8 @@ impl<T, S: Scope> Future for Completion<T, S> {
     /// # Progress
     ///
     /// Wait-free. Where the answer comes from an owner that its users drive, helps it a few times, as
-    /// [`Port::help`](crate::Port::help) does; the first time that it finds another user at it, it allocates, and each time
-    /// it asks the kernel for its barrier.
+    /// [`Port::help`](crate::Port::help) does, and asks the kernel for its barrier before the task sleeps. Allocates for what
+    /// is [joined](Self::join) from answers of several such owners, the first time that the task must sleep.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let helped = self.help_some();
         if let Some(slot) = self.unresolved() {
@@ -242,6 +246,7 @@ impl<T, S: Scope> Future for Completion<T, S> {
                 return Poll::Pending;
             }
         }
+        self.leave_seats();
         Poll::Ready(self.outcome())
     }
 }
@@ -250,6 +255,7 @@ impl<T, S: Scope> Unpin for Completion<T, S> {}
 
 impl<T, S: Scope> Drop for Completion<T, S> {
     fn drop(&mut self) {
+        self.leave_seats();
         let Some(slot) = self.slot else { return };
         drop(self.take_waiter(slot));
         // SAFETY: by R3 the slot is alive.
@@ -313,6 +319,7 @@ fn ends<T, S: Scope>(slot: NonNull<Slot<T, S>>) -> (Resolver<T, S>, Completion<T
             cancelled: false,
             generation,
             helper: None,
+            seats: Seats::None,
             owns: PhantomData,
         },
     )

@@ -1,97 +1,98 @@
-//! Awaiting an answer that a task can help with, while somebody else is at it: the task's waker is left with whoever that
-//! is, to be used when that leaves something.
+//! Awaiting an answer that a task can help with: when it can do no more, its waker is left at a seat with those who drive,
+//! to be used when one of them leaves something.
 //!
-//! Nothing is lost between the two: the waker is left before the task tries to help, so whoever is found at it then leaves
-//! after that, and rings after leaving (`owner/seat.rs`, `owner/token.rs`). The bell's own protocol stands in `park.md`.
-#![allow(
-    unsafe_code,
-    reason = "makes a helper of helpers, which may go where each of them may"
-)]
+//! Nothing is lost between the two: the waker is left before the task helps for the last time, so whoever is found at it
+//! then, or comes to it later, leaves after that, and rings after leaving (`owner/seat.rs`, `owner/token.rs`). The bell's
+//! own protocol stands in `park.md`.
 
+use std::slice;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::completion::Completion;
-use crate::completion::help::{Help, Helped, Helper, Shared};
-use crate::counted::Counted;
+use crate::completion::help::{Helped, Helper};
 use crate::park::Bell;
 use crate::scope::Scope;
 
 /// For a time that is so near a task comes again and again, for a later one it does not.
 const NEAR: Duration = Duration::from_millis(1);
 
+/// Whether a handler wants to be woken so soon that a task comes again and again until then.
+pub(crate) fn is_near(wake_at: Option<Instant>) -> bool {
+    wake_at.is_some_and(|at| at <= Instant::now() + NEAR)
+}
+
 /// Whether a task that awaits must come again by itself: what is left to be driven then wakes nobody. The others find
 /// their wakers used by whoever drives.
 fn must_come_again(helped: Helped) -> bool {
     match helped {
         Helped::More => true,
-        Helped::Idle(at) => at.is_some_and(|at| at <= Instant::now() + NEAR),
+        Helped::Idle(at) => is_near(at),
         Helped::Busy | Helped::Inside => false,
     }
 }
 
-/// Helps as those do that it was made of, at each of which it has a seat for a waker.
-struct Attending<S: Scope> {
-    helpers: Vec<Helper<S>>,
-    /// One for each, in the same order.
-    seats: Vec<u32>,
+/// Where a task that awaits has its waker: a seat at the bell of each that it can help.
+pub(super) enum Seats {
+    None,
+    One(u32),
+    Several(Box<[u32]>),
 }
 
-impl<S: Scope> Attending<S> {
-    /// Takes the seats. `None` where one has none.
-    fn at(helper: &Helper<S>) -> Option<Self> {
-        let mut attending = Self {
-            helpers: Vec::new(),
-            seats: Vec::new(),
-        };
-        attending.collect(helper);
-        for helper in &attending.helpers {
-            attending.seats.push(helper.object().bell()?.enter()?);
+impl Seats {
+    /// `None` where not each has one to give.
+    fn take<S: Scope>(helper: &Helper<S>) -> Option<Self> {
+        if helper.object().parts().is_empty() {
+            return helper.object().bell()?.enter().map(Self::One);
         }
-        Some(attending)
-    }
-
-    fn collect(&mut self, helper: &Helper<S>) {
-        let parts = helper.object().parts();
-        if parts.is_empty() {
-            self.helpers.push(helper.clone());
+        let (mut seats, mut missed) = (Vec::new(), 0);
+        each(
+            helper,
+            &mut |part| match part.object().bell().and_then(Bell::enter) {
+                Some(seat) if missed == 0 => seats.push(seat),
+                Some(seat) => leave(part, seat),
+                None => missed += 1,
+            },
+        );
+        let seats = Self::Several(seats.into());
+        if missed > 0 {
+            seats.give_back(helper);
+            return None;
         }
-        parts.iter().for_each(|part| self.collect(part));
+        Some(seats)
     }
 
-    fn seats(&self) -> impl Iterator<Item = (&Helper<S>, &S::Bell, u32)> {
-        let seats = self.helpers.iter().zip(&self.seats);
-        seats.filter_map(|(helper, &seat)| Some((helper, helper.object().bell()?, seat)))
-    }
-}
-
-impl<S: Scope> Help<S> for Attending<S> {
-    fn help(&self) -> Helped {
-        Helped::all(self.helpers.iter().map(Helper::help)).unwrap_or(Helped::Idle(None))
-    }
-
-    fn parts(&self) -> &[Helper<S>] {
-        &self.helpers
-    }
-
-    fn attend(&self, waker: &Waker) -> Option<bool> {
-        let mut again = false;
-        for (helper, bell, seat) in self.seats() {
-            bell.register_at(seat, waker);
-            // After that: whoever is at it now finds the waker when it leaves.
-            let helped = helper.help();
-            again |= must_come_again(helped);
-            if !matches!(helped, Helped::Busy | Helped::Inside) {
-                bell.unregister_at(seat);
+    fn give_back<S: Scope>(&self, helper: &Helper<S>) {
+        let mut seats = self.numbers().iter();
+        each(helper, &mut |part| {
+            if let Some(&seat) = seats.next() {
+                leave(part, seat);
             }
+        });
+    }
+
+    /// In the order in which [`each`] goes.
+    fn numbers(&self) -> &[u32] {
+        match self {
+            Self::None => &[],
+            Self::One(seat) => slice::from_ref(seat),
+            Self::Several(seats) => seats,
         }
-        Some(again)
     }
 }
 
-impl<S: Scope> Drop for Attending<S> {
-    fn drop(&mut self) {
-        self.seats().for_each(|(_, bell, seat)| bell.leave(seat));
+/// Goes through all that it consists of, always in the same order.
+fn each<S: Scope>(helper: &Helper<S>, to: &mut dyn FnMut(&Helper<S>)) {
+    let parts = helper.object().parts();
+    if parts.is_empty() {
+        to(helper);
+    }
+    parts.iter().for_each(|part| each(part, to));
+}
+
+fn leave<S: Scope>(helper: &Helper<S>, seat: u32) {
+    if let Some(bell) = helper.object().bell() {
+        bell.leave(seat);
     }
 }
 
@@ -99,21 +100,40 @@ impl<T, S: Scope> Completion<T, S> {
     /// After helping came to this without bringing the answer: sees to it that the task is woken when there may be more to
     /// help with. `true`: nobody else will, so it must come again by itself.
     pub(super) fn attend(&mut self, helped: Option<Helped>, waker: &Waker) -> bool {
-        let Some((helper, helped)) = self.helper.as_mut().zip(helped) else {
+        let Some((helper, helped)) = self.helper.as_ref().zip(helped) else {
             return false;
         };
-        if !matches!(helped, Helped::Busy | Helped::Inside) {
-            return must_come_again(helped);
-        }
-        if let Some(again) = helper.object().attend(waker) {
-            return again;
-        }
-        // The first time that it finds somebody at it.
-        let Some(attending) = Attending::at(helper) else {
+        if must_come_again(helped) {
             return true;
-        };
-        // SAFETY: helpers are `Send` and `Sync` in `Local`, and so are numbers.
-        *helper = unsafe { Helper::new(Shared::<_, S>(S::Ref::new(attending))) };
-        helper.object().attend(waker).unwrap_or(true)
+        }
+        if matches!(self.seats, Seats::None) {
+            // Kept, since who must sleep once may have to again.
+            let Some(seats) = Seats::take(helper) else {
+                return true;
+            };
+            self.seats = seats;
+        }
+        let (mut seats, mut again) = (self.seats.numbers().iter(), false);
+        each(helper, &mut |part| {
+            if let (Some(bell), Some(&seat)) = (part.object().bell(), seats.next()) {
+                bell.register_at(seat, waker);
+                // After that: who is at it now, or comes to it later, finds the waker when it leaves something.
+                again |= must_come_again(part.help());
+            }
+        });
+        again
+    }
+
+    /// Gives the seats back, with the wakers that are left there.
+    pub(super) fn leave_seats(&mut self) {
+        if let (Some(helper), false) = (&self.helper, matches!(self.seats, Seats::None)) {
+            std::mem::replace(&mut self.seats, Seats::None).give_back(helper);
+        }
+    }
+
+    /// The helper, for others to help with.
+    pub(super) fn take_helper(&mut self) -> Option<Helper<S>> {
+        self.leave_seats();
+        self.helper.take()
     }
 }

@@ -10,7 +10,6 @@
 
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::task::Waker;
 use std::time::Instant;
 
 use crate::completion::Completion;
@@ -29,13 +28,6 @@ pub(crate) trait Help<S: Scope> {
 
     /// What whoever is at it rings after leaving something to others, where it is one that has such a bell.
     fn bell(&self) -> Option<&S::Bell> {
-        None
-    }
-
-    /// Helps, and leaves the waker where somebody else is at it; returns whether the task must come again by itself. `None`
-    /// where no seat was taken for that (`attend`).
-    fn attend(&self, waker: &Waker) -> Option<bool> {
-        let _ = waker;
         None
     }
 }

@@ -283,7 +283,7 @@ impl<T, S: Scope> CompletionPort<T, S> {
     }
 
     fn enter(&self, mut completion: Completion<T, S>, key: u64) {
-        let helper = completion.helper.take();
+        let helper = completion.take_helper();
         let helped = helper.is_some();
         if let Some(helper) = helper {
             self.shared.helped.fetch_add(1, Ordering::Relaxed);

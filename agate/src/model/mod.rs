@@ -11,6 +11,7 @@ mod completion;
 mod freelist;
 mod intake;
 mod lane;
+mod last_words;
 mod object;
 mod owner;
 mod park;

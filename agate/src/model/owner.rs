@@ -101,12 +101,18 @@ fn without_the_last_look_a_message_is_left() {
     });
 }
 
-/// Keeps the numbers of its messages.
-struct Keeps(Vec<usize>);
+/// Keeps the numbers of its messages, and who asked for the next.
+#[derive(Default)]
+struct Keeps {
+    numbers: Vec<usize>,
+    asked: Option<Resolver<usize>>,
+}
 
 enum Keep {
     Message(Message),
     Count(Resolver<usize>),
+    /// Asks for the next message with a number that is not 0.
+    Next(Resolver<usize>),
 }
 
 impl Handler for Keeps {
@@ -114,8 +120,14 @@ impl Handler for Keeps {
 
     fn handle(&mut self, message: Keep) {
         match message {
-            Keep::Message(message) => self.0.push(message.number),
-            Keep::Count(asker) => asker.resolve(self.0.len()),
+            Keep::Message(message) => {
+                self.numbers.push(message.number);
+                if message.number > 0 {
+                    self.asked.take().map(|asker| asker.resolve(message.number));
+                }
+            }
+            Keep::Count(asker) => asker.resolve(self.numbers.len()),
+            Keep::Next(asker) => self.asked = Some(asker),
         }
     }
 }
@@ -123,7 +135,7 @@ impl Handler for Keeps {
 fn owner(help_at_most: usize) -> Owner<Keeps> {
     let options = OwnerOptions::named("modelled").driven_by(Driver::Users);
     Local
-        .owner_from(options.help_at_most(help_at_most), Keeps(Vec::new()))
+        .owner_from(options.help_at_most(help_at_most), Keeps::default())
         .unwrap()
 }
 
@@ -194,6 +206,32 @@ fn a_task_beside_a_sender_is_answered() {
             assert_eq!(drops.count(), 1);
         });
     }
+}
+
+/// As above, with a task that found nothing left to do when it helped: it is woken when the sender, whose budget is one
+/// message, leaves the second to others.
+#[test]
+fn a_task_that_found_nothing_to_do_is_woken_for_what_is_left() {
+    check(2, || {
+        let drops = Drops::new();
+        let owner = owner(1);
+        let port = owner.attach().unwrap();
+        let next = port.ask(Keep::Next).unwrap();
+        // Asked for before anything is sent.
+        port.help();
+        let sender = {
+            let (port, drops) = (owner.attach().unwrap(), drops.clone());
+            thread::spawn(move || {
+                port.send(Keep::Message(drops.message(0))).unwrap();
+                port.send(Keep::Message(drops.message(1))).unwrap();
+                port.finish();
+            })
+        };
+        assert_eq!(block_on(next), Ok(1));
+        sender.join().unwrap();
+        drop((port, owner));
+        assert_eq!(drops.count(), 2);
+    });
 }
 
 /// Two users send and finish, with a budget of one message each: everything is handled or the mark stands, and the end

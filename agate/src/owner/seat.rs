@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
-use crate::completion::Resolver;
+use crate::completion::{Resolver, is_near};
 use crate::owner::drive::{Counts, Desk, Drive, Exit, Served, end};
 use crate::owner::inbox::Inbox;
 use crate::owner::limit::{Budget, Limit};
@@ -44,7 +44,7 @@ pub(crate) struct Seat<M: 'static, S: Scope> {
     /// Which thread holds the token; 0: nobody, or it is just now taking or leaving it.
     holder: S::Usize,
     state: UnsafeCell<Option<State<M, S>>>,
-    /// Rung by who leaves something to others, for the tasks that found the token taken; see `completion/attend.rs`.
+    /// Rung by who leaves something to others, for the tasks that can do no more; see `completion/attend.rs`.
     bell: S::Bell,
     /// How many messages a user handles at once.
     budget: usize,
@@ -210,8 +210,8 @@ impl<M: 'static, S: Scope> Seat<M, S> {
                 }
                 Turn::Idle(wake_at) => {
                     if self.token.try_leave() {
-                        if wake_at.is_some() {
-                            // Somebody may be there who comes again until then.
+                        if is_near(wake_at) {
+                            // For a task to come again and again until then.
                             self.bell.ring();
                         }
                         return Left::Idle(wake_at);

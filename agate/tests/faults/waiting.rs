@@ -286,6 +286,8 @@ enum Drive {
     Answer(Resolver<u32>),
     /// Passes it on to be answered elsewhere.
     Keep(Resolver<u32>),
+    /// Wants to be woken then.
+    WakeAt(Instant),
     /// Says that it has begun, and goes on when told.
     Hold(mpsc::Sender<()>, mpsc::Receiver<()>),
 }
@@ -297,6 +299,7 @@ impl Handler for Driven {
         match drive {
             Drive::Answer(asker) => asker.resolve(1),
             Drive::Keep(asker) => self.kept.send(asker).unwrap(),
+            Drive::WakeAt(time) => self.wake_at = Some(time),
             Drive::Hold(begun, go_on) => {
                 begun.send(()).unwrap();
                 go_on.recv().unwrap();
@@ -413,6 +416,27 @@ fn kanal_11_a_task_that_could_help_later_is_left_alone() {
     kept.recv_timeout(LONG).unwrap().resolve(1);
     assert_eq!(waker.times(), 1);
     assert_eq!(poll(answer.as_mut(), &waker), Poll::Ready(Ok(1)));
+}
+
+/// It is not left alone for ever: one that found nothing to help with is woken when another user leaves work to others, or
+/// the handler wants to be woken soon.
+#[test]
+fn kanal_11_a_task_that_found_nothing_to_help_with_is_woken_for_more() {
+    let (owner, _kept) = driven(1, None);
+    let (port, other) = (owner.attach().unwrap(), owner.attach().unwrap());
+    let waker = Arc::<Woken>::default();
+    let mut answer = pin!(port.ask(Drive::Keep).ok().unwrap());
+    assert!(poll(answer.as_mut(), &waker).is_pending());
+    let held = Held::at(&owner);
+    let second = other.ask(Drive::Answer).ok().unwrap();
+    assert_eq!(waker.times(), 0, "the other is still at it");
+    held.end();
+    assert_eq!(waker.times(), 1, "the second message is left");
+    assert!(poll(answer.as_mut(), &waker).is_pending());
+    assert!(second.is_done(), "the task has helped");
+    assert_eq!(waker.times(), 1, "nothing is left");
+    assert!(other.send_and_help(Drive::WakeAt(Instant::now())).is_ok());
+    assert_eq!(waker.times(), 2, "it is to come again until then");
 }
 
 /// The same for a thread: it sleeps in the end, whatever it waits for.

@@ -10,16 +10,17 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::cargo::root;
-use crate::deep::faults::copy::{Copy, place, read, run};
+use crate::deep::faults::copy::{Copy, MODEL, place, read, run};
 use crate::deep::faults::record::{How, Records, Test, tests_in};
 use crate::process::End;
 
 /// Test programs of which each test shows a planted fault, or says why it cannot.
-const SHOWN: [&str; 8] = [
+const SHOWN: [&str; 9] = [
     "faults",
     "leaks",
     "wakes",
     "allocations",
+    "owner_allocations",
     "total",
     "room",
     "slices",
@@ -33,6 +34,8 @@ const ONLY: &str = "AGATE_FAULT";
 const LIMIT: Duration = Duration::from_secs(40);
 /// The same where it is known to hang.
 const HANGS: Duration = Duration::from_secs(5);
+/// The same for a model, which goes through very many orders.
+const MODELS: Duration = Duration::from_secs(300);
 /// What a fault may take of memory, in KiB of addresses.
 const MEMORY: &str = "8000000";
 
@@ -130,7 +133,7 @@ fn healthy(copy: &Copy, tests: &[&Test]) -> Result<Vec<String>, String> {
         .collect();
     println!("without a fault");
     for (program, name) in unique {
-        let (outcome, time) = outcome(&programs[program], name, LIMIT)?;
+        let (outcome, time) = outcome(&programs[program], name, limit(program, How::Red))?;
         if outcome != Outcome::Green {
             failed.push(format!("{program} {name} fails without a fault"));
         }
@@ -154,8 +157,7 @@ fn look(
     shown: &mut usize,
 ) -> Result<Option<String>, String> {
     let Test { program, name, how } = test;
-    let limit = if *how == How::Hangs { HANGS } else { LIMIT };
-    let (outcome, time) = outcome(&programs[program], name, limit)?;
+    let (outcome, time) = outcome(&programs[program], name, limit(program, *how))?;
     println!(
         "    {:6} {:5.1} s  {program} {name}",
         outcome.word(),
@@ -172,6 +174,15 @@ fn look(
             outcome.word()
         ),
     }))
+}
+
+/// How long a test may take.
+fn limit(program: &str, how: How) -> Duration {
+    match (program, how) {
+        (MODEL, _) => MODELS,
+        (_, How::Hangs) => HANGS,
+        _ => LIMIT,
+    }
 }
 
 /// Runs one test, with its memory and time limited.
@@ -222,6 +233,7 @@ fn fit(records: &Records) -> Result<(), String> {
         }
     }
     let there = all_tests()?;
+    let models = all_models()?;
     let named: BTreeSet<_> = records
         .tests()
         .map(|test| (test.program.clone(), test.name.clone()))
@@ -235,6 +247,7 @@ fn fit(records: &Records) -> Result<(), String> {
     wrong.extend(
         named
             .difference(&there)
+            .filter(|test| !models.contains(*test))
             .map(|test| told("is not there", test)),
     );
     if wrong.is_empty() {
@@ -242,6 +255,27 @@ fn fit(records: &Records) -> Result<(), String> {
     } else {
         Err(wrong.join("\n"))
     }
+}
+
+/// Every model; those that no record names have their mutants beside them.
+fn all_models() -> Result<BTreeSet<(String, String)>, String> {
+    let folder = root().join("agate/src/model");
+    let tests = tests_of(&folder)?.into_iter();
+    Ok(tests
+        .map(|name| (MODEL.to_owned(), format!("{MODEL}::{name}")))
+        .collect())
+}
+
+/// The tests in the modules of a folder.
+fn tests_of(folder: &Path) -> Result<Vec<String>, String> {
+    let said = |error| format!("{}: {error}", folder.display());
+    let mut found = Vec::new();
+    for entry in folder.read_dir().map_err(said)?.flatten() {
+        let file = entry.path();
+        let module = file.file_stem().unwrap_or_default().to_string_lossy();
+        found.extend(tests_in(&read(&file)?, Some(&module)));
+    }
+    Ok(found)
 }
 
 /// Every test of the programs that show faults.
@@ -254,14 +288,7 @@ fn all_tests() -> Result<BTreeSet<(String, String)>, String> {
             found.extend(tests_in(&read(&one)?, None));
         } else {
             let folder = root().join(format!("agate/tests/{program}"));
-            let entries = folder
-                .read_dir()
-                .map_err(|error| format!("{program}: {error}"))?;
-            for entry in entries.flatten() {
-                let file = entry.path();
-                let module = file.file_stem().unwrap_or_default().to_string_lossy();
-                found.extend(tests_in(&read(&file)?, Some(&module)));
-            }
+            found.extend(tests_of(&folder)?);
         }
         all.extend(found.into_iter().map(|name| (program.to_owned(), name)));
     }

@@ -10,6 +10,8 @@ use super::record::{Edit, Fault};
 use crate::cargo::{cargo, root, target};
 use crate::process::{self, End};
 
+/// The program of the models, which loom runs: the core's own tests, built in another way.
+pub(super) const MODEL: &str = "model";
 /// What else of the workspace the core needs.
 const BESIDE: [&str; 3] = ["Cargo.lock", "README.md", "docs/ordering.md"];
 /// What the programs of tests share.
@@ -73,33 +75,32 @@ impl Copy {
 
     /// Builds test programs; returns where each is.
     pub(super) fn build(&self, programs: &[&str]) -> Result<HashMap<String, PathBuf>, String> {
+        let (models, tests): (Vec<&str>, Vec<&str>) =
+            programs.iter().partition(|program| **program == MODEL);
+        let mut built = HashMap::new();
+        if !tests.is_empty() {
+            let mut build = self.cargo("-Awarnings", "target");
+            for test in &tests {
+                build.args(["--test", test]);
+            }
+            built.extend(built_by(&build, &tests, |program| program)?);
+        }
+        if !models.is_empty() {
+            let mut build = self.cargo("-Awarnings --cfg loom", "loom");
+            build.arg("--lib");
+            built.extend(built_by(&build, &models, |_| "agate")?);
+        }
+        Ok(built)
+    }
+
+    /// A build of the core's tests; a fault leaves names unused.
+    fn cargo(&self, flags: &str, target: &str) -> Command {
         let mut build = cargo("test --package agate --no-run");
         build.args(["--message-format", "json-render-diagnostics"]);
-        for program in programs {
-            build.args(["--test", program]);
-        }
         build.current_dir(&self.folder);
-        build.env("CARGO_TARGET_DIR", self.folder.join("target"));
-        // A fault leaves names unused.
-        build.env("RUSTFLAGS", "-Awarnings");
-        let mut output = String::new();
-        let end = run(&build, LIMIT, &mut output)?;
-        if !matches!(end, End::Exited(status) if status.success()) {
-            let said = output.lines().filter(|line| !line.starts_with('{'));
-            let said: Vec<_> = said.collect();
-            return Err(format!("it does not build:\n{}", said.join("\n")));
-        }
-        let found = |program: &&str| {
-            let name = format!("\"name\":\"{program}\"");
-            let mut lines = output.lines().filter(|line| line.contains(&name));
-            let path = lines.find_map(|line| {
-                let (_, rest) = line.split_once("\"executable\":\"")?;
-                rest.split('"').next()
-            });
-            path.map(|path| ((*program).to_owned(), path.into()))
-                .ok_or_else(|| format!("cargo built no {program}"))
-        };
-        programs.iter().map(found).collect()
+        build.env("CARGO_TARGET_DIR", self.folder.join(target));
+        build.env("RUSTFLAGS", flags);
+        build
     }
 
     /// Plants a fault, has it looked at, and takes it out again.
@@ -133,6 +134,32 @@ impl Copy {
         fs::create_dir_all(file.parent().unwrap_or(&self.folder)).map_err(said)?;
         fs::write(&file, text).map_err(said)
     }
+}
+
+/// Where each of the programs is that a build makes, which gives them names of its own.
+fn built_by<'a>(
+    build: &Command,
+    programs: &[&'a str],
+    name: impl Fn(&'a str) -> &'a str,
+) -> Result<HashMap<String, PathBuf>, String> {
+    let mut output = String::new();
+    let end = run(build, LIMIT, &mut output)?;
+    if !matches!(end, End::Exited(status) if status.success()) {
+        let said = output.lines().filter(|line| !line.starts_with('{'));
+        let said: Vec<_> = said.collect();
+        return Err(format!("it does not build:\n{}", said.join("\n")));
+    }
+    let found = |program: &&'a str| {
+        let name = format!("\"name\":\"{}\"", name(program));
+        let mut lines = output.lines().filter(|line| line.contains(&name));
+        let path = lines.find_map(|line| {
+            let (_, rest) = line.split_once("\"executable\":\"")?;
+            rest.split('"').next()
+        });
+        path.map(|path| ((*program).to_owned(), path.into()))
+            .ok_or_else(|| format!("cargo built no {program}"))
+    };
+    programs.iter().map(found).collect()
 }
 
 /// Where an edit is made, from the workspace on.
