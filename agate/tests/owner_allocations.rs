@@ -55,7 +55,10 @@ impl Handler for Counter {
         match message {
             Count::Add(n) => self.0 += n,
             Count::Total(asker) => asker.resolve(self.0),
-            Count::Hold => (0..2).for_each(|_| drop(self.1.wait())),
+            Count::Hold => {
+                self.1.wait();
+                self.1.wait();
+            }
         }
     }
 }
@@ -126,7 +129,8 @@ fn users_attach_send_help_ask_await_and_leave_without_allocation() {
         let mut total = port.ask_with(&answers, Count::Total).unwrap();
         let total = total.wait_timeout(LONG).unwrap();
         // The other is let in, and gets into the handler.
-        (0..2).for_each(|_| drop(gate.wait()));
+        gate.wait();
+        gate.wait();
         let awaited = port.ask_with(&answers, Count::Total).unwrap();
         await_beside(&task, &waker, &gate, awaited);
         total
