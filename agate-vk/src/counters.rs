@@ -18,6 +18,8 @@ pub struct Counters {
     pub lease_pools: u32,
     /// Leases so far.
     pub leases: u64,
+    /// Of these, how many [`Slot::record`](crate::Slot::record) has chosen because so much block memory was in use.
+    pub spills: u64,
     /// Frames begun so far.
     pub frames: u64,
     /// Block memory: in use, allocated, and the most that was in use.
@@ -57,6 +59,7 @@ pub(crate) struct Tally {
     lease_pools: AtomicI32,
     lease_buffers: AtomicI32,
     leases: AtomicU64,
+    spills: AtomicU64,
     /// In nanoseconds, as the two below.
     replay: AtomicU64,
     delay: AtomicU64,
@@ -98,6 +101,11 @@ impl Tally {
     /// A pool was lent.
     pub(crate) fn lease(&self) {
         self.leases.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A lease was chosen for want of block memory.
+    pub(crate) fn spill(&self) {
+        self.spills.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A secondary command buffer was allocated.
@@ -142,6 +150,7 @@ impl Service {
                 + of_leases(&tally.lease_buffers),
             lease_pools,
             leases: number(&tally.leases),
+            spills: number(&tally.spills),
             frames,
             blocks,
             block_bytes,

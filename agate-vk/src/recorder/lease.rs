@@ -49,16 +49,8 @@ pub struct LeaseRecorder {
 impl LeaseRecorder {
     /// Starts recording for the slot of `token`.
     pub(crate) fn new(token: SlotToken) -> Result<Self, RecordError> {
-        let device = Arc::clone(token.shared_device());
-        match Self::begin(&device, &token) {
-            Ok((lease, buffer)) => Ok(Self {
-                device,
-                buffer,
-                commands: 0,
-                error: None,
-                lease: Some(lease),
-                token: Some(token),
-            }),
+        match Self::begin(&token) {
+            Ok(begun) => Ok(Self::with(token, begun)),
             Err(error) => {
                 end(token, None, PoolEnd::Lost(SlotLoss::Failed(error)));
                 Err(error)
@@ -66,10 +58,31 @@ impl LeaseRecorder {
         }
     }
 
-    fn begin(
-        device: &Device,
-        token: &SlotToken,
-    ) -> Result<(Lease, vk::CommandBuffer), RecordError> {
+    /// As `new`; where there is no lease to be had the token comes back, and nobody has heard of it.
+    pub(crate) fn try_new(token: SlotToken) -> Result<Self, SlotToken> {
+        match Self::begin(&token) {
+            Ok(begun) => Ok(Self::with(token, begun)),
+            Err(_) => {
+                // S4 of `stock`: a pool may have been taken and put back.
+                token.stock().sweep(token.device());
+                Err(token)
+            }
+        }
+    }
+
+    fn with(token: SlotToken, (lease, buffer): (Lease, vk::CommandBuffer)) -> Self {
+        Self {
+            device: Arc::clone(token.shared_device()),
+            buffer,
+            commands: 0,
+            error: None,
+            lease: Some(lease),
+            token: Some(token),
+        }
+    }
+
+    fn begin(token: &SlotToken) -> Result<(Lease, vk::CommandBuffer), RecordError> {
+        let device = token.device();
         let inherited = token.contents().ok_or(RecordError::NotSecondary)?;
         let stock = token.stock();
         let mut lease = stock.lend(device, token.place().serial)?;
@@ -112,6 +125,13 @@ impl LeaseRecorder {
         };
         let sent = end(token, lease, message);
         ended.and(sent.then_some(()).ok_or(RecordError::Closed))
+    }
+
+    /// It was chosen for want of block memory.
+    pub(super) fn count_spill(&self) {
+        if let Some(token) = &self.token {
+            token.stock().status().tally.spill();
+        }
     }
 
     /// Which slot is being recorded.

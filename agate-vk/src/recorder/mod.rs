@@ -5,6 +5,7 @@
     reason = "declares the unsafe methods that record commands"
 )]
 
+mod any;
 mod chain;
 pub(crate) mod cursor;
 mod eliminating;
@@ -16,6 +17,7 @@ mod published;
 mod shadow;
 mod stream;
 
+pub use any::AnyRecorder;
 pub(crate) use chain::Chain;
 pub(crate) use cursor::Said;
 pub use eliminating::Eliminating;
@@ -59,7 +61,8 @@ impl std::fmt::Debug for DrawState {
 ///
 /// In the stream lane ([`StreamRecorder`]) a call writes a message into memory that the job owns; the owner of the command
 /// pool makes the real call later, in slot order. In the lease lane ([`LeaseRecorder`]) the job has a command pool for
-/// itself, and a call is the driver's. Code that records into `impl Recorder` works in both.
+/// itself, and a call is the driver's. Code that records into `impl Recorder` works in both, and in an [`AnyRecorder`],
+/// whose lane the service has chosen.
 ///
 /// The calls return nothing, as ash's do: the first error sticks and comes out of `finish` and of the frame's ticket.
 ///
