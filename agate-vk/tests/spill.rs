@@ -266,3 +266,33 @@ fn at_the_hard_limit_a_lease_is_what_is_left() {
     until("it is over", || ticket.poll().is_some());
     close(service, &null);
 }
+
+/// The pool was out when the owner ended; whoever puts it back then destroys it.
+#[test]
+fn a_lease_that_fails_behind_the_end_of_the_service_leaves_no_pool() {
+    let null = capturing();
+    let mut service = service(&null, soft(0));
+    let (frame, pass, held) = held_back(&null, &mut service, 1);
+    drop(held);
+    let held = null.hold("vkBeginCommandBuffer");
+    null.fail(
+        "vkBeginCommandBuffer",
+        1,
+        vk::Result::ERROR_OUT_OF_DEVICE_MEMORY,
+    );
+    let slot = pass.slot(0).expect("free");
+    let job = std::thread::spawn(move || {
+        let recorder = slot.record().expect("room");
+        (recorder.is_lease(), recorder.finish())
+    });
+    assert!(held.wait_entered(LONG));
+    // The pool, and the timeline that what is left might use.
+    assert_eq!(service.shutdown(LONG).leaked, 2);
+    assert_eq!(null.live().pools, 1);
+    drop(held);
+    let ended = job.join().expect("no panic");
+    assert_eq!(ended, (false, Err(RecordError::Closed)));
+    assert_eq!(null.live().pools, 0);
+    assert_eq!(null.violations(), []);
+    drop(frame);
+}
