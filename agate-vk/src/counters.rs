@@ -46,6 +46,9 @@ pub struct Counters {
     pub queue_owner: OwnerStats,
     /// The owner of retirement, likewise.
     pub retire_owner: OwnerStats,
+    /// The shards, likewise, all in one; [`Service::shard_counters`] has each. Whoever sends them something drives them, so
+    /// all that they have handled was *helped*.
+    pub shard_owners: OwnerStats,
 }
 
 /// What the owners count.
@@ -143,6 +146,7 @@ impl Service {
         let (frames_in_flight, frames) = self.frames();
         let (blocks, block_bytes) = self.blocks();
         let [pool_owner, queue_owner, retire_owner] = self.owner_stats();
+        let shard_owners = self.shard_counters().fold(OwnerStats::default(), sum);
         Counters {
             pools: frames_in_flight * (1 + self.shard_count()) + lease_pools,
             command_buffers: frames_in_flight
@@ -164,6 +168,31 @@ impl Service {
             pool_owner,
             queue_owner,
             retire_owner,
+            shard_owners,
         }
     }
+
+    /// What the owner of each [shard](crate::ServiceOptions::shards) has done so far: whether jobs spread over them.
+    ///
+    /// ```no_run
+    /// # fn example(service: &agate_vk::Service) {
+    /// for (shard, owner) in service.shard_counters().enumerate() {
+    ///     println!("shard {shard}: {} messages in {} batches", owner.handled, owner.batches);
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
+    pub fn shard_counters(&self) -> impl Iterator<Item = OwnerStats> + '_ {
+        self.shard_stats()
+    }
+}
+
+fn sum(mut all: OwnerStats, one: OwnerStats) -> OwnerStats {
+    all.handled += one.handled;
+    all.batches += one.batches;
+    all.helped += one.helped;
+    all
 }

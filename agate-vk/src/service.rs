@@ -503,6 +503,12 @@ impl Service {
             })
     }
 
+    /// Of the owner of each shard.
+    pub(crate) fn shard_stats(&self) -> impl Iterator<Item = OwnerStats> + '_ {
+        let owners = self.owners.iter();
+        owners.flat_map(|owners| owners.shards.stats())
+    }
+
     /// Ends the service: frames that are not submitted are aborted, those that are may end until `deadline`, then the
     /// owners destroy what they own and their threads are joined.
     ///
