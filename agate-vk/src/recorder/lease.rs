@@ -24,6 +24,9 @@ use std::sync::Arc;
 /// as long. Nothing is copied: the driver reads the arguments during the call, and `pNext` chains may hold whatever it
 /// knows.
 ///
+/// With the feature `checks` commands are looked at as in a stream, before the driver is called: it is given neither one that
+/// is refused nor, behind the first error of any kind, anything more.
+///
 /// Call [`finish`](Self::finish) at the end. A recorder that is dropped without it, by a panic too, loses its slot, and the
 /// frame's policy says what that means; the pool goes back to the stock either way. It can be sent to another thread between
 /// two calls.
@@ -41,6 +44,8 @@ pub struct LeaseRecorder {
     buffer: vk::CommandBuffer,
     commands: u64,
     error: Option<RecordError>,
+    #[cfg(feature = "checks")]
+    checks: crate::checks::State,
     /// Both until the end.
     lease: Option<Lease>,
     token: Option<SlotToken>,
@@ -76,6 +81,8 @@ impl LeaseRecorder {
             buffer,
             commands: 0,
             error: None,
+            #[cfg(feature = "checks")]
+            checks: token.unchecked(),
             lease: Some(lease),
             token: Some(token),
         }
@@ -102,6 +109,10 @@ impl LeaseRecorder {
     ///
     /// Lock-free but for the driver's call; wakes the owner if it sleeps.
     pub fn finish(mut self) -> Result<(), RecordError> {
+        #[cfg(feature = "checks")]
+        if let Err(error) = self.checks.end() {
+            self.fail(error);
+        }
         let (Some(token), lease) = (self.token.take(), self.lease.take()) else {
             return Err(RecordError::Closed);
         };
@@ -139,30 +150,55 @@ impl LeaseRecorder {
         self.token.as_ref().map(SlotToken::place)
     }
 
-    /// The command buffer, for what records by itself.
+    /// The command buffer, for what records by itself. The feature `checks` does not see what that is, and takes it that
+    /// pipelines are bound.
     ///
     /// # Safety
     ///
     /// As for a closure of [`Recorder::record`](crate::Recorder::record), and it is used before the next call of this
     /// recorder alone, by one thread.
     pub unsafe fn command_buffer(&mut self) -> vk::CommandBuffer {
+        #[cfg(feature = "checks")]
+        self.checks.binds_all();
         self.buffer
     }
 
-    /// The device's functions, and the buffer; a command is about to be called.
+    /// The device's functions, and the buffer: the command of that index is about to be called. `None` where the feature
+    /// `checks` refuses it.
     #[inline(always)]
-    pub(crate) fn target(&mut self) -> (&ash::Device, vk::CommandBuffer) {
+    pub(crate) fn target(&mut self, index: u16) -> Option<(&ash::Device, vk::CommandBuffer)> {
+        if self.is_refused(index) {
+            return None;
+        }
         self.commands += 1;
-        (self.device.table(), self.buffer)
+        Some((self.device.table(), self.buffer))
     }
 
-    /// The function of a command that is about to be called, and the buffer. Where the device lacks it the error sticks.
+    /// As `target`, for a closure, which may bind anything.
+    #[inline(always)]
+    pub(crate) fn target_of_closure(&mut self) -> Option<(&ash::Device, vk::CommandBuffer)> {
+        #[cfg(feature = "checks")]
+        {
+            if self.is_over() {
+                return None;
+            }
+            self.checks.binds_all();
+        }
+        self.commands += 1;
+        Some((self.device.table(), self.buffer))
+    }
+
+    /// The function of a command that is about to be called, and the buffer. Where the device lacks it, or the feature
+    /// `checks` refuses it, the error sticks.
     ///
     /// # Safety
     ///
     /// `F` is the type of the function of the command of that index.
     #[inline(always)]
     pub(crate) unsafe fn call<F: Copy>(&mut self, index: u16) -> Option<(F, vk::CommandBuffer)> {
+        if self.is_refused(index) {
+            return None;
+        }
         if !self.device.has(index) {
             let command = Command::of(index).name;
             self.fail(RecordError::NotLoaded { command });
@@ -171,6 +207,40 @@ impl LeaseRecorder {
         self.commands += 1;
         // SAFETY: the caller's contract; the device has it.
         Some((unsafe { self.device.function(index) }, self.buffer))
+    }
+
+    /// A pipeline is about to be bound.
+    #[cfg(feature = "checks")]
+    pub(crate) fn note_pipeline(&mut self, point: vk::PipelineBindPoint) {
+        self.checks.binds(point);
+    }
+
+    /// Whether the command of that index may not be called.
+    #[cfg(not(feature = "checks"))]
+    #[inline(always)]
+    #[expect(clippy::unused_self, reason = "used by the checks")]
+    fn is_refused(&self, _index: u16) -> bool {
+        false
+    }
+
+    /// Whether the command of that index may not be called; the error sticks.
+    #[cfg(feature = "checks")]
+    #[inline(never)]
+    fn is_refused(&mut self, index: u16) -> bool {
+        if self.is_over() {
+            return true;
+        }
+        let looked_at = self.checks.command(index);
+        if let Err(error) = looked_at {
+            self.fail(error);
+        }
+        looked_at.is_err()
+    }
+
+    /// Whether there was an error: the driver is not given what stands behind a gap.
+    #[cfg(feature = "checks")]
+    fn is_over(&self) -> bool {
+        self.error.is_some()
     }
 
     /// An argument is out of Vulkan's range.
@@ -183,7 +253,13 @@ impl LeaseRecorder {
     /// Notes the first error of the recording.
     #[cold]
     pub(crate) fn fail(&mut self, error: RecordError) {
-        self.error.get_or_insert(error);
+        if self.error.is_none() {
+            self.error = Some(error);
+            #[cfg(feature = "checks")]
+            if let Some(token) = &self.token {
+                token.note(error);
+            }
+        }
     }
 }
 

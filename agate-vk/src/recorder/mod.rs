@@ -297,8 +297,8 @@ pub trait Recorder {
     /// whatever [`MissingSlot`](crate::MissingSlot) says; a panic while it is dropped ends there.
     ///
     /// Whatever it binds or sets stays so for the commands behind it in this slot, which had better bind all that they
-    /// need. All that the owner records waits while it runs. In the lease lane it is called at
-    /// once, and its panic is the job's.
+    /// need. All that the owner records waits while it runs. In the lease lane it is called at once, and its panic is the
+    /// job's; with the feature `checks`, it is dropped there behind an error.
     ///
     /// ```no_run
     /// # use agate_vk::{Recorder, StreamRecorder, vk};
