@@ -20,6 +20,9 @@ pub struct Counters {
     pub leases: u64,
     /// Of these, how many [`Slot::record`](crate::Slot::record) has chosen because so much block memory was in use.
     pub spills: u64,
+    /// Blocks so far that were taken while more than
+    /// [`ServiceOptions::soft_block_bytes`](crate::ServiceOptions::soft_block_bytes) were in use.
+    pub overflow_blocks: u64,
     /// Frames begun so far.
     pub frames: u64,
     /// Block memory: in use, allocated, and the most that was in use.
@@ -63,6 +66,7 @@ pub(crate) struct Tally {
     lease_buffers: AtomicI32,
     leases: AtomicU64,
     spills: AtomicU64,
+    overflow_blocks: AtomicU64,
     /// In nanoseconds, as the two below.
     replay: AtomicU64,
     delay: AtomicU64,
@@ -111,6 +115,11 @@ impl Tally {
         self.spills.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A block was taken above the soft limit.
+    pub(crate) fn overflow(&self) {
+        self.overflow_blocks.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A secondary command buffer was allocated.
     pub(crate) fn secondary(&self) {
         self.secondaries.fetch_add(1, Ordering::Relaxed);
@@ -155,6 +164,7 @@ impl Service {
             lease_pools,
             leases: number(&tally.leases),
             spills: number(&tally.spills),
+            overflow_blocks: number(&tally.overflow_blocks),
             frames,
             blocks,
             block_bytes,

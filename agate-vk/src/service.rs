@@ -70,7 +70,8 @@ pub struct ServiceOptions {
     pub block_bytes: usize,
     /// Above so much block memory in use, in bytes, [`Slot::record`](crate::Slot::record) gives leases where it can, a soft
     /// limit. At 0 it always does, and at [`max_block_bytes`](Self::max_block_bytes) only where else the recording would
-    /// fail. Other recorders go on in blocks. By default 4 MiB.
+    /// fail. Other recorders go on in blocks ([`Counters::overflow_blocks`](crate::Counters::overflow_blocks)). By default
+    /// 4 MiB.
     pub soft_block_bytes: usize,
     /// The most block memory in bytes, a hard limit. By default 64 MiB.
     pub max_block_bytes: usize,

@@ -129,6 +129,8 @@ fn recorders_are_leases_while_the_owner_is_behind() {
             assert_eq!(counters.blocks.in_use, 2 + streams);
             let spills = (round * leases) as u64;
             assert_eq!((counters.spills, counters.leases), (spills, spills));
+            let over = if blocks == 0 { 2 * round as u64 } else { 0 };
+            assert_eq!(counters.overflow_blocks, over);
             let given = given(&null, frame, Some(held));
             assert_eq!(*expected.get_or_insert_with(|| given.clone()), given);
             until("all blocks are back", || {
@@ -166,7 +168,9 @@ fn slots_of_inline_passes_go_on_in_blocks() {
     assert_eq!(jobs(&first), [false; 3]);
     assert_eq!(jobs(&second), [true; 2]);
     given(&null, frame, None);
-    assert_eq!(service.counters().spills, 2);
+    let counters = service.counters();
+    // Two for each pass itself.
+    assert_eq!((counters.spills, counters.overflow_blocks), (2, 3 + 4));
     close(service, &null);
 }
 
@@ -187,6 +191,7 @@ fn a_recorder_in_work_stays_in_its_lane() {
     let second = pass.slot(1).expect("free").record().expect("a pool");
     assert!(second.is_lease());
     assert_eq!(service.counters().blocks.in_use, used);
+    assert_eq!(service.counters().overflow_blocks, used as u64 - 4);
     second.finish().expect("the owner is there");
     first.finish().expect("the owner is there");
     let draws = given(&null, frame, Some(held));

@@ -10,7 +10,7 @@ use crate::service::Shared;
 use crate::shard::Shards;
 use crate::stock::Stock;
 use crate::trace::Span;
-use agate::{BlockPool, Port};
+use agate::{Block, Port};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -41,12 +41,17 @@ impl SlotToken {
         self.span = None;
     }
 
-    pub(crate) fn blocks(&self) -> &BlockPool {
-        &self.shared.service.blocks
-    }
-
-    pub(crate) fn max_blocks(&self) -> usize {
-        self.shared.service.max_blocks
+    /// A block to record into.
+    pub(crate) fn take_block(&self) -> Result<Block, RecordError> {
+        let service = &self.shared.service;
+        let block = service.blocks.try_take();
+        let block = block.map_err(|_| RecordError::OutOfBlocks {
+            max_blocks: service.max_blocks,
+        })?;
+        if service.blocks.stats().in_use > service.soft_blocks {
+            service.status.tally.overflow();
+        }
+        Ok(block)
     }
 
     /// Whether there is so much block memory in use that a lease is better, and the pass takes one.
