@@ -18,6 +18,11 @@ pub struct Counters {
     pub lease_pools: u32,
     /// Leases so far.
     pub leases: u64,
+    /// Of these, how many [`Slot::record`](crate::Slot::record) has chosen because so much block memory was in use.
+    pub spills: u64,
+    /// Blocks so far that were taken while more than
+    /// [`ServiceOptions::soft_block_bytes`](crate::ServiceOptions::soft_block_bytes) were in use.
+    pub overflow_blocks: u64,
     /// Frames begun so far.
     pub frames: u64,
     /// Block memory: in use, allocated, and the most that was in use.
@@ -44,6 +49,9 @@ pub struct Counters {
     pub queue_owner: OwnerStats,
     /// The owner of retirement, likewise.
     pub retire_owner: OwnerStats,
+    /// The shards, likewise, all in one; [`Service::shard_counters`] has each. Whoever sends them something drives them, so
+    /// all that they have handled was *helped*.
+    pub shard_owners: OwnerStats,
 }
 
 /// What the owners count.
@@ -57,6 +65,8 @@ pub(crate) struct Tally {
     lease_pools: AtomicI32,
     lease_buffers: AtomicI32,
     leases: AtomicU64,
+    spills: AtomicU64,
+    overflow_blocks: AtomicU64,
     /// In nanoseconds, as the two below.
     replay: AtomicU64,
     delay: AtomicU64,
@@ -100,6 +110,16 @@ impl Tally {
         self.leases.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A lease was chosen for want of block memory.
+    pub(crate) fn spill(&self) {
+        self.spills.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A block was taken above the soft limit.
+    pub(crate) fn overflow(&self) {
+        self.overflow_blocks.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A secondary command buffer was allocated.
     pub(crate) fn secondary(&self) {
         self.secondaries.fetch_add(1, Ordering::Relaxed);
@@ -135,6 +155,7 @@ impl Service {
         let (frames_in_flight, frames) = self.frames();
         let (blocks, block_bytes) = self.blocks();
         let [pool_owner, queue_owner, retire_owner] = self.owner_stats();
+        let shard_owners = self.shard_counters().fold(OwnerStats::default(), sum);
         Counters {
             pools: frames_in_flight * (1 + self.shard_count()) + lease_pools,
             command_buffers: frames_in_flight
@@ -142,6 +163,8 @@ impl Service {
                 + of_leases(&tally.lease_buffers),
             lease_pools,
             leases: number(&tally.leases),
+            spills: number(&tally.spills),
+            overflow_blocks: number(&tally.overflow_blocks),
             frames,
             blocks,
             block_bytes,
@@ -155,6 +178,31 @@ impl Service {
             pool_owner,
             queue_owner,
             retire_owner,
+            shard_owners,
         }
     }
+
+    /// What the owner of each [shard](crate::ServiceOptions::shards) has done so far: whether jobs spread over them.
+    ///
+    /// ```no_run
+    /// # fn example(service: &agate_vk::Service) {
+    /// for (shard, owner) in service.shard_counters().enumerate() {
+    ///     println!("shard {shard}: {} messages in {} batches", owner.handled, owner.batches);
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
+    pub fn shard_counters(&self) -> impl Iterator<Item = OwnerStats> + '_ {
+        self.shard_stats()
+    }
+}
+
+fn sum(mut all: OwnerStats, one: OwnerStats) -> OwnerStats {
+    all.handled += one.handled;
+    all.batches += one.batches;
+    all.helped += one.helped;
+    all
 }

@@ -92,7 +92,9 @@ pub use error::{
 pub use frame::{Frame, MAX_COLOR_FORMATS, MAX_PASSES, Pass, Slot, SlotPlace};
 pub use queue::{QueueGuard, QueueLock, QueueMode};
 pub use raw::Device;
-pub use recorder::{DrawState, Eliminating, Entered, LeaseRecorder, Recorder, StreamRecorder};
+pub use recorder::{
+    AnyRecorder, DrawState, Eliminating, Entered, LeaseRecorder, Recorder, StreamRecorder,
+};
 pub use request::{MAX_SEMAPHORES, SubmitOptions};
 pub use service::{MissingSlot, Service, ServiceOptions, ShutdownReport};
 pub use swapchain::{Acquired, Swapchain, SwapchainOptions};

@@ -74,6 +74,11 @@ pub struct ServiceOptions {
     /// The size of a block of messages in bytes: 4 KiB to 256 KiB. By default 60 KiB: a power of two would put the starts
     /// of all blocks into the same few sets of the cache.
     pub block_bytes: usize,
+    /// Above so much block memory in use, in bytes, [`Slot::record`](crate::Slot::record) gives leases where it can, a soft
+    /// limit. At 0 it always does, and at [`max_block_bytes`](Self::max_block_bytes) only where else the recording would
+    /// fail. Other recorders go on in blocks ([`Counters::overflow_blocks`](crate::Counters::overflow_blocks)). By default
+    /// 4 MiB.
+    pub soft_block_bytes: usize,
     /// The most block memory in bytes, a hard limit. By default 64 MiB.
     pub max_block_bytes: usize,
     /// How long after a frame was submitted a slot may still be recorded; what is not finished then is lost, as
@@ -110,6 +115,7 @@ impl ServiceOptions {
             max_slots: 4096,
             max_leases: 64,
             block_bytes: 60 << 10,
+            soft_block_bytes: 4 << 20,
             max_block_bytes: 64 << 20,
             slot_deadline: Duration::from_secs(10),
             hold_deadline: Duration::from_secs(10),
@@ -163,6 +169,8 @@ pub(crate) struct Shared {
     /// For each frame in flight.
     pub(crate) stocks: Arc<[Stock]>,
     pub(crate) max_blocks: usize,
+    /// With so many in use, recordings whose lane the service chooses become leases.
+    pub(crate) soft_blocks: usize,
     pub(crate) tickets: CompletionPool<FrameResult>,
     pub(crate) points: Points,
     pub(crate) status: Arc<Status>,
@@ -287,6 +295,7 @@ impl Service {
             blocks,
             stocks,
             max_blocks,
+            soft_blocks: max_blocks.min(options.soft_block_bytes / options.block_bytes),
             tickets: CompletionPool::new(),
             points: Points::new(Arc::clone(device), Arc::clone(status)),
             status: Arc::clone(status),
@@ -511,6 +520,12 @@ impl Service {
                     owners.retire.stats(),
                 ]
             })
+    }
+
+    /// Of the owner of each shard.
+    pub(crate) fn shard_stats(&self) -> impl Iterator<Item = OwnerStats> + '_ {
+        let owners = self.owners.iter();
+        owners.flat_map(|owners| owners.shards.stats())
     }
 
     /// Ends the service: frames that are not submitted are aborted, those that are may end until `deadline`, then the

@@ -4,8 +4,10 @@
 mod support;
 
 use agate_vk::SubmitOptions;
+use agate_vk::agate::OwnerStats;
+use null_device::{NullDevice, NullOptions};
 use std::time::Duration;
-use support::{LONG, checked, close, drawn, run, service};
+use support::{LONG, checked, close, draw, drawn, run, service, until};
 
 const ALL: agate_vk::vk::PipelineStageFlags2 = agate_vk::vk::PipelineStageFlags2::ALL_COMMANDS;
 
@@ -46,9 +48,49 @@ fn submissions_and_their_calls() {
     let first = frame.submit(SubmitOptions::default());
     let options = SubmitOptions::default().after(&first, ALL);
     let mut second = drawn(&mut service).submit(options);
-    support::until("it is held", || service.counters().held == 1);
+    until("it is held", || service.counters().held == 1);
     slot.stream().expect("room").finish().expect("an owner");
     second.wait_timeout(LONG).expect("executed");
     assert_eq!(service.counters().submissions, 11);
+    close(service, &null);
+}
+
+#[test]
+fn shards_and_what_they_are_sent() {
+    const SHARDS: u32 = 3;
+    // Jobs take the shards in turn.
+    let null = NullDevice::new(NullOptions::default().checked());
+    let mut service = service(&null, |options| {
+        options.frames_in_flight = 1;
+        options.shards = SHARDS;
+        // Which would be messages.
+        options.trim_after = 10 * LONG;
+    });
+    let begun = service.counters().shard_owners;
+    let mut expected = 0;
+    for slots in [5, 1, 12] {
+        let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+        let pass = frame.outside_secondaries(slots).expect("room");
+        (0..slots).for_each(|slot| draw(&pass, slot));
+        let mut ticket = frame.submit(SubmitOptions::default());
+        ticket.wait_timeout(LONG).expect("executed");
+        // Each slot, and for each shard that the frame is submitted and that it is over.
+        expected += u64::from(slots + 2 * SHARDS);
+        until("all is handled", || {
+            let now = service.counters().shard_owners;
+            (now.handled - begun.handled, now.helped - begun.helped) == (expected, expected)
+        });
+    }
+    let all = service.counters().shard_owners;
+    assert!(all.batches > 0 && all.batches <= all.handled);
+    let each: Vec<_> = service.shard_counters().collect();
+    assert_eq!(each.len(), SHARDS as usize);
+    assert_eq!(each.iter().map(|one| one.handled).sum::<u64>(), all.handled);
+    assert!(each.iter().all(|one| one.handled >= 2 * 3));
+    close(service, &null);
+    let null = checked();
+    let service = support::service(&null, |_| ());
+    assert_eq!(service.counters().shard_owners, OwnerStats::default());
+    assert_eq!(service.shard_counters().count(), 0);
     close(service, &null);
 }

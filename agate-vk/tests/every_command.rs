@@ -17,7 +17,7 @@ mod maker;
 mod support;
 
 use agate_vk::{
-    Command, Eliminating, LeaseRecorder, PNextArray, RecordError, Recorder, Service,
+    AnyRecorder, Command, Eliminating, LeaseRecorder, PNextArray, RecordError, Recorder, Service,
     StreamRecorder, SubmitOptions, vk,
 };
 use maker::{Maker, Trial, Try};
@@ -91,23 +91,17 @@ fn leased(
     service: &mut Service,
     null: &NullDevice,
     seed: u64,
-    trials: &[Try<LeaseRecorder>],
+    record: impl FnOnce(&mut Maker, &NullDevice, vk::CommandBuffer, LeaseRecorder) -> LeaseRecorder,
 ) -> [Vec<Call>; 2] {
     let (direct, buffer) = direct();
     let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
     let pass = frame.outside_secondaries(1).expect("room");
     let mut maker = Maker::new(seed);
-    let mut trial = Trial {
-        direct: &direct,
-        buffer,
-        recorder: pass.slot(0).expect("free").lease().expect("a pool"),
-    };
+    let recorder = pass.slot(0).expect("free").lease().expect("a pool");
+    let mut recorder = record(&mut maker, &direct, buffer, recorder);
     // SAFETY: it is looked at, no more.
-    let own = unsafe { trial.recorder.command_buffer() };
-    for (_, one) in trials {
-        one(&mut maker, &mut trial);
-    }
-    trial.recorder.finish().expect("all arguments are good");
+    let own = unsafe { recorder.command_buffer() };
+    recorder.finish().expect("all arguments are good");
     let mut ticket = frame.submit(SubmitOptions::default());
     until("the frame is submitted", || null.pending() == 1);
     let called = null.captured(own);
@@ -116,14 +110,70 @@ fn leased(
     [direct.captured(buffer), called]
 }
 
+/// Gives every command to the device and to a recorder; both are of one frame.
+fn all_into<R: Recorder>(
+    recorder: R,
+    seed: u64,
+    maker: &mut Maker,
+    (direct, buffer): (&NullDevice, vk::CommandBuffer),
+) -> R {
+    let mut trial = Trial {
+        direct,
+        buffer,
+        recorder,
+    };
+    for (_, one) in trials(seed) {
+        one(maker, &mut trial);
+    }
+    trial.recorder
+}
+
+/// A device and a service for leases.
+fn leasing() -> (NullDevice, Service) {
+    let null = NullDevice::new(NullOptions::default().checked().capture().manual());
+    let service = service(&null, |options| options.frames_in_flight = 1);
+    (null, service)
+}
+
 #[test]
 fn every_command_in_a_lease_is_the_devices_own() {
-    let null = NullDevice::new(NullOptions::default().checked().capture().manual());
-    let mut service = service(&null, |options| options.frames_in_flight = 1);
+    let (null, mut service) = leasing();
     for seed in 0..FRAMES {
-        let all = trials(seed);
-        let [expected, found] = leased(&mut service, &null, seed, &all);
-        assert_eq!(expected.len(), all.len());
+        let record = |maker: &mut Maker, direct: &_, buffer, recorder| {
+            all_into(recorder, seed, maker, (direct, buffer))
+        };
+        let [expected, found] = leased(&mut service, &null, seed, record);
+        assert_eq!(expected.len(), trials::<LeaseRecorder>(seed).len());
+        assert_same(&expected, &found, seed);
+    }
+    close(service, &null);
+}
+
+#[test]
+fn every_command_goes_to_the_lane_that_was_chosen() {
+    let (null, mut service) = leasing();
+    for seed in 0..FRAMES.div_ceil(4) {
+        let record = |maker: &mut Maker, direct: &_, buffer, recorder| {
+            let any = all_into(AnyRecorder::Lease(recorder), seed, maker, (direct, buffer));
+            match any {
+                AnyRecorder::Lease(recorder) => recorder,
+                AnyRecorder::Stream(_) => unreachable!("it was a lease"),
+            }
+        };
+        let [expected, found] = leased(&mut service, &null, seed, record);
+        assert_same(&expected, &found, seed);
+    }
+    close(service, &null);
+    let (null, mut service) = capturing();
+    for seed in 0..FRAMES.div_ceil(4) {
+        let record = |maker: &mut Maker, direct: &_, buffer, recorder| {
+            let any = all_into(AnyRecorder::Stream(recorder), seed, maker, (direct, buffer));
+            match any {
+                AnyRecorder::Stream(recorder) => recorder,
+                AnyRecorder::Lease(_) => unreachable!("it was a stream"),
+            }
+        };
+        let [expected, found] = frame(&mut service, &null, seed, record);
         assert_same(&expected, &found, seed);
     }
     close(service, &null);
@@ -144,24 +194,11 @@ fn every_command_reaches_the_device_as_it_was_given() {
     let (null, mut service) = capturing();
     let mut seen = BTreeSet::new();
     for seed in 0..FRAMES {
-        let all = trials(seed);
-        let [expected, found] = frame(
-            &mut service,
-            &null,
-            seed,
-            |maker, direct, buffer, recorder| {
-                let mut trial = Trial {
-                    direct,
-                    buffer,
-                    recorder,
-                };
-                for (_, one) in &all {
-                    one(maker, &mut trial);
-                }
-                trial.recorder
-            },
-        );
-        assert_eq!(expected.len(), all.len());
+        let record = |maker: &mut Maker, direct: &_, buffer, recorder| {
+            all_into(recorder, seed, maker, (direct, buffer))
+        };
+        let [expected, found] = frame(&mut service, &null, seed, record);
+        assert_eq!(expected.len(), trials::<StreamRecorder>(seed).len());
         assert_same(&expected, &found, seed);
         seen.extend(found.into_iter().map(|call| call.name));
     }

@@ -39,6 +39,8 @@ enum Lane {
     Lease,
     /// Every other slot.
     Mixed,
+    /// By the service.
+    Chosen,
 }
 
 fn declare(frame: &mut Frame, place: Place, slots: u32) -> Pass {
@@ -92,6 +94,10 @@ fn record(slot: Slot, lane: Lane) {
         let mut recorder = slot.lease().expect("a pool");
         commands(&mut recorder, index);
         recorder.finish().expect("the owner is there");
+    } else if lane == Lane::Chosen {
+        let mut recorder = slot.record().expect("room");
+        commands(&mut recorder, index);
+        recorder.finish().expect("the owner is there");
     } else {
         let mut recorder = slot.stream().expect("room");
         commands(&mut recorder, index);
@@ -134,10 +140,11 @@ fn every_lane_gives_the_device_the_same_commands() {
     for place in [Place::Outside, Place::Rendering, Place::RenderPass] {
         for missing in [MissingSlot::Fail, MissingSlot::Skip] {
             let mut expected: Option<Vec<Call>> = None;
-            for lane in [Lane::Stream, Lane::Lease, Lane::Mixed, Lane::Mixed] {
+            for lane in [Lane::Stream, Lane::Lease, Lane::Mixed, Lane::Chosen] {
                 let null = NullDevice::new(NullOptions::default().checked().capture().manual());
                 let mut service = service(&null, |options| {
                     options.block_bytes = 4 << 10;
+                    options.soft_block_bytes = 24 << 10;
                     options.frames_in_flight = 1;
                     options.missing_slot = missing;
                 });

@@ -41,9 +41,10 @@ fn image_barrier(
     unsafe { recorder.cmd_pipeline_barrier2(&dependency) };
 }
 
-/// Slot `slot` clears all columns from its own on: column by column the picture says which slot was the last there.
+/// Slot `slot` clears all columns from its own on: column by column the picture says which slot was the last there. In the
+/// lane that the service chooses.
 fn clear(pass: &Pass, slot: u32) {
-    let mut recorder = pass.slot(slot).expect("free").stream().expect("room");
+    let mut recorder = pass.slot(slot).expect("free").record().expect("room");
     let attachment = vk::ClearAttachment {
         aspect_mask: vk::ImageAspectFlags::COLOR,
         color_attachment: 0,
@@ -111,19 +112,25 @@ fn draw(
     assert_eq!(reds, [0, 1, 2, 3, 4, 5, 6, 7], "jobs in order {order:?}");
 }
 
-/// Stitched, and by shards.
+/// Stitched, and by shards; in the stream lane, in leases, and in both.
 fn draws(vulkan: &Vulkan, image: &ColorImage<'_>, declare: Declare<'_>) {
-    for shards in [0, 2] {
-        draws_with(vulkan, image, declare, shards);
+    for lanes in [(0, 100), (2, 100), (0, 0), (2, 0), (0, 8)] {
+        draws_with(vulkan, image, declare, lanes);
     }
 }
 
-fn draws_with(vulkan: &Vulkan, image: &ColorImage<'_>, declare: Declare<'_>, shards: u32) {
+fn draws_with(
+    vulkan: &Vulkan,
+    image: &ColorImage<'_>,
+    declare: Declare<'_>,
+    (shards, soft_blocks): (u32, usize),
+) {
     let target = vulkan.host_buffer(4 * SLOTS as usize, vk::BufferUsageFlags::TRANSFER_DST);
     // SAFETY: the device was made from this instance and lives as long as `vulkan`.
     let device = unsafe { agate_vk::Device::from_ash(&vulkan.instance, &vulkan.device) };
     let mut options = ServiceOptions::new(vulkan.queue, vulkan.queue_family);
     options.shards = shards;
+    options.soft_block_bytes = soft_blocks * options.block_bytes;
     // SAFETY: the test leaves the queue to the service, which ends before `vulkan`.
     let service = unsafe { Service::new(device.expect("all functions are there"), options) };
     let mut service = service.expect("a service starts");
@@ -135,6 +142,12 @@ fn draws_with(vulkan: &Vulkan, image: &ColorImage<'_>, declare: Declare<'_>, sha
         for _ in 0..3 {
             draw(&mut service, (image, &target), declare, order);
         }
+    }
+    let spills = service.counters().spills;
+    match soft_blocks {
+        0 => assert_eq!(spills, u64::from(3 * 3 * SLOTS)),
+        100 => assert_eq!(spills, 0),
+        _ => println!("{spills} of {} slots were leases", 3 * 3 * SLOTS),
     }
     let report = service.shutdown(LONG);
     assert_eq!((report.leaked, report.panicked), (0, false));

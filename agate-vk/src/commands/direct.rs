@@ -15,7 +15,11 @@ impl Recorder for LeaseRecorder {
         bind_point: vk::PipelineBindPoint,
         pipeline: vk::Pipeline,
     ) {
-        let (device, buffer) = self.target();
+        #[cfg(feature = "checks")]
+        self.note_pipeline(bind_point);
+        let Some((device, buffer)) = self.target(table::BIND_PIPELINE) else {
+            return;
+        };
         // SAFETY: the arguments' contract is the caller's; the buffer is recording, and its pool is this recorder's (G1).
         unsafe { device.cmd_bind_pipeline(buffer, bind_point, pipeline) }
     }
@@ -30,7 +34,9 @@ impl Recorder for LeaseRecorder {
         if buffers.len() != offsets.len() {
             return self.refuse(table::BIND_VERTEX_BUFFERS, "offsets");
         }
-        let (device, buffer) = self.target();
+        let Some((device, buffer)) = self.target(table::BIND_VERTEX_BUFFERS) else {
+            return;
+        };
         // SAFETY: as above.
         unsafe { device.cmd_bind_vertex_buffers(buffer, first_binding, buffers, offsets) }
     }
@@ -42,7 +48,9 @@ impl Recorder for LeaseRecorder {
         offset: vk::DeviceSize,
         index_type: vk::IndexType,
     ) {
-        let (device, commands) = self.target();
+        let Some((device, commands)) = self.target(table::BIND_INDEX_BUFFER) else {
+            return;
+        };
         // SAFETY: as above.
         unsafe { device.cmd_bind_index_buffer(commands, buffer, offset, index_type) }
     }
@@ -56,7 +64,9 @@ impl Recorder for LeaseRecorder {
         descriptor_sets: &[vk::DescriptorSet],
         dynamic_offsets: &[u32],
     ) {
-        let (device, buffer) = self.target();
+        let Some((device, buffer)) = self.target(table::BIND_DESCRIPTOR_SETS) else {
+            return;
+        };
         // SAFETY: as above.
         unsafe {
             device.cmd_bind_descriptor_sets(
@@ -81,7 +91,9 @@ impl Recorder for LeaseRecorder {
         if constants.len() % 4 != 0 {
             return self.refuse(table::PUSH_CONSTANTS, "constants");
         }
-        let (device, buffer) = self.target();
+        let Some((device, buffer)) = self.target(table::PUSH_CONSTANTS) else {
+            return;
+        };
         // SAFETY: as above.
         unsafe { device.cmd_push_constants(buffer, layout, stages, offset, constants) }
     }
@@ -95,7 +107,9 @@ impl Recorder for LeaseRecorder {
         constants: &T,
     ) {
         const { assert!(size_of::<T>() % 4 == 0, "push constants are 4-byte words") }
-        let (device, buffer) = self.target();
+        let Some((device, buffer)) = self.target(table::PUSH_CONSTANTS) else {
+            return;
+        };
         let call = device.fp_v1_0().cmd_push_constants;
         let (size, data) = (size_of::<T>() as u32, std::ptr::from_ref(constants));
         // SAFETY: as above; the driver reads as many bytes as the value has.
@@ -120,21 +134,27 @@ impl Recorder for LeaseRecorder {
 
     #[inline]
     unsafe fn cmd_set_viewport(&mut self, first_viewport: u32, viewports: &[vk::Viewport]) {
-        let (device, buffer) = self.target();
+        let Some((device, buffer)) = self.target(table::SET_VIEWPORT) else {
+            return;
+        };
         // SAFETY: as above.
         unsafe { device.cmd_set_viewport(buffer, first_viewport, viewports) }
     }
 
     #[inline]
     unsafe fn cmd_set_scissor(&mut self, first_scissor: u32, scissors: &[vk::Rect2D]) {
-        let (device, buffer) = self.target();
+        let Some((device, buffer)) = self.target(table::SET_SCISSOR) else {
+            return;
+        };
         // SAFETY: as above.
         unsafe { device.cmd_set_scissor(buffer, first_scissor, scissors) }
     }
 
     #[inline]
     unsafe fn cmd_set_line_width(&mut self, line_width: f32) {
-        let (device, buffer) = self.target();
+        let Some((device, buffer)) = self.target(table::SET_LINE_WIDTH) else {
+            return;
+        };
         // SAFETY: as above.
         unsafe { device.cmd_set_line_width(buffer, line_width) }
     }
@@ -147,7 +167,9 @@ impl Recorder for LeaseRecorder {
         first_vertex: u32,
         first_instance: u32,
     ) {
-        let (device, buffer) = self.target();
+        let Some((device, buffer)) = self.target(table::DRAW) else {
+            return;
+        };
         let (vertices, instances) = (vertex_count, instance_count);
         // SAFETY: as above.
         unsafe { device.cmd_draw(buffer, vertices, instances, first_vertex, first_instance) }
@@ -162,7 +184,9 @@ impl Recorder for LeaseRecorder {
         vertex_offset: i32,
         first_instance: u32,
     ) {
-        let (device, buffer) = self.target();
+        let Some((device, buffer)) = self.target(table::DRAW_INDEXED) else {
+            return;
+        };
         // SAFETY: as above.
         unsafe {
             device.cmd_draw_indexed(
@@ -178,19 +202,22 @@ impl Recorder for LeaseRecorder {
 
     #[inline]
     unsafe fn cmd_dispatch(&mut self, groups_x: u32, groups_y: u32, groups_z: u32) {
-        let (device, buffer) = self.target();
+        let Some((device, buffer)) = self.target(table::DISPATCH) else {
+            return;
+        };
         // SAFETY: as above.
         unsafe { device.cmd_dispatch(buffer, groups_x, groups_y, groups_z) }
     }
 
-    /// Called here and now; a panic is the job's.
+    /// Called here and now; a panic is the job's. With the feature `checks` it is dropped where an error came before it.
     #[inline]
     unsafe fn record<F>(&mut self, closure: F)
     where
         F: FnOnce(&ash::Device, vk::CommandBuffer) + Send + 'static,
     {
-        let (device, buffer) = self.target();
-        closure(device, buffer);
+        if let Some((device, buffer)) = self.target_of_closure() {
+            closure(device, buffer);
+        }
     }
 
     unsafe fn cmd_set_sample_mask(

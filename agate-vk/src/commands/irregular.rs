@@ -504,10 +504,11 @@ macro_rules! encode {
     };
 }
 
-/// Hands them on, for [`Eliminating`](crate::Eliminating); those that are no draws may set any state.
+/// Hands them on, for [`Eliminating`](crate::Eliminating), where those that are no draws may set any state, or for
+/// [`AnyRecorder`](crate::AnyRecorder).
 macro_rules! hand_on {
-    () => {
-        $crate::commands::irregular::hand_on! {
+    ($whose:ident) => {
+        $crate::commands::irregular::hand_on! { $whose:
             set_other cmd_set_sample_mask(samples: vk::SampleCountFlags, sample_mask: &[vk::SampleMask]);
             drawn cmd_draw_multi(
                 draw_count: u32, vertex_info: *const vk::MultiDrawInfoEXT, instance_count: u32, first_instance: u32,
@@ -535,13 +536,21 @@ macro_rules! hand_on {
             );
         }
     };
-    ($($effect:ident $method:ident($($argument:ident: $kind:ty),*);)*) => {
+    (eliminating: $($effect:ident $method:ident($($argument:ident: $kind:ty),*);)*) => {
         $(
             #[inline(always)]
             unsafe fn $method(&mut self, $($argument: $kind),*) {
                 self.shadow.$effect();
                 // SAFETY: the arguments' contract is the caller's.
                 unsafe { self.inner.$method($($argument),*) };
+            }
+        )*
+    };
+    (any: $($effect:ident $method:ident($($argument:ident: $kind:ty),*);)*) => {
+        $(
+            #[inline]
+            unsafe fn $method(&mut self, $($argument: $kind),*) {
+                in_its_lane!(self.$method($($argument),*));
             }
         )*
     };

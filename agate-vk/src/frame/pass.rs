@@ -5,12 +5,12 @@ use crate::checks::Standing;
 use crate::error::{RecordError, SlotError, SlotLoss};
 use crate::pool::PoolMessage;
 use crate::raw::Device;
-use crate::recorder::{Jumbos, LeaseRecorder, StreamRecorder};
+use crate::recorder::{AnyRecorder, Jumbos, LeaseRecorder, StreamRecorder};
 use crate::service::Shared;
 use crate::shard::Shards;
 use crate::stock::Stock;
 use crate::trace::Span;
-use agate::{BlockPool, Port};
+use agate::{Block, Port};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -41,12 +41,23 @@ impl SlotToken {
         self.span = None;
     }
 
-    pub(crate) fn blocks(&self) -> &BlockPool {
-        &self.shared.service.blocks
+    /// A block to record into.
+    pub(crate) fn take_block(&self) -> Result<Block, RecordError> {
+        let service = &self.shared.service;
+        let block = service.blocks.try_take();
+        let block = block.map_err(|_| RecordError::OutOfBlocks {
+            max_blocks: service.max_blocks,
+        })?;
+        if service.blocks.stats().in_use > service.soft_blocks {
+            service.status.tally.overflow();
+        }
+        Ok(block)
     }
 
-    pub(crate) fn max_blocks(&self) -> usize {
-        self.shared.service.max_blocks
+    /// Whether there is so much block memory in use that a lease is better, and the pass takes one.
+    pub(crate) fn spills(&self) -> bool {
+        let service = &self.shared.service;
+        service.blocks.stats().in_use >= service.soft_blocks && self.contents().is_some()
     }
 
     pub(crate) fn device(&self) -> &Device {
@@ -167,6 +178,45 @@ impl Slot {
             Some(mut token) => {
                 token.begin_recording();
                 LeaseRecorder::new(token)
+            }
+            None => Err(RecordError::Closed),
+        }
+    }
+
+    /// Begins to record this slot in the lane that the service chooses: in the stream lane, as [`stream`](Self::stream)
+    /// does, as long as block memory in use is below [`ServiceOptions::soft_block_bytes`](crate::ServiceOptions::soft_block_bytes). Above it,
+    /// what jobs encode piles up before its owner; then the recorder is a [`lease`](Self::lease) where its pass takes one
+    /// and a pool is free, so that memory grows no further. Where not, it is a stream all the same. The choice stands until
+    /// the end of the recording.
+    ///
+    /// ```no_run
+    /// use agate_vk::{Pass, Recorder, vk};
+    ///
+    /// # fn job(pass: &Pass, pipeline: vk::Pipeline) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut recorder = pass.next_slot()?.record()?;
+    /// // SAFETY: the pipeline lives until the ticket has resolved, and fits the pass.
+    /// unsafe {
+    ///     recorder.cmd_bind_pipeline(vk::PipelineBindPoint::GRAPHICS, pipeline);
+    ///     recorder.cmd_draw(3, 1, 0, 0);
+    /// }
+    /// recorder.finish()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::OutOfBlocks`] when block memory is at its hard limit and there is no lease to be had; the slot is lost
+    /// then.
+    ///
+    /// # Progress
+    ///
+    /// As `stream` or `lease`.
+    pub fn record(mut self) -> Result<AnyRecorder, RecordError> {
+        match self.token.take() {
+            Some(mut token) => {
+                token.begin_recording();
+                AnyRecorder::new(token)
             }
             None => Err(RecordError::Closed),
         }

@@ -303,5 +303,5 @@ impl<R: Recorder> Recorder for Eliminating<'_, R> {
     }
 
     crate::commands::generated::eliminating::hand_on!();
-    crate::commands::irregular::hand_on!();
+    crate::commands::irregular::hand_on!(eliminating);
 }

@@ -24,6 +24,9 @@ use std::sync::Arc;
 /// as long. Nothing is copied: the driver reads the arguments during the call, and `pNext` chains may hold whatever it
 /// knows.
 ///
+/// With the feature `checks` commands are looked at as in a stream, before the driver is called: it is given neither one that
+/// is refused nor, behind the first error of any kind, anything more.
+///
 /// Call [`finish`](Self::finish) at the end. A recorder that is dropped without it, by a panic too, loses its slot, and the
 /// frame's policy says what that means; the pool goes back to the stock either way. It can be sent to another thread between
 /// two calls.
@@ -41,6 +44,8 @@ pub struct LeaseRecorder {
     buffer: vk::CommandBuffer,
     commands: u64,
     error: Option<RecordError>,
+    #[cfg(feature = "checks")]
+    checks: crate::checks::State,
     /// Both until the end.
     lease: Option<Lease>,
     token: Option<SlotToken>,
@@ -49,16 +54,8 @@ pub struct LeaseRecorder {
 impl LeaseRecorder {
     /// Starts recording for the slot of `token`.
     pub(crate) fn new(token: SlotToken) -> Result<Self, RecordError> {
-        let device = Arc::clone(token.shared_device());
-        match Self::begin(&device, &token) {
-            Ok((lease, buffer)) => Ok(Self {
-                device,
-                buffer,
-                commands: 0,
-                error: None,
-                lease: Some(lease),
-                token: Some(token),
-            }),
+        match Self::begin(&token) {
+            Ok(begun) => Ok(Self::with(token, begun)),
             Err(error) => {
                 end(token, None, PoolEnd::Lost(SlotLoss::Failed(error)));
                 Err(error)
@@ -66,10 +63,33 @@ impl LeaseRecorder {
         }
     }
 
-    fn begin(
-        device: &Device,
-        token: &SlotToken,
-    ) -> Result<(Lease, vk::CommandBuffer), RecordError> {
+    /// As `new`; where there is no lease to be had the token comes back, and nobody has heard of it.
+    pub(crate) fn try_new(token: SlotToken) -> Result<Self, SlotToken> {
+        match Self::begin(&token) {
+            Ok(begun) => Ok(Self::with(token, begun)),
+            Err(_) => {
+                // S4 of `stock`: a pool may have been taken and put back.
+                token.stock().sweep(token.device());
+                Err(token)
+            }
+        }
+    }
+
+    fn with(token: SlotToken, (lease, buffer): (Lease, vk::CommandBuffer)) -> Self {
+        Self {
+            device: Arc::clone(token.shared_device()),
+            buffer,
+            commands: 0,
+            error: None,
+            #[cfg(feature = "checks")]
+            checks: token.unchecked(),
+            lease: Some(lease),
+            token: Some(token),
+        }
+    }
+
+    fn begin(token: &SlotToken) -> Result<(Lease, vk::CommandBuffer), RecordError> {
+        let device = token.device();
         let inherited = token.contents().ok_or(RecordError::NotSecondary)?;
         let stock = token.stock();
         let mut lease = stock.lend(device, token.place().serial)?;
@@ -89,6 +109,10 @@ impl LeaseRecorder {
     ///
     /// Lock-free but for the driver's call; wakes the owner if it sleeps.
     pub fn finish(mut self) -> Result<(), RecordError> {
+        #[cfg(feature = "checks")]
+        if let Err(error) = self.checks.end() {
+            self.fail(error);
+        }
         let (Some(token), lease) = (self.token.take(), self.lease.take()) else {
             return Err(RecordError::Closed);
         };
@@ -114,35 +138,67 @@ impl LeaseRecorder {
         ended.and(sent.then_some(()).ok_or(RecordError::Closed))
     }
 
+    /// It was chosen for want of block memory.
+    pub(super) fn count_spill(&self) {
+        if let Some(token) = &self.token {
+            token.stock().status().tally.spill();
+        }
+    }
+
     /// Which slot is being recorded.
     pub fn place(&self) -> Option<SlotPlace> {
         self.token.as_ref().map(SlotToken::place)
     }
 
-    /// The command buffer, for what records by itself.
+    /// The command buffer, for what records by itself. The feature `checks` does not see what that is, and takes it that
+    /// pipelines are bound.
     ///
     /// # Safety
     ///
     /// As for a closure of [`Recorder::record`](crate::Recorder::record), and it is used before the next call of this
     /// recorder alone, by one thread.
     pub unsafe fn command_buffer(&mut self) -> vk::CommandBuffer {
+        #[cfg(feature = "checks")]
+        self.checks.binds_all();
         self.buffer
     }
 
-    /// The device's functions, and the buffer; a command is about to be called.
+    /// The device's functions, and the buffer: the command of that index is about to be called. `None` where the feature
+    /// `checks` refuses it.
     #[inline(always)]
-    pub(crate) fn target(&mut self) -> (&ash::Device, vk::CommandBuffer) {
+    pub(crate) fn target(&mut self, index: u16) -> Option<(&ash::Device, vk::CommandBuffer)> {
+        if self.is_refused(index) {
+            return None;
+        }
         self.commands += 1;
-        (self.device.table(), self.buffer)
+        Some((self.device.table(), self.buffer))
     }
 
-    /// The function of a command that is about to be called, and the buffer. Where the device lacks it the error sticks.
+    /// As `target`, for a closure, which may bind anything.
+    #[inline(always)]
+    pub(crate) fn target_of_closure(&mut self) -> Option<(&ash::Device, vk::CommandBuffer)> {
+        #[cfg(feature = "checks")]
+        {
+            if self.is_over() {
+                return None;
+            }
+            self.checks.binds_all();
+        }
+        self.commands += 1;
+        Some((self.device.table(), self.buffer))
+    }
+
+    /// The function of a command that is about to be called, and the buffer. Where the device lacks it, or the feature
+    /// `checks` refuses it, the error sticks.
     ///
     /// # Safety
     ///
     /// `F` is the type of the function of the command of that index.
     #[inline(always)]
     pub(crate) unsafe fn call<F: Copy>(&mut self, index: u16) -> Option<(F, vk::CommandBuffer)> {
+        if self.is_refused(index) {
+            return None;
+        }
         if !self.device.has(index) {
             let command = Command::of(index).name;
             self.fail(RecordError::NotLoaded { command });
@@ -151,6 +207,40 @@ impl LeaseRecorder {
         self.commands += 1;
         // SAFETY: the caller's contract; the device has it.
         Some((unsafe { self.device.function(index) }, self.buffer))
+    }
+
+    /// A pipeline is about to be bound.
+    #[cfg(feature = "checks")]
+    pub(crate) fn note_pipeline(&mut self, point: vk::PipelineBindPoint) {
+        self.checks.binds(point);
+    }
+
+    /// Whether the command of that index may not be called.
+    #[cfg(not(feature = "checks"))]
+    #[inline(always)]
+    #[expect(clippy::unused_self, reason = "used by the checks")]
+    fn is_refused(&self, _index: u16) -> bool {
+        false
+    }
+
+    /// Whether the command of that index may not be called; the error sticks.
+    #[cfg(feature = "checks")]
+    #[inline(never)]
+    fn is_refused(&mut self, index: u16) -> bool {
+        if self.is_over() {
+            return true;
+        }
+        let looked_at = self.checks.command(index);
+        if let Err(error) = looked_at {
+            self.fail(error);
+        }
+        looked_at.is_err()
+    }
+
+    /// Whether there was an error: the driver is not given what stands behind a gap.
+    #[cfg(feature = "checks")]
+    fn is_over(&self) -> bool {
+        self.error.is_some()
     }
 
     /// An argument is out of Vulkan's range.
@@ -163,7 +253,13 @@ impl LeaseRecorder {
     /// Notes the first error of the recording.
     #[cold]
     pub(crate) fn fail(&mut self, error: RecordError) {
-        self.error.get_or_insert(error);
+        if self.error.is_none() {
+            self.error = Some(error);
+            #[cfg(feature = "checks")]
+            if let Some(token) = &self.token {
+                token.note(error);
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@
     reason = "declares the unsafe methods that record commands"
 )]
 
+mod any;
 mod chain;
 pub(crate) mod cursor;
 mod eliminating;
@@ -16,6 +17,7 @@ mod published;
 mod shadow;
 mod stream;
 
+pub use any::AnyRecorder;
 pub(crate) use chain::Chain;
 pub(crate) use cursor::Said;
 pub use eliminating::Eliminating;
@@ -59,7 +61,8 @@ impl std::fmt::Debug for DrawState {
 ///
 /// In the stream lane ([`StreamRecorder`]) a call writes a message into memory that the job owns; the owner of the command
 /// pool makes the real call later, in slot order. In the lease lane ([`LeaseRecorder`]) the job has a command pool for
-/// itself, and a call is the driver's. Code that records into `impl Recorder` works in both.
+/// itself, and a call is the driver's. Code that records into `impl Recorder` works in both, and in an [`AnyRecorder`],
+/// whose lane the service has chosen.
 ///
 /// The calls return nothing, as ash's do: the first error sticks and comes out of `finish` and of the frame's ticket.
 ///
@@ -294,8 +297,8 @@ pub trait Recorder {
     /// whatever [`MissingSlot`](crate::MissingSlot) says; a panic while it is dropped ends there.
     ///
     /// Whatever it binds or sets stays so for the commands behind it in this slot, which had better bind all that they
-    /// need. All that the owner records waits while it runs. In the lease lane it is called at
-    /// once, and its panic is the job's.
+    /// need. All that the owner records waits while it runs. In the lease lane it is called at once, and its panic is the
+    /// job's; with the feature `checks`, it is dropped there behind an error.
     ///
     /// ```no_run
     /// # use agate_vk::{Recorder, StreamRecorder, vk};

@@ -66,12 +66,12 @@ const _: fn() = || {
 impl StreamRecorder {
     /// Starts recording for the slot of `token`.
     pub(crate) fn new(token: SlotToken) -> Result<Self, RecordError> {
-        let Ok(block) = token.blocks().try_take() else {
-            let error = RecordError::OutOfBlocks {
-                max_blocks: token.max_blocks(),
-            };
-            token.lose(SlotLoss::Failed(error));
-            return Err(error);
+        let block = match token.take_block() {
+            Ok(block) => block,
+            Err(error) => {
+                token.lose(SlotLoss::Failed(error));
+                return Err(error);
+            }
         };
         let held = token.is_sharded().then(Held::default);
         let (base, cur, end) = Slow {
@@ -244,7 +244,7 @@ pub(super) fn grow(base: *mut u64, cur: *mut u64) -> (*mut u64, *mut u64, *mut u
     // SAFETY: K1: `base` is that of a live cursor and holds its `Slow`; the cursor gets the new place in return.
     let mut slow = unsafe { Slow::take(base) };
     if slow.error.is_none() {
-        match slow.token.blocks().try_take() {
+        match slow.token.take_block() {
             Ok(fresh) => {
                 let full = std::mem::replace(&mut slow.block, fresh);
                 let closures = std::mem::take(&mut slow.closures);
@@ -254,10 +254,7 @@ pub(super) fn grow(base: *mut u64, cur: *mut u64) -> (*mut u64, *mut u64, *mut u
                     None => send(&slow.token, full).err(),
                 };
             }
-            Err(_) => {
-                let max_blocks = slow.token.max_blocks();
-                slow.fails(RecordError::OutOfBlocks { max_blocks });
-            }
+            Err(error) => slow.fails(error),
         }
     }
     // Where there was an error, they still stand in the block.

@@ -7,7 +7,9 @@ use crate::pool::{PoolMessage, PoolOwner};
 use crate::raw::Device;
 use crate::service::{ENDED, ServiceOptions, vulkan};
 use crate::status::Status;
-use agate::{Driver, Local, Owner, OwnerOptions, Pending, Scope, ShutdownError, ShutdownReport};
+use agate::{
+    Driver, Local, Owner, OwnerOptions, OwnerStats, Pending, Scope, ShutdownError, ShutdownReport,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -60,6 +62,11 @@ impl ShardOwners {
             self.owners.iter().map(Owner::handle).collect(),
             pool.handle(),
         )
+    }
+
+    /// What each has done so far.
+    pub(crate) fn stats(&self) -> impl Iterator<Item = OwnerStats> + '_ {
+        self.owners.iter().map(Owner::stats)
     }
 
     /// Ends the shards, after the pools' owner, which has ended so.

@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod against_ash;
+mod any;
 mod arguments;
 mod direct;
 mod eliminating;
@@ -156,6 +157,7 @@ fn files(registry: &Registry) -> Result<Vec<(String, String)>, String> {
     files.push((own("table"), tables::table(&listed)));
     files.push((own("recorder"), encoders::recorder(registry, &listed)?));
     files.push((own("direct"), direct::methods(registry, &listed)?));
+    files.push((own("any"), any::methods(registry, &listed)?));
     files.push((own("eliminating"), eliminating::methods(registry, &listed)?));
     files.push((
         own("layouts"),

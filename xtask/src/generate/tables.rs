@@ -65,12 +65,15 @@ pub(super) fn module(listed: &[Listed<'_>]) -> String {
          #![allow(unsafe_code, reason = \"hands words to the file that replays them\")]\n\
          #![allow(clippy::multiple_unsafe_ops_per_block, reason = \"one of the calls is made\")]\n\n"
     );
-    for file in
-        SUBJECTS
-            .iter()
-            .copied()
-            .chain(["direct", "eliminating", "layouts", "recorder", "table"])
-    {
+    let others = [
+        "any",
+        "direct",
+        "eliminating",
+        "layouts",
+        "recorder",
+        "table",
+    ];
+    for file in SUBJECTS.iter().copied().chain(others) {
         let _ = writeln!(out, "pub(crate) mod {file};");
     }
     let _ = writeln!(

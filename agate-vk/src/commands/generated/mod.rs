@@ -9,6 +9,7 @@
 )]
 
 pub(crate) mod acceleration;
+pub(crate) mod any;
 pub(crate) mod bind;
 pub(crate) mod direct;
 pub(crate) mod draw;

@@ -201,6 +201,7 @@ impl<'a, 'b> Host<'a, 'b> {
                 options.max_slots = 64;
                 options.block_bytes = 4096;
                 options.max_block_bytes = 4096 * if kind & 8 != 0 { 4 } else { 256 };
+                options.soft_block_bytes = 4096 * [0, 2, 8, 1024][usize::from(kind >> 5 & 3)];
                 options.slot_deadline = SOON;
                 options.hold_deadline = SOON;
                 if kind & 16 != 0 {

@@ -8,7 +8,9 @@ use super::leases::{Leases, Out};
 use crate::command::Command;
 use crate::support::{LONG, Random};
 use agate_vk::vk::Handle;
-use agate_vk::{DrawState, Eliminating, LeaseRecorder, Recorder, Slot, StreamRecorder, vk};
+use agate_vk::{
+    AnyRecorder, DrawState, Eliminating, LeaseRecorder, Recorder, Slot, StreamRecorder, vk,
+};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -110,6 +112,8 @@ pub(crate) enum Lane {
     Stream,
     /// Where the pass takes that.
     Lease,
+    /// By the service.
+    Chosen,
     /// Where it does not, either.
     BadLease,
 }
@@ -118,7 +122,8 @@ impl Lane {
     pub(crate) fn read(bytes: &mut Bytes<'_>) -> Self {
         match bytes.below(32) {
             31 => Self::BadLease,
-            16..31 => Self::Lease,
+            24..31 => Self::Chosen,
+            16..24 => Self::Lease,
             _ => Self::Stream,
         }
     }
@@ -264,24 +269,31 @@ impl Recording {
     pub(crate) fn begin(slot: Slot, expected: Arc<Expected>, lane: Lane) -> Option<Self> {
         let leases = &expected.leases;
         let takes = slot.takes_lease() && leases.allowed;
-        let lease = match lane {
-            Lane::Stream => false,
-            Lane::Lease => takes,
-            Lane::BadLease => takes || !slot.takes_lease(),
+        let lane = match lane {
+            Lane::BadLease if !slot.takes_lease() => Lane::Lease,
+            _ if takes => lane,
+            _ => Lane::Stream,
         };
-        let recorder = if lease {
-            let out = leases.ask(slot.place()?.serial);
-            Either::Lease(slot.lease().ok()?, out)
-        } else {
+        let recorder = if lane == Lane::Stream {
             Either::Stream(slot.stream().ok()?)
+        } else {
+            let out = leases.ask(slot.place()?.serial);
+            match lane {
+                Lane::Chosen => match slot.record().ok()? {
+                    AnyRecorder::Stream(recorder) => Either::Stream(recorder),
+                    AnyRecorder::Lease(recorder) => Either::Lease(recorder, out),
+                },
+                _ => Either::Lease(slot.lease().ok()?, out),
+            }
         };
+        let at_once = matches!(recorder, Either::Lease(..));
         Some(Self {
             recorder,
             done: Done {
                 expected,
                 must: 0,
                 closures: Vec::new(),
-                at_once: lease,
+                at_once,
             },
         })
     }
