@@ -148,7 +148,8 @@ impl Frame {
             credit,
             began: Instant::now(),
         };
-        port.send(message).map_err(|_| BeginError::Closed)?;
+        port.send_and_help(message)
+            .map_err(|_| BeginError::Closed)?;
         let promise = Some(shared.service.points.promise(serial));
         Ok(Self {
             shared,
@@ -282,7 +283,7 @@ impl Frame {
             record_only,
             ticket,
         };
-        if self.port.send(message).is_err() {
+        if self.port.send_and_help(message).is_err() {
             // The message came back and was dropped with its resolver: the ticket tells. An acquired image goes back too.
             drop(lock(&self.shared.request).take());
         }
@@ -386,7 +387,7 @@ impl Frame {
 impl Drop for Frame {
     fn drop(&mut self) {
         if let Some(promise) = self.promise.take() {
-            let _ = self.port.send(PoolMessage::Abort {
+            let _ = self.port.send_and_help(PoolMessage::Abort {
                 frame: self.shared.index,
                 serial: self.serial,
                 promise: Some(promise),

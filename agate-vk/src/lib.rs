@@ -50,6 +50,7 @@ mod counters;
 mod error;
 mod frame;
 mod idle;
+mod keeper;
 mod names;
 mod notes;
 mod once;

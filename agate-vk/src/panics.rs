@@ -35,14 +35,9 @@ pub(crate) fn panic_if_planted(status: &Status, who: Who) {
 }
 
 fn service(null: &NullDevice, slot_deadline: Duration) -> Service {
-    traced_service(null, slot_deadline, None)
-}
-
-fn traced_service(null: &NullDevice, slot_deadline: Duration, trace: Option<Trace>) -> Service {
     service_with(null, |options| {
         options.frames_in_flight = 3;
         options.slot_deadline = slot_deadline;
-        options.trace = trace;
     })
 }
 
@@ -93,9 +88,20 @@ fn ends(mut ticket: Ticket) -> bool {
 }
 
 fn strikes(who: Who) {
+    for driven_by_users in [false, true] {
+        strikes_where(who, driven_by_users);
+    }
+}
+
+fn strikes_where(who: Who, driven_by_users: bool) {
     let began = Instant::now();
     let kept = Arc::default();
-    let null = NullDevice::new(NullOptions::default().owner_only());
+    let null = NullOptions::default();
+    let null = NullDevice::new(if driven_by_users {
+        null
+    } else {
+        null.owner_only()
+    });
     let told = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&told);
     let trace = Trace::new(move |event| {
@@ -103,7 +109,12 @@ fn strikes(who: Who) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     });
-    let mut service = traced_service(&null, LONG, Some(trace));
+    let mut service = service_with(&null, |options| {
+        options.frames_in_flight = 3;
+        options.slot_deadline = LONG;
+        options.trace = Some(trace);
+        options.driven_by_users = driven_by_users;
+    });
     let options = SwapchainOptions {
         surface_fns: null.surface_fns(),
         physical_device: null.physical_device(),

@@ -1,4 +1,5 @@
-//! The pool owner: the one thread that touches command pools and their buffers. It replays what jobs recorded.
+//! The pool owner: it alone touches command pools and their buffers, on a thread of its own or, with shards, on those of
+//! its users. It replays what jobs recorded.
 //!
 //! One pool and one primary command buffer for each frame in flight. Blocks are replayed as they come, in slot order: the
 //! commands of the first slot that is not complete go out at once, the others wait for their turn. A slot of a pass with
@@ -6,8 +7,8 @@
 //!
 //! # Invariants
 //!
-//! - P1: only this thread calls a function on a pool, or on a buffer of a pool, that is in its `frames`. Those that are lent
-//!   are `stock`'s.
+//! - P1: the handler alone calls a function on a pool, or on a buffer of a pool, that is in its `frames`: on one thread at a
+//!   time. Those that are lent are `stock`'s.
 //! - P2: a pool is reset only after its frame has retired, or when its frame was never handed to the queue's owner.
 //! - P3: messages of jobs may overtake `Begin`, which comes through another lane: they wait in the frame's parts.
 //! - P4: the list of a part's waiting blocks is linked through the blocks' own memory, so replay allocates nothing.
@@ -20,6 +21,7 @@ use crate::after::Promise;
 use crate::error::{FrameError, RecordError, SlotLoss};
 use crate::frame::{Layout, SlotPlace, resolve};
 use crate::idle::Idle;
+use crate::keeper::Alarm;
 use crate::raw::{Device, Failed};
 use crate::recorder::Published;
 use crate::service::{MissingSlot, ServiceOptions};
@@ -52,6 +54,8 @@ pub(crate) enum PoolMessage {
     Ready { place: SlotPlace, lent: Lent },
     /// Recording such a slot has failed.
     Failed { place: SlotPlace, error: FrameError },
+    /// Who looks after this owner, where its users drive it; before the first frame.
+    Keeper(Alarm),
     /// The way to the shards, before the first frame.
     Shards(Vec<Port<ShardMessage>>),
     /// A shard does nothing for a frame any more.
@@ -103,6 +107,8 @@ pub(crate) struct PoolOwner {
     taken: Vec<Lease>,
     shards: ShardPorts,
     idle: Idle,
+    /// Where users drive this owner.
+    alarm: Option<Alarm>,
     /// The service shuts down: what begins now is aborted.
     closing: bool,
     /// Another owner has ended: nothing is submitted any more.
@@ -130,6 +136,7 @@ impl PoolOwner {
             taken: Vec::with_capacity(options.max_leases as usize),
             shards: ShardPorts::default(),
             idle: Idle::new(blocks, options.trim_after),
+            alarm: None,
             closing: false,
             gone: false,
         };
@@ -500,6 +507,14 @@ impl PoolOwner {
         }
     }
 
+    /// Notes when to do what is not told by a message.
+    fn plan(&mut self) {
+        self.plan_help();
+        if let Some(alarm) = &self.alarm {
+            alarm.set(self.wake_at());
+        }
+    }
+
     fn abort_all(&mut self) {
         self.closing = true;
         for index in 0..self.frames.len() {
@@ -550,6 +565,7 @@ impl Handler for PoolOwner {
                 promise,
             } => self.abandon(frame, serial, promise),
             PoolMessage::Failed { place, error } => self.failed(place, error),
+            PoolMessage::Keeper(alarm) => self.alarm = Some(alarm),
             PoolMessage::Shards(ports) => self.shards(ports),
             PoolMessage::ShardDone {
                 shard,
@@ -567,11 +583,12 @@ impl Handler for PoolOwner {
         if self.frames.iter().any(|frame| frame.expires.is_some()) {
             self.expire();
         }
+        self.plan();
     }
 
     fn wake_at(&self) -> Option<Instant> {
         let expires = self.frames.iter().filter_map(|frame| frame.expires).min();
-        let others = self.idle.trim_at().into_iter().chain(self.helps_at());
+        let others = self.idle.trim_at().into_iter().chain(self.shards.help_at());
         expires.into_iter().chain(others).min()
     }
 
@@ -583,6 +600,7 @@ impl Handler for PoolOwner {
         self.help_shards();
         self.expire();
         self.trim();
+        self.plan();
     }
 }
 

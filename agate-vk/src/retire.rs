@@ -48,7 +48,7 @@ impl Handler for Retire {
         drop(span);
         // The pool first: a host that learns from the ticket that the frame is over finds its credit soon after.
         let retired = outcome.is_ok();
-        let _ = self.pool.send(PoolMessage::Retired {
+        let _ = self.pool.send_and_help(PoolMessage::Retired {
             frame: watch.frame,
             serial: watch.serial,
             executed: retired,
@@ -69,7 +69,7 @@ impl Handler for Retire {
 impl Drop for Retire {
     fn drop(&mut self) {
         self.status.note_gone();
-        let _ = self.pool.send(PoolMessage::OwnerGone);
+        let _ = self.pool.send_and_help(PoolMessage::OwnerGone);
     }
 }
 

@@ -9,6 +9,7 @@ use crate::after::Points;
 use crate::counters::Tally;
 use crate::error::{AcquireError, BeginError, ServiceError};
 use crate::frame::{Frame, FrameShared, Layout, lock};
+use crate::keeper::Keeper;
 use crate::pool::{PoolMessage, PoolOwner};
 use crate::queue::{Queue, QueueMode};
 use crate::raw::{Device, Failed};
@@ -22,8 +23,8 @@ use crate::swapchain::{Source, Swapchain, SwapchainOptions};
 use crate::ticket::FrameResult;
 use crate::trace::Trace;
 use agate::{
-    BlockOptions, BlockPool, BlockStats, Completion, CompletionPool, Handle, Inbox, Local, Owner,
-    OwnerOptions, OwnerStats, Pending, Port, Scope, WaitError,
+    BlockOptions, BlockPool, BlockStats, Completion, CompletionPool, Driver, Handle, Inbox, Local,
+    Owner, OwnerOptions, OwnerStats, Pending, Port, Scope, WaitError,
 };
 use ash::vk;
 use std::sync::atomic::AtomicU64;
@@ -60,6 +61,11 @@ pub struct ServiceOptions {
     /// it does that too. Recording then spreads over the jobs' threads, at the price of one more command pool for each shard
     /// and frame in flight. As many as threads that record are enough.
     pub shards: u32,
+    /// Whether the pools' owner has no thread of its own: whoever begins a frame, ends a slot or submits, and the thread
+    /// that waits for the GPU, then do its work in passing. No thread has to be woken, which takes 50 to 100 µs from a frame
+    /// whose jobs do the driver's work themselves, by [leases](crate::Slot::lease) or shards. What is recorded as messages
+    /// into the primary is replayed by those threads too. By default `false`; with shards it is always so.
+    pub driven_by_users: bool,
     /// The most slots in one frame, those of the service's own commands included. By default 4096.
     pub max_slots: u32,
     /// The most command pools that are lent at one time in each frame in flight ([`Slot::lease`](crate::Slot::lease)): 1 to
@@ -105,6 +111,7 @@ impl ServiceOptions {
             frames_in_flight: 2,
             missing_slot: MissingSlot::Fail,
             shards: 0,
+            driven_by_users: false,
             max_slots: 4096,
             max_leases: 64,
             block_bytes: 60 << 10,
@@ -118,6 +125,10 @@ impl ServiceOptions {
             checks: crate::Checks::default(),
             name: "agate".to_owned(),
         }
+    }
+
+    fn users_drive(&self) -> bool {
+        self.driven_by_users || self.shards > 0
     }
 
     fn check(&self) -> Result<(), ServiceError> {
@@ -209,6 +220,8 @@ struct Owners {
     queue: Owner<QueueOwner>,
     retire: Owner<Retire>,
     shards: ShardOwners,
+    /// Where users drive the pools' owner.
+    keeper: Option<Owner<Keeper>>,
 }
 
 const DROP_DEADLINE: Duration = Duration::from_secs(2);
@@ -270,11 +283,15 @@ impl Service {
             options,
         )?;
         let pool = pool_owner.handle();
+        let keeper = options
+            .users_drive()
+            .then(|| start_keeper(&pool_owner, options));
+        let keeper = keeper.transpose()?;
         let shards = ShardOwners::start((device, status), &layouts, &pool_owner, options)?;
         let shared = Arc::new(Shared {
             device: Arc::clone(device),
             pool,
-            shards: shards.inboxes(),
+            shards: shards.inboxes(&pool_owner),
             blocks,
             stocks,
             max_blocks,
@@ -328,6 +345,7 @@ impl Service {
                 queue: queue_owner,
                 retire: retire_owner,
                 shards,
+                keeper,
             }),
         })
     }
@@ -534,7 +552,7 @@ impl Service {
         self.status.set_serves(false);
         let left = || deadline.saturating_sub(start.elapsed());
         if let Ok(port) = owners.pool.attach() {
-            let _ = port.send(PoolMessage::AbortAll);
+            let _ = port.send_and_help(PoolMessage::AbortAll);
         }
         if let Ok(port) = owners.queue.attach() {
             let _ = port.send(QueueMessage::Close);
@@ -558,6 +576,8 @@ impl Service {
             owners.pool.shutdown(Pending::Drain, left() + grace),
         ];
         ends.extend(owners.shards.shutdown(&ends[2], || left() + grace));
+        let keeper = owners.keeper.into_iter();
+        ends.extend(keeper.map(|keeper| keeper.shutdown(Pending::Discard, left() + grace)));
         let mut leaked = self.status.leaked();
         // An owner that has not ended, or that panicked, may still hold objects of the device.
         leaked += ends.iter().filter(|end| end.is_err()).count() as u32;
@@ -605,7 +625,7 @@ pub(crate) fn vulkan(failed: Failed) -> ServiceError {
     }
 }
 
-/// Starts the pools' owner; its pools are made on its thread, and what goes wrong there comes back.
+/// Starts the pools' owner. Where it has a thread, its pools are made there, and what goes wrong comes back.
 fn start_pool_owner(
     device: &Arc<Device>,
     status: &Arc<Status>,
@@ -614,8 +634,17 @@ fn start_pool_owner(
     options: &ServiceOptions,
 ) -> Result<Owner<PoolOwner>, ServiceError> {
     let (device, status, options) = (Arc::clone(device), Arc::clone(status), options.clone());
-    let (tell, told) = mpsc::channel();
     let name = OwnerOptions::named(format!("{}-pools", options.name));
+    if options.users_drive() {
+        let (made, failed) = PoolOwner::new(device, status, shared, blocks, &options);
+        if let Some(failed) = failed {
+            return Err(vulkan(failed));
+        }
+        // What is left lying would wait for whoever comes next.
+        let name = name.driven_by(Driver::Users).help_at_most(usize::MAX);
+        return Ok(Local.owner_from(name, made)?);
+    }
+    let (tell, told) = mpsc::channel();
     let owner = Local.owner_with(name, move || {
         let (made, failed) = PoolOwner::new(device, status, shared, blocks, &options);
         let _ = tell.send(failed);
@@ -626,6 +655,21 @@ fn start_pool_owner(
         Ok(Some(failed)) => Err(vulkan(failed)),
         Err(mpsc::RecvError) => Err(ENDED),
     }
+}
+
+fn start_keeper(
+    pool: &Owner<PoolOwner>,
+    options: &ServiceOptions,
+) -> Result<Owner<Keeper>, ServiceError> {
+    let keeper = Keeper::new(pool.attach().map_err(|_| ENDED)?);
+    let alarm = keeper.alarm();
+    let name = OwnerOptions::named(format!("{}-keeper", options.name));
+    let keeper = Local.owner_with(name, move || keeper)?;
+    let alarm = alarm(keeper.attach().map_err(|_| ENDED)?);
+    let port = pool.attach().map_err(|_| ENDED)?;
+    port.send_and_help(PoolMessage::Keeper(alarm))
+        .map_err(|_| ENDED)?;
+    Ok(keeper)
 }
 
 fn start_retire_owner(

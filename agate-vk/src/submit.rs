@@ -333,7 +333,7 @@ impl QueueOwner {
             serial: ended.serial,
             executed: true,
         };
-        let _ = self.pool.send(retired);
+        let _ = self.pool.send_and_help(retired);
         resolve(ended.ticket, Err(ended.error.unwrap_or(error)));
     }
 
@@ -620,6 +620,6 @@ impl Drop for QueueOwner {
             chain.destroy(&self.device, &self.status, self.queue);
         }
         self.status.note_gone();
-        let _ = self.pool.send(PoolMessage::OwnerGone);
+        let _ = self.pool.send_and_help(PoolMessage::OwnerGone);
     }
 }

@@ -21,11 +21,17 @@ pub(super) struct ShardPorts {
     ports: Vec<Port<ShardMessage>>,
     /// Those that have ended, bit by bit.
     gone: u32,
+    /// When to help them, if nothing comes before.
+    help_at: Option<Instant>,
 }
 
 impl ShardPorts {
     pub(super) fn is_empty(&self) -> bool {
         self.ports.is_empty()
+    }
+
+    pub(super) fn help_at(&self) -> Option<Instant> {
+        self.help_at
     }
 
     /// The bits of those that are there.
@@ -164,14 +170,19 @@ impl PoolOwner {
         !self.shards.is_empty() && self.frames.iter().any(waits)
     }
 
-    /// When to help the shards, if nothing comes before.
-    pub(super) fn helps_at(&self) -> Option<Instant> {
-        let waits = self.waits_for_shards();
-        waits.then(|| Instant::now() + HELP_AFTER)
+    /// Sees to it that the shards are helped in a while where that is needed.
+    pub(super) fn plan_help(&mut self) {
+        if !self.waits_for_shards() {
+            self.shards.help_at = None;
+        } else if self.shards.help_at.is_none() {
+            self.shards.help_at = Instant::now().checked_add(HELP_AFTER);
+        }
     }
 
-    pub(super) fn help_shards(&self) {
-        if self.waits_for_shards() {
+    pub(super) fn help_shards(&mut self) {
+        let due = self.shards.help_at.is_some_and(|at| Instant::now() >= at);
+        if due {
+            self.shards.help_at = None;
             for port in &self.shards.ports {
                 port.help();
             }

@@ -2,32 +2,42 @@
 
 use super::{ShardMessage, Share};
 use crate::error::RecordError;
+use crate::pool::PoolMessage;
 use agate::{Handle, Inbox};
 
 /// What jobs choose from; empty in a service without shards.
-#[derive(Default)]
-pub(crate) struct Shards(Box<[Handle<Inbox<ShardMessage>>]>);
+pub(crate) struct Shards {
+    inboxes: Box<[Handle<Inbox<ShardMessage>>]>,
+    pool: Handle<Inbox<PoolMessage>>,
+}
 
 impl Shards {
-    pub(crate) fn new(inboxes: Box<[Handle<Inbox<ShardMessage>>]>) -> Self {
-        Self(inboxes)
+    pub(crate) fn new(
+        inboxes: Box<[Handle<Inbox<ShardMessage>>]>,
+        pool: Handle<Inbox<PoolMessage>>,
+    ) -> Self {
+        Self { inboxes, pool }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.inboxes.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.inboxes.is_empty()
     }
 
     /// The first shard from `start` on that nobody is busy with; where there is none, that of `start`.
     pub(crate) fn pick(&self, start: u32) -> usize {
-        let count = self.0.len().max(1);
+        let count = self.inboxes.len().max(1);
         let start = start as usize % count;
         let all = (start..count).chain(0..start);
         all.into_iter()
-            .find(|shard| self.0.get(*shard).is_some_and(|inbox| !inbox.is_driven()))
+            .find(|shard| {
+                self.inboxes
+                    .get(*shard)
+                    .is_some_and(|inbox| !inbox.is_driven())
+            })
             .unwrap_or(start)
     }
 
@@ -39,7 +49,7 @@ impl Shards {
 
     /// Says that a frame was submitted, and helps, so that nothing is left lying.
     pub(crate) fn flush(&self, frame: u32, serial: u64) {
-        for shard in 0..self.0.len() {
+        for shard in 0..self.inboxes.len() {
             // A shard that has ended has told the pools' owner.
             let _ = self.tell(shard, ShardMessage::Flush { frame, serial });
         }
@@ -47,7 +57,13 @@ impl Shards {
 
     /// `None`: the shard has ended, and the message was dropped.
     fn tell(&self, shard: usize, message: ShardMessage) -> Option<()> {
-        let port = self.0.get(shard)?.attach().ok()?;
-        port.send_and_help(message).ok()
+        let port = self.inboxes.get(shard)?.attach().ok()?;
+        let told = port.send_and_help(message);
+        drop(port);
+        // What a shard does is told to the pools' owner, by messages that drive nobody.
+        if let Ok(pool) = self.pool.attach() {
+            pool.finish();
+        }
+        told.ok()
     }
 }

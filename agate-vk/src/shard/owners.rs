@@ -52,13 +52,16 @@ impl ShardOwners {
         let ports = owners.iter().map(Owner::attach).collect::<Result<_, _>>();
         let ports = PoolMessage::Shards(ports.map_err(|_| ENDED)?);
         let port = pool.attach().map_err(|_| ENDED)?;
-        port.send(ports).map_err(|_| ENDED)?;
+        port.send_and_help(ports).map_err(|_| ENDED)?;
         owners.iter().try_for_each(warm_up).map_err(|()| ENDED)?;
         Ok(Self { owners, ended })
     }
 
-    pub(crate) fn inboxes(&self) -> Shards {
-        Shards::new(self.owners.iter().map(Owner::handle).collect())
+    pub(crate) fn inboxes(&self, pool: &Owner<PoolOwner>) -> Shards {
+        Shards::new(
+            self.owners.iter().map(Owner::handle).collect(),
+            pool.handle(),
+        )
     }
 
     /// What each has done so far.

@@ -187,6 +187,8 @@ pub struct JobTimes {
     pub wall_ticks: u64,
     /// Processor time inside the jobs, added up, in nanoseconds; waiting for a lock does not count.
     pub cpu_ns: u64,
+    /// Processor time of what followed in the jobs' threads and is not the jobs' own, added up, in nanoseconds.
+    pub then_cpu_ns: u64,
     /// How many jobs there were.
     pub count: u64,
     /// Jobs that slept, on a lock, for a message or in the driver.
@@ -205,6 +207,7 @@ pub struct JobTimes {
 struct Times {
     wall: AtomicU64,
     cpu: AtomicU64,
+    then_cpu: AtomicU64,
     blocked: AtomicU64,
     paged: AtomicU64,
     ended: AtomicU64,
@@ -267,6 +270,25 @@ impl Jobs {
         work: &Work,
         job: impl Fn(usize, usize, Range<usize>, &mut Vec<u32>) + Sync,
     ) -> JobTimes {
+        self.broadcast(work, |thread, slot, range| {
+            self.timed(slot, |each| job(thread, slot, range, each), None::<fn(())>);
+        })
+    }
+
+    /// The same, where the thread does more after each job, with what that leaves: timed apart, it counts as the frame's time
+    /// and not as the job's. One reading of the clock lies between the two.
+    pub fn run_then<R>(
+        &self,
+        work: &Work,
+        job: impl Fn(usize, usize, Range<usize>, &mut Vec<u32>) -> R + Sync,
+        then: impl Fn(R) + Sync,
+    ) -> JobTimes {
+        self.broadcast(work, |thread, slot, range| {
+            self.timed(slot, |each| job(thread, slot, range, each), Some(&then));
+        })
+    }
+
+    fn broadcast(&self, work: &Work, job: impl Fn(usize, usize, Range<usize>) + Sync) -> JobTimes {
         let next = AtomicUsize::new(0);
         self.pool.broadcast(|thread| {
             loop {
@@ -278,9 +300,7 @@ impl Jobs {
                     Order::Forward => turn,
                     Order::Reverse => work.jobs - 1 - turn,
                 };
-                self.timed(slot, |each| {
-                    job(thread.index(), slot, work.range(slot), each);
-                });
+                job(thread.index(), slot, work.range(slot));
             }
         });
         self.sum(work)
@@ -293,28 +313,44 @@ impl Jobs {
         mut job: impl FnMut(usize, Range<usize>, &mut Vec<u32>),
     ) -> JobTimes {
         for slot in 0..work.jobs {
-            self.timed(slot, |each| job(slot, work.range(slot), each));
+            let job = |each: &mut Vec<u32>| job(slot, work.range(slot), each);
+            self.timed(slot, job, None::<fn(())>);
         }
         self.sum(work)
     }
 
     #[inline(always)]
-    fn timed(&self, slot: usize, job: impl FnOnce(&mut Vec<u32>)) {
+    fn timed<R>(
+        &self,
+        slot: usize,
+        job: impl FnOnce(&mut Vec<u32>) -> R,
+        then: Option<impl FnOnce(R)>,
+    ) {
         let times = &self.times[slot];
         let mut each = times.each.lock().expect("no job has panicked");
         let (sleeps, faults) = clock::thread_sleeps_and_faults();
         let cpu = clock::thread_cpu_ns();
         let begin = ticks();
-        job(&mut each);
-        let end = ticks();
-        let cpu = (clock::thread_cpu_ns() - cpu).saturating_sub(self.clock_floor);
+        let left = job(&mut each);
+        let mut end = ticks();
+        let wall = end.wrapping_sub(begin);
+        let spent = |from: u64, to: u64| (to - from).saturating_sub(self.clock_floor);
+        let mut then_cpu = 0;
+        let written = clock::thread_cpu_ns();
+        if let Some(then) = then {
+            then(left);
+            end = ticks();
+            then_cpu = spent(written, clock::thread_cpu_ns());
+        }
+        let cpu = spent(cpu, written);
         let (slept, faulted) = clock::thread_sleeps_and_faults();
         let (has_slept, has_faulted) = (slept > sleeps, faulted > faults);
         let (blocked, paged) = (has_slept && !has_faulted, has_slept && has_faulted);
         times.blocked.store(u64::from(blocked), Ordering::Relaxed);
         times.paged.store(u64::from(paged), Ordering::Relaxed);
-        times.wall.store(end.wrapping_sub(begin), Ordering::Relaxed);
+        times.wall.store(wall, Ordering::Relaxed);
         times.cpu.store(cpu, Ordering::Relaxed);
+        times.then_cpu.store(then_cpu, Ordering::Relaxed);
         times.ended.store(end, Ordering::Relaxed);
     }
 
@@ -328,6 +364,7 @@ impl Jobs {
             sum.blocked += times.blocked.load(Ordering::Relaxed);
             sum.paged += times.paged.load(Ordering::Relaxed);
             sum.cpu_ns += times.cpu.load(Ordering::Relaxed);
+            sum.then_cpu_ns += times.then_cpu.load(Ordering::Relaxed);
             sum.ended = sum.ended.max(times.ended.load(Ordering::Relaxed));
             let mut each = times.each.lock().expect("no job has panicked");
             sum.each.append(&mut each);

@@ -194,6 +194,7 @@ impl<'a, 'b> Host<'a, 'b> {
                 options.queue_family = which as u32;
                 options.frames_in_flight = frames_in_flight;
                 options.shards = shards;
+                options.driven_by_users = self.lends && lanes & 16 != 0;
                 options.max_leases = if lanes & 12 == 0 { 2 } else { 64 };
                 if kind & 4 != 0 {
                     options.missing_slot = MissingSlot::Skip;

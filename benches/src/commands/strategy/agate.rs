@@ -9,15 +9,13 @@
 #![allow(unsafe_code, reason = "encodes Vulkan commands")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use agate_vk::{DrawState, Recorder, Service, ServiceOptions, SubmitOptions};
+use agate_vk::{DrawState, Recorder, Service, ServiceOptions, StreamRecorder, SubmitOptions};
 use ash::vk;
 
 use super::FRAMES_IN_FLIGHT;
 use super::direct::rendering;
-use crate::clock::{thread_cpu_ns, ticks};
 use crate::commands::device::Device;
 use crate::commands::frame::{FrameTimes, Objects, Stage, Stamps, Strategy};
 use crate::commands::work::{Calls, Matrix, Scene, Work, record};
@@ -79,8 +77,7 @@ impl Strategy for Agate {
             unsafe { frame.rendering(&rendering(), slots) }
         };
         let pass = pass.expect("few slots");
-        let replay = Replay::default();
-        let jobs = stage.jobs.run(work, |_, slot, range, each| {
+        let encode = |slot: usize, range, each: &mut _| {
             let slot = pass.slot(slot as u32).expect("nobody else took it");
             let mut recorder = slot.stream().expect("room for messages");
             let (scene, matrices, work) = (&scene, &stage.matrices, &plain);
@@ -98,13 +95,17 @@ impl Strategy for Agate {
                     record(&mut EncodedFused(to), scene, matrices, range, work, each);
                 }),
             }
-            let finish = || recorder.finish().expect("room for messages");
-            if self.sharded {
-                replay.during(finish);
-            } else {
-                finish();
-            }
-        });
+            recorder
+        };
+        let finish = |recorder: StreamRecorder| recorder.finish().expect("room for messages");
+        let jobs = if self.sharded {
+            // What a job's thread replays when the job has recorded is the owner's time.
+            let encode = |_, slot, range, each: &mut _| encode(slot, range, each);
+            stage.jobs.run_then(work, encode, finish)
+        } else {
+            let job = |_, slot, range, each: &mut _| finish(encode(slot, range, each));
+            stage.jobs.run(work, job)
+        };
         let mut ticket = frame.submit(if work.execute {
             SubmitOptions::default()
         } else {
@@ -119,11 +120,7 @@ impl Strategy for Agate {
         let mut times = stamps.recycled(jobs);
         times.owner_ns = report.replay.as_nanos() as f64;
         if self.sharded {
-            // What a job's thread replays when the job has recorded is the owner's time.
-            let (cpu_ns, ticks) = (replay.cpu_ns.into_inner(), replay.ticks.into_inner());
-            times.owner_ns = cpu_ns as f64;
-            times.jobs.cpu_ns = times.jobs.cpu_ns.saturating_sub(cpu_ns);
-            times.jobs.wall_ticks = times.jobs.wall_ticks.saturating_sub(ticks);
+            times.owner_ns = times.jobs.then_cpu_ns as f64;
         }
         times.message_bytes = report.bytes;
         times
@@ -136,26 +133,6 @@ impl Strategy for Agate {
             buffers: counters.command_buffers as usize,
             message_bytes: counters.blocks.high_water * counters.block_bytes,
         }
-    }
-}
-
-/// What the jobs' threads do for the owners at the ends of the jobs.
-#[derive(Default)]
-struct Replay {
-    cpu_ns: AtomicU64,
-    ticks: AtomicU64,
-}
-
-impl Replay {
-    fn during(&self, finish: impl FnOnce()) {
-        let (cpu_ns, began) = (thread_cpu_ns(), ticks());
-        finish();
-        let (cpu_ns, took) = (
-            thread_cpu_ns().saturating_sub(cpu_ns),
-            ticks().wrapping_sub(began),
-        );
-        self.cpu_ns.fetch_add(cpu_ns, Ordering::Relaxed);
-        self.ticks.fetch_add(took, Ordering::Relaxed);
     }
 }
 

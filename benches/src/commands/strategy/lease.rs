@@ -38,6 +38,7 @@ impl Lease {
     pub fn new(device: &Arc<Device>) -> Self {
         let mut options = ServiceOptions::new(device.queue, device.family);
         options.frames_in_flight = FRAMES_IN_FLIGHT as u32;
+        options.driven_by_users = true;
         // SAFETY: the device has what the service needs, and nobody else uses the queue (O1).
         let service = unsafe { Service::new(device.for_agate(), options) };
         Self {
