@@ -486,7 +486,7 @@ impl Service {
         completion
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn status(&self) -> &Status {
         &self.status
     }
@@ -585,9 +585,9 @@ impl Service {
             .iter()
             .any(|end| matches!(end, Err(agate::ShutdownError::Panicked { .. })));
         if leaked == 0 {
-            self.status
-                .uses
-                .close(&self.shared.device, self.status.timeline);
+            if self.status.uses.close() {
+                self.shared.device.destroy_semaphore(self.status.timeline);
+            }
         } else {
             self.status.uses.leak();
             leaked += 1;
