@@ -5,16 +5,18 @@
     reason = "declares unsafe functions: the host vouches for its device and surface"
 )]
 
+mod start;
+
 use crate::after::Points;
 use crate::counters::Tally;
 use crate::error::{AcquireError, BeginError, ServiceError};
 use crate::frame::{Frame, FrameShared, Layout, lock};
 use crate::keeper::Keeper;
 use crate::pool::{PoolMessage, PoolOwner};
-use crate::queue::{Queue, QueueMode};
+use crate::queue::QueueMode;
 use crate::raw::{Device, Failed};
 use crate::recorder::HEADER_WORDS;
-use crate::retire::{Retire, Watch};
+use crate::retire::Retire;
 use crate::shard::{ShardOwners, Shards};
 use crate::status::Status;
 use crate::stock::Stock;
@@ -23,12 +25,12 @@ use crate::swapchain::{Source, Swapchain, SwapchainOptions};
 use crate::ticket::FrameResult;
 use crate::trace::Trace;
 use agate::{
-    BlockOptions, BlockPool, BlockStats, Completion, CompletionPool, Driver, Handle, Inbox, Local,
-    Owner, OwnerOptions, OwnerStats, Pending, Port, Scope, WaitError,
+    BlockOptions, BlockPool, BlockStats, Completion, CompletionPool, Handle, Inbox, Owner,
+    OwnerStats, Pending, WaitError,
 };
 use ash::vk;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 /// What a lost slot means for its frame.
@@ -225,6 +227,8 @@ struct Owners {
 }
 
 const DROP_DEADLINE: Duration = Duration::from_secs(2);
+/// What an owner has to end in, beyond the deadline of the shutdown.
+const GRACE: Duration = Duration::from_millis(500);
 
 impl Service {
     /// Starts the owners of one queue of the host's device.
@@ -275,7 +279,7 @@ impl Service {
             Stock::new(most, options.queue_family, Arc::clone(status))
         });
         let stocks: Arc<[Stock]> = stocks.collect::<Result<_, _>>()?;
-        let pool_owner = start_pool_owner(
+        let pool_owner = start::pool_owner(
             device,
             status,
             (link.another(), Arc::clone(&layouts), Arc::clone(&stocks)),
@@ -285,7 +289,7 @@ impl Service {
         let pool = pool_owner.handle();
         let keeper = options
             .users_drive()
-            .then(|| start_keeper(&pool_owner, options));
+            .then(|| start::keeper(&pool_owner, options));
         let keeper = keeper.transpose()?;
         let shards = ShardOwners::start((device, status), &layouts, &pool_owner, options)?;
         let shared = Arc::new(Shared {
@@ -314,13 +318,13 @@ impl Service {
                 ))
             })
             .collect();
-        let retire_owner = start_retire_owner(
+        let retire_owner = start::retire_owner(
             device,
             status,
             options,
             pool_owner.attach().map_err(|_| ENDED)?,
         )?;
-        let queue_owner = start_queue_owner(
+        let queue_owner = start::queue_owner(
             (device, status, options),
             &frames,
             &retire_owner,
@@ -569,15 +573,15 @@ impl Service {
         self.status.give_up();
         // Who submits first, then who waits for what was submitted, last who destroys the pools: each still finds those
         // that it speaks to.
-        let grace = Duration::from_millis(500);
+        let patience = || left().saturating_add(GRACE);
         let mut ends = vec![
-            owners.queue.shutdown(Pending::Drain, left() + grace),
-            owners.retire.shutdown(Pending::Drain, left() + grace),
-            owners.pool.shutdown(Pending::Drain, left() + grace),
+            owners.queue.shutdown(Pending::Drain, patience()),
+            owners.retire.shutdown(Pending::Drain, patience()),
+            owners.pool.shutdown(Pending::Drain, patience()),
         ];
-        ends.extend(owners.shards.shutdown(&ends[2], || left() + grace));
+        ends.extend(owners.shards.shutdown(&ends[2], patience));
         let keeper = owners.keeper.into_iter();
-        ends.extend(keeper.map(|keeper| keeper.shutdown(Pending::Discard, left() + grace)));
+        ends.extend(keeper.map(|keeper| keeper.shutdown(Pending::Discard, patience())));
         let mut leaked = self.status.leaked();
         // An owner that has not ended, or that panicked, may still hold objects of the device.
         leaked += ends.iter().filter(|end| end.is_err()).count() as u32;
@@ -623,87 +627,4 @@ pub(crate) fn vulkan(failed: Failed) -> ServiceError {
         call: failed.call,
         result: failed.result,
     }
-}
-
-/// Starts the pools' owner. Where it has a thread, its pools are made there, and what goes wrong comes back.
-fn start_pool_owner(
-    device: &Arc<Device>,
-    status: &Arc<Status>,
-    shared: (QueueLink, Arc<[Layout]>, Arc<[Stock]>),
-    blocks: BlockPool,
-    options: &ServiceOptions,
-) -> Result<Owner<PoolOwner>, ServiceError> {
-    let (device, status, options) = (Arc::clone(device), Arc::clone(status), options.clone());
-    let name = OwnerOptions::named(format!("{}-pools", options.name));
-    if options.users_drive() {
-        let (made, failed) = PoolOwner::new(device, status, shared, blocks, &options);
-        if let Some(failed) = failed {
-            return Err(vulkan(failed));
-        }
-        // What is left lying would wait for whoever comes next.
-        let name = name.driven_by(Driver::Users).help_at_most(usize::MAX);
-        return Ok(Local.owner_from(name, made)?);
-    }
-    let (tell, told) = mpsc::channel();
-    let owner = Local.owner_with(name, move || {
-        let (made, failed) = PoolOwner::new(device, status, shared, blocks, &options);
-        let _ = tell.send(failed);
-        made
-    })?;
-    match told.recv() {
-        Ok(None) => Ok(owner),
-        Ok(Some(failed)) => Err(vulkan(failed)),
-        Err(mpsc::RecvError) => Err(ENDED),
-    }
-}
-
-fn start_keeper(
-    pool: &Owner<PoolOwner>,
-    options: &ServiceOptions,
-) -> Result<Owner<Keeper>, ServiceError> {
-    let keeper = Keeper::new(pool.attach().map_err(|_| ENDED)?);
-    let alarm = keeper.alarm();
-    let name = OwnerOptions::named(format!("{}-keeper", options.name));
-    let keeper = Local.owner_with(name, move || keeper)?;
-    let alarm = alarm(keeper.attach().map_err(|_| ENDED)?);
-    let port = pool.attach().map_err(|_| ENDED)?;
-    port.send_and_help(PoolMessage::Keeper(alarm))
-        .map_err(|_| ENDED)?;
-    Ok(keeper)
-}
-
-fn start_retire_owner(
-    device: &Arc<Device>,
-    status: &Arc<Status>,
-    options: &ServiceOptions,
-    pool: Port<PoolMessage>,
-) -> Result<Owner<Retire>, ServiceError> {
-    let retire = Retire {
-        device: Arc::clone(device),
-        timeline: status.timeline,
-        pool,
-        status: Arc::clone(status),
-    };
-    let name = OwnerOptions::named(format!("{}-retire", options.name));
-    Ok(Local.owner_with(name, move || retire)?)
-}
-
-fn start_queue_owner(
-    (device, status, options): (&Arc<Device>, &Arc<Status>, &ServiceOptions),
-    frames: &Arc<[Arc<FrameShared>]>,
-    retire: &Owner<Retire>,
-    pool: &Owner<PoolOwner>,
-    own: QueueLink,
-) -> Result<Owner<QueueOwner>, ServiceError> {
-    let retire: Port<Watch> = retire.attach().map_err(|_| ENDED)?;
-    let pool = pool.attach().map_err(|_| ENDED)?;
-    let (device, status, frames) = (Arc::clone(device), Arc::clone(status), Arc::clone(frames));
-    let own = (own, options.hold_deadline);
-    let (queue, name) = (
-        Queue::new(options.queue, options.queue_mode),
-        OwnerOptions::named(format!("{}-queue", options.name)),
-    );
-    Ok(Local.owner_with(name, move || {
-        QueueOwner::new(device, status, queue, frames, retire, pool, own)
-    })?)
 }
