@@ -124,8 +124,8 @@ struct Ready {
 struct Held {
     ended: Ended,
     request: Request,
-    /// When it is given up.
-    until: Instant,
+    /// When it is given up; `None` where the clock does not go that far.
+    until: Option<Instant>,
 }
 
 /// How often an owner looks whether it may go on that nobody tells: the host may signal a semaphore by other means, and
@@ -211,7 +211,7 @@ impl QueueOwner {
             Readiness::Held => {
                 self.status.tally.held();
                 let now = Instant::now();
-                let until = now.checked_add(self.hold_deadline).unwrap_or(now + LOOK);
+                let until = now.checked_add(self.hold_deadline);
                 self.held.push(Held {
                     ended,
                     request,
@@ -294,7 +294,9 @@ impl QueueOwner {
                     Readiness::Ready => Ok(()),
                     Readiness::Never => Err(FrameError::NeverSignalled),
                     Readiness::Held if self.closing => Err(FrameError::Aborted),
-                    Readiness::Held if now >= held.until => Err(FrameError::HeldTooLong),
+                    Readiness::Held if held.until.is_some_and(|until| now >= until) => {
+                        Err(FrameError::HeldTooLong)
+                    }
                     Readiness::Held => {
                         at += 1;
                         continue;

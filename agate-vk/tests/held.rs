@@ -330,3 +330,21 @@ fn more_than_there_is_room_for() {
     drop(semaphore);
     close(service, &null);
 }
+
+/// A deadline beyond what the clock can say is none.
+#[test]
+fn with_the_longest_deadline() {
+    let null = device();
+    let semaphore = Semaphore::new(&null);
+    let timeline = semaphore.timeline();
+    let mut service = service(&null, |options| options.hold_deadline = Duration::MAX);
+    let options = SubmitOptions::default().wait_timeline(&timeline, 1, ALL);
+    let mut waits = drawn(&mut service).submit(options);
+    // The owner looks a few times meanwhile.
+    let early = waits.wait_timeout(Duration::from_millis(100)).err();
+    assert_eq!(early, Some(TicketError::TimedOut));
+    semaphore.signal(1);
+    waits.wait_timeout(LONG).expect("executed");
+    drop(semaphore);
+    close(service, &null);
+}
