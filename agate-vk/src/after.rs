@@ -4,6 +4,7 @@
 //! holds it when the frame is over ends it. What happens to it on the way, a dropped message and a panic included, ends it
 //! too.
 
+use crate::caught::quietly;
 use crate::error::FrameError;
 use crate::frame::Frame;
 use crate::raw::Device;
@@ -13,7 +14,6 @@ use crate::timeline::Readiness;
 use crate::trace::{Span, TraceKind};
 use crate::waiters::Waiters;
 use ash::vk;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -81,7 +81,7 @@ impl Point {
             None => Some(work),
         };
         if let Some(work) = over {
-            work();
+            quietly(work);
         }
     }
 
@@ -209,7 +209,7 @@ fn run(point: &Point) {
     point.set(NEVER);
     for work in point.take_work() {
         // One that panics does not keep the others from their turn, nor the owner from its work.
-        let _ = catch_unwind(AssertUnwindSafe(work));
+        quietly(work);
     }
 }
 
@@ -269,7 +269,8 @@ impl Ticket {
         self.destroy_after(move || drop(value));
     }
 
-    /// As [`Frame::destroy_after`], after the frame was submitted. Where the frame is over already, it is done here and now.
+    /// As [`Frame::destroy_after`], after the frame was submitted. Where the frame is over already, it is done here and now;
+    /// a panic in it is caught all the same.
     ///
     /// # Progress
     ///
@@ -277,7 +278,9 @@ impl Ticket {
     pub fn destroy_after(&self, work: impl FnOnce() + Send + 'static) {
         match self.point() {
             Some(point) => point.add(Box::new(work)),
-            None => work(),
+            None => {
+                quietly(work);
+            }
         }
     }
 }

@@ -11,6 +11,7 @@
 
 #![allow(unsafe_code, reason = "submits to a queue")]
 
+use crate::caught::quietly;
 use crate::error::{AcquireError, FrameError};
 use crate::frame::{FrameShared, lock, resolve};
 use crate::names::Text;
@@ -26,7 +27,6 @@ use crate::timeline::Readiness;
 use crate::trace::TraceKind;
 use agate::{Handle, Handler, Inbox, Port, Resolver};
 use ash::vk;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -546,12 +546,13 @@ impl QueueOwner {
     fn with_queue(&mut self, act: QueueWork) {
         self.flush();
         if self.status.is_lost() {
+            // What it holds is the host's.
+            quietly(|| drop(act));
             return;
         }
         let _span = self.status.span(TraceKind::HostWork, 0);
         let device = self.device.table();
-        let run = AssertUnwindSafe(|| self.queue.with(|queue| act(device, queue)));
-        let _ = catch_unwind(run);
+        quietly(|| self.queue.with(|queue| act(device, queue)));
     }
 
     /// Closes a swapchain; it goes when the last of its images has come back.

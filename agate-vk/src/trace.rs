@@ -5,10 +5,10 @@ mod log;
 #[cfg(feature = "tracing")]
 mod tracing;
 
+use crate::caught::quietly;
 use crate::error::FrameError;
 use crate::frame::SlotPlace;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -220,15 +220,15 @@ impl Trace {
     }
 
     fn begin(&self, event: &TraceEvent) -> Token {
-        catch_unwind(AssertUnwindSafe(|| self.0.begin(event))).unwrap_or(Token::None)
+        quietly(|| self.0.begin(event)).unwrap_or(Token::None)
     }
 
     fn end(&self, event: &TraceEvent, began: Instant, token: Token) {
-        let _ = catch_unwind(AssertUnwindSafe(|| self.0.end(event, began, token)));
+        quietly(|| self.0.end(event, began, token));
     }
 
     fn instant(&self, event: &TraceEvent) {
-        let _ = catch_unwind(AssertUnwindSafe(|| self.0.instant(event)));
+        quietly(|| self.0.instant(event));
     }
 
     /// Tells that something begins, and when the answer is dropped that it has ended.

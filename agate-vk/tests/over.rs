@@ -13,7 +13,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Weak};
 use std::thread::ThreadId;
 use std::time::Duration;
-use support::{LONG, checked, close, drawn, manual, run, service, until};
+use support::{Bomb, LONG, checked, close, drawn, explode, manual, run, service, until};
 
 /// Something whose end is told, with the thread of it.
 struct Told(mpsc::Sender<ThreadId>);
@@ -121,10 +121,16 @@ fn one_that_panics_takes_nobody_along() {
     let (value, end) = told();
     let mut frame = drawn(&mut service);
     frame.destroy_after(|| panic!("planted"));
+    frame.destroy_after(|| explode());
+    frame.keep_alive(Arc::new(Bomb));
     frame.keep_alive(value);
     let mut ticket = frame.submit(SubmitOptions::default());
     ticket.wait_timeout(LONG).expect("executed");
     ended(&end);
+    // Nor the caller, where the frame is over.
+    ticket.destroy_after(|| panic!("planted"));
+    ticket.destroy_after(|| explode());
+    ticket.keep_alive(Arc::new(Bomb));
     run(&mut service).expect("executed");
     close(service, &null);
 }
