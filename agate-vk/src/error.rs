@@ -465,7 +465,8 @@ pub enum FrameError {
     DeviceLost,
     /// The frame was dropped before it was submitted, or the service shut down before it was.
     Aborted,
-    /// An owner thread panicked; shut the service down for the payload.
+    /// An owner panicked; shut the service down, its report has what with
+    /// ([`ShutdownReport::payload`](crate::ShutdownReport::payload)).
     OwnerPanicked,
     /// A swapchain image of another service, or of a swapchain that is gone, was given for presenting.
     StaleImage,
@@ -509,7 +510,7 @@ impl fmt::Display for FrameError {
                 "the frame was dropped, or the service shut down, before it was submitted",
             ),
             Self::OwnerPanicked => {
-                f.write_str("an owner thread panicked: shut the service down for its payload")
+                f.write_str("an owner panicked: shut the service down and read the report")
             }
             Self::StaleImage => f.write_str(
                 "the acquired image belongs to another service or to a swapchain that is gone",

@@ -8,6 +8,7 @@
 mod start;
 
 use crate::after::Points;
+use crate::caught::discard;
 use crate::counters::Tally;
 use crate::error::{AcquireError, BeginError, ServiceError};
 use crate::frame::{Frame, FrameShared, Layout, lock};
@@ -26,9 +27,10 @@ use crate::ticket::FrameResult;
 use crate::trace::Trace;
 use agate::{
     BlockOptions, BlockPool, BlockStats, Completion, CompletionPool, Handle, Inbox, Owner,
-    OwnerStats, Pending, WaitError,
+    OwnerStats, Pending, ShutdownError, WaitError,
 };
 use ash::vk;
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
@@ -183,16 +185,32 @@ pub(crate) struct Shared {
 }
 
 /// How a shutdown went.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct ShutdownReport {
-    /// Command pools and other objects that were not destroyed, because the GPU may still use them. The device may be
-    /// destroyed when this is 0.
+    /// Command pools and other objects that were not destroyed, because the GPU may still use them, or a job that has not
+    /// ended its [`LeaseRecorder`](crate::LeaseRecorder). The device may be destroyed when this is 0.
     pub leaked: u32,
-    /// Whether an owner thread had panicked.
+    /// Whether an owner had panicked.
     pub panicked: bool,
+    /// What it panicked with; of several, the first that was looked at.
+    pub payload: Option<Box<dyn Any + Send>>,
     /// How long it took.
     pub elapsed: Duration,
+}
+
+impl ShutdownReport {
+    /// The message of the panic, if there was one with a text.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
+    #[must_use]
+    pub fn panic_message(&self) -> Option<&str> {
+        let payload = self.payload.as_ref()?;
+        let text = payload.downcast_ref::<&'static str>().copied();
+        text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+    }
 }
 
 /// Owns the command pools and the queue of a device on threads of their own, so that any thread may record, and none
@@ -550,6 +568,7 @@ impl Service {
             return ShutdownReport {
                 leaked: 0,
                 panicked: false,
+                payload: None,
                 elapsed: Duration::ZERO,
             };
         };
@@ -585,9 +604,12 @@ impl Service {
         let mut leaked = self.status.leaked();
         // An owner that has not ended, or that panicked, may still hold objects of the device.
         leaked += ends.iter().filter(|end| end.is_err()).count() as u32;
-        let panicked = ends
-            .iter()
-            .any(|end| matches!(end, Err(agate::ShutdownError::Panicked { .. })));
+        let mut payloads = ends.into_iter().filter_map(|end| match end {
+            Err(ShutdownError::Panicked { payload, .. }) => Some(payload),
+            _ => None,
+        });
+        let payload = payloads.next();
+        payloads.for_each(discard);
         if leaked == 0 {
             self.status
                 .uses
@@ -599,7 +621,8 @@ impl Service {
         self.status.tell_leaks(leaked);
         ShutdownReport {
             leaked,
-            panicked,
+            panicked: payload.is_some(),
+            payload,
             elapsed: start.elapsed(),
         }
     }
@@ -607,7 +630,10 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        self.end(DROP_DEADLINE);
+        // Nobody is there to read the report.
+        if let Some(payload) = self.end(DROP_DEADLINE).payload {
+            discard(payload);
+        }
     }
 }
 

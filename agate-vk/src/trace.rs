@@ -38,7 +38,7 @@ pub enum TraceKind {
     Failed,
     /// In an instant: the device is lost; [`TraceEvent::error`] names the call that found it.
     DeviceLost,
-    /// In an instant: an owner thread has panicked.
+    /// In an instant: an owner has panicked; [`ShutdownReport::payload`](crate::ShutdownReport::payload) will say with what.
     OwnerPanicked,
     /// In an instant: the service has ended and left [`TraceEvent::leaked`] objects, because the GPU may still use them.
     Leaked,
@@ -112,7 +112,7 @@ impl fmt::Display for TraceEvent {
             TraceKind::Failed => "failed",
             TraceKind::DeviceLost => "the device is lost",
             TraceKind::OwnerPanicked => {
-                "an owner thread has panicked: shut the service down and make it anew"
+                "an owner has panicked: shut the service down and make it anew"
             }
             TraceKind::Leaked => "the service leaves objects that the GPU may still use",
         })?;

@@ -51,6 +51,7 @@ pub(crate) fn close(service: Service, null: &NullDevice) {
     let began = Instant::now();
     let report = service.shutdown(LONG);
     assert_eq!((report.leaked, report.panicked), (0, false));
+    assert!(report.payload.is_none());
     assert!(began.elapsed() < LONG, "{:?}", began.elapsed());
     assert_eq!(null.live(), Live::default());
     assert_eq!(null.violations(), []);
