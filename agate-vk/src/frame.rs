@@ -56,8 +56,8 @@ impl SlotPlace {
     }
 }
 
-const BEGIN_SLOT: u32 = u32::MAX - 1;
-const END_SLOT: u32 = u32::MAX;
+pub(crate) const BEGIN_SLOT: u32 = u32::MAX - 1;
+pub(crate) const END_SLOT: u32 = u32::MAX;
 
 /// What a frame in flight shares between the main thread and the jobs. Made once, used by every `n`-th frame.
 pub(crate) struct FrameShared {

@@ -438,7 +438,8 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// [`AcquireError::Closed`] when the queue's owner has ended, or `VK_KHR_swapchain` is not loaded.
+    /// [`AcquireError::NotLoaded`] where the device does not have `VK_KHR_swapchain`; [`AcquireError::Closed`] when the
+    /// queue's owner has ended.
     ///
     /// # Safety
     ///
@@ -450,7 +451,7 @@ impl Service {
         options: SwapchainOptions,
     ) -> Result<Swapchain, AcquireError> {
         if !self.shared.device.has_swapchain() {
-            return Err(AcquireError::Closed);
+            return Err(AcquireError::NotLoaded);
         }
         self.swapchains += 1;
         let id = self.swapchains;
@@ -557,7 +558,9 @@ impl Service {
     ///
     /// # Progress
     ///
-    /// May park, until about `deadline`.
+    /// May park, until `deadline`, and after it for as long as the owners need to end, half a second for each at the most.
+    /// Where the GPU hangs, each owner that has something of it, shards included, waits 0.2 s for it before it leaves that
+    /// behind.
     pub fn shutdown(mut self, deadline: Duration) -> ShutdownReport {
         self.end(deadline)
     }
@@ -645,8 +648,7 @@ impl std::fmt::Debug for Service {
     }
 }
 
-pub(crate) const ENDED: ServiceError =
-    ServiceError::BadOption("an owner ended while the service was made");
+pub(crate) const ENDED: ServiceError = ServiceError::OwnerEnded;
 
 pub(crate) fn vulkan(failed: Failed) -> ServiceError {
     ServiceError::Vulkan {

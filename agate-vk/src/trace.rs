@@ -40,7 +40,8 @@ pub enum TraceKind {
     DeviceLost,
     /// In an instant: an owner has panicked; [`ShutdownReport::payload`](crate::ShutdownReport::payload) will say with what.
     OwnerPanicked,
-    /// In an instant: the service has ended and left [`TraceEvent::leaked`] objects, because the GPU may still use them.
+    /// In an instant: the service has ended and left [`TraceEvent::leaked`] objects, because the GPU or a job
+    /// may still use them.
     Leaked,
 }
 
@@ -114,7 +115,7 @@ impl fmt::Display for TraceEvent {
             TraceKind::OwnerPanicked => {
                 "an owner has panicked: shut the service down and make it anew"
             }
-            TraceKind::Leaked => "the service leaves objects that the GPU may still use",
+            TraceKind::Leaked => "the service leaves objects that the GPU or a job may still use",
         })?;
         if self.leaked > 0 {
             write!(f, " ({}): the device must not be destroyed", self.leaked)?;

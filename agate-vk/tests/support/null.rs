@@ -83,9 +83,9 @@ pub(crate) fn run(service: &mut Service) -> Result<FrameReport, TicketError> {
     submit(service).wait_timeout(LONG)
 }
 
-/// Makes a swapchain of the device's surface.
-pub(crate) fn swapchain(service: &mut Service, null: &NullDevice, size: (u32, u32)) -> Swapchain {
-    let options = SwapchainOptions {
+/// For the device's surface.
+pub(crate) fn swapchain_options(null: &NullDevice, size: (u32, u32)) -> SwapchainOptions {
+    SwapchainOptions {
         surface_fns: null.surface_fns(),
         physical_device: null.physical_device(),
         surface: null.surface(),
@@ -97,9 +97,13 @@ pub(crate) fn swapchain(service: &mut Service, null: &NullDevice, size: (u32, u3
         usage: vk::ImageUsageFlags::COLOR_ATTACHMENT,
         present_mode: vk::PresentModeKHR::FIFO,
         min_images: 3,
-    };
+    }
+}
+
+/// Makes a swapchain of the device's surface.
+pub(crate) fn swapchain(service: &mut Service, null: &NullDevice, size: (u32, u32)) -> Swapchain {
     // SAFETY: the surface is the device's, which outlives the service.
-    unsafe { service.create_swapchain(options) }.expect("the owner is there")
+    unsafe { service.create_swapchain(swapchain_options(null, size)) }.expect("the owner is there")
 }
 
 /// Acquires, and waits for the answer.
