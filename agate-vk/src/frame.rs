@@ -247,7 +247,8 @@ impl Frame {
     ///
     /// # Progress
     ///
-    /// Lock-free; wakes the owner if it sleeps. In a service with shards it helps each of them.
+    /// Lock-free; wakes the owner if it sleeps, or [does its work](crate::ServiceOptions::driven_by_users). In a service
+    /// with shards it does what is left of theirs too: the replay of slots whose jobs found them busy.
     pub fn submit(mut self, options: SubmitOptions<'_>) -> Ticket {
         self.layout().set(&self.starts[..self.passes as usize]);
         self.lose_untaken();

@@ -64,11 +64,17 @@ pub struct ServiceOptions {
     /// messages, on its own thread, into a secondary command buffer of the shard's pool; where all are busy, whoever is at
     /// it does that too. Recording then spreads over the jobs' threads, at the price of one more command pool for each shard
     /// and frame in flight. As many as threads that record are enough.
+    ///
+    /// The end of a recording, or every eighth block of a long one, may then take the thread as long as the replay of what it
+    /// has recorded, and of what other jobs have left to the shard meanwhile, their closures included.
     pub shards: u32,
     /// Whether the pools' owner has no thread of its own: whoever begins a frame, ends a slot or submits, and the thread
     /// that waits for the GPU, then do its work in passing. No thread has to be woken, which takes 50 to 100 µs from a frame
     /// whose jobs do the driver's work themselves, by [leases](crate::Slot::lease) or shards. What is recorded as messages
     /// into the primary is replayed by those threads too. By default `false`; with shards it is always so.
+    ///
+    /// None of these calls waits for another thread, but each may take as long as the work that it finds: the replay of what
+    /// other jobs have recorded, their closures included, and the calls that begin, end and reset for the frame.
     pub driven_by_users: bool,
     /// The most slots in one frame, those of the service's own commands included. By default 4096.
     pub max_slots: u32,
@@ -380,7 +386,7 @@ impl Service {
     ///
     /// # Progress
     ///
-    /// Lock-free; wakes the pool's owner if it sleeps.
+    /// Lock-free; wakes the pool's owner if it sleeps, or [does its work](ServiceOptions::driven_by_users).
     pub fn try_begin_frame(&mut self) -> Result<Frame, BeginError> {
         self.begin(|credit| match credit.poll() {
             None => Err(BeginError::NoCredit),

@@ -38,7 +38,8 @@ use std::sync::Arc;
 ///
 /// # Progress
 ///
-/// Nothing here waits for the owner, but every command is the driver's call, and takes its time.
+/// Nothing here waits for the owner, but every command is the driver's call, and takes its time. The end of the recorder, by
+/// `finish` or drop, may do the owner's work where [users drive](crate::ServiceOptions::driven_by_users) it.
 pub struct LeaseRecorder {
     device: Arc<Device>,
     buffer: vk::CommandBuffer,
@@ -107,7 +108,8 @@ impl LeaseRecorder {
     ///
     /// # Progress
     ///
-    /// Lock-free but for the driver's call; wakes the owner if it sleeps.
+    /// Lock-free but for the driver's call; wakes the owner if it sleeps, or
+    /// [does its work](crate::ServiceOptions::driven_by_users).
     pub fn finish(mut self) -> Result<(), RecordError> {
         #[cfg(feature = "checks")]
         if let Err(error) = self.checks.end() {

@@ -84,7 +84,8 @@ impl std::fmt::Debug for DrawState {
 /// # Progress
 ///
 /// Wait-free, except that now and then a full block is published: a lock-free exchange of memory, and at most one wake of
-/// a sleeping owner. A command that is larger than a block allocates memory of its own. In a lease, as the driver is.
+/// a sleeping owner, or work for one that [users drive](crate::ServiceOptions::driven_by_users): then the call may take as
+/// long as that. A command that is larger than a block allocates memory of its own. In a lease, as the driver is.
 pub trait Recorder {
     /// `vkCmdBindPipeline`.
     ///

@@ -47,7 +47,9 @@ const _: () =
 ///
 /// # Progress
 ///
-/// Every call is wait-free but for the exchange of a full block, which is lock-free. Nothing here waits for the owner.
+/// Every call is wait-free but for the exchange of a full block, which is lock-free. Nothing here waits for the owner; but
+/// where [users drive](crate::ServiceOptions::driven_by_users) it, with shards always, that exchange and the end of the
+/// recorder, by `finish` or drop, may do the work that they find, and take as long.
 pub struct StreamRecorder {
     cursor: Cursor,
     /// Neither `Sync` nor, unless said below, `Send`.
@@ -106,7 +108,8 @@ impl StreamRecorder {
     ///
     /// # Progress
     ///
-    /// Lock-free; wakes the owner if it sleeps.
+    /// Lock-free; wakes the owner if it sleeps. Where [users drive](crate::ServiceOptions::driven_by_users) it, this replays
+    /// what is there to replay, of other jobs too; with [shards](crate::ServiceOptions::shards), the slot itself.
     #[inline(always)]
     pub fn finish(self) -> Result<(), RecordError> {
         let Cursor { base, cur, .. } = self.cursor;
