@@ -223,8 +223,8 @@ fn leak(point: &Point) {
 
 /// What lives as long as the frame.
 impl Frame {
-    /// Keeps a value alive until the frame is over: executed, discarded, failed, or its device lost. An owner thread drops
-    /// it then.
+    /// Keeps a value alive until the frame is over: executed, discarded, failed, or its device lost. An owner drops it then.
+    /// A job does the same by its recorder ([`Recorder::keep_alive`](crate::Recorder::keep_alive)).
     ///
     /// # Progress
     ///
@@ -233,8 +233,10 @@ impl Frame {
         self.destroy_after(move || drop(value));
     }
 
-    /// Does something when the frame is over: executed, discarded, failed, or its device lost. An owner thread does it, and
-    /// what it takes, that owner's other frames wait; the frame's ticket resolves after it.
+    /// Does something when the frame is over: executed, discarded, failed, or its device lost. An owner does it, on its
+    /// thread or on that of who [drives](crate::ServiceOptions::driven_by_users) it, and what it takes, that owner's other
+    /// frames wait; the frame's ticket resolves after it. A job does the same by its recorder
+    /// ([`Recorder::destroy_after`](crate::Recorder::destroy_after)).
     ///
     /// Where the service ends before the GPU has, as after a hang, it is never done, and
     /// [`ShutdownReport::leaked`](crate::ShutdownReport::leaked) counts it. A panic in it is caught.

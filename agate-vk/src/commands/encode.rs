@@ -14,7 +14,7 @@ use super::{header, op, words_of};
 use crate::error::RecordError;
 use crate::recorder::cursor::{Cursor, HasCursor, SPARE_WORDS};
 use crate::recorder::{DrawState, Recorder, Said};
-use crate::recorder::{device, fail};
+use crate::recorder::{after, device, fail};
 use ash::vk::{self, Handle};
 use std::mem::MaybeUninit;
 
@@ -531,6 +531,10 @@ impl<R: HasCursor> Recorder for R {
         F: FnOnce(&ash::Device, vk::CommandBuffer) + Send + 'static,
     {
         super::closure::put(self.cursor(), closure);
+    }
+
+    fn destroy_after(&mut self, work: impl FnOnce() + Send + 'static) {
+        after(self.cursor().base, Box::new(work));
     }
 
     super::generated::recorder::encode!();

@@ -7,6 +7,8 @@
 
 #![allow(unsafe_code, reason = "hands out the functions of the device")]
 
+use crate::after::Work;
+use crate::caught::quietly;
 use crate::commands::table::Command;
 use crate::error::{RecordError, SlotLoss};
 use crate::frame::{SlotPlace, SlotToken};
@@ -243,6 +245,14 @@ impl LeaseRecorder {
     #[cfg(feature = "checks")]
     fn is_over(&self) -> bool {
         self.error.is_some()
+    }
+
+    /// Does `work` when the frame of the recording is over.
+    pub(crate) fn after(&self, work: Work) {
+        match &self.token {
+            Some(token) => token.after(work),
+            None => drop(quietly(work)),
+        }
     }
 
     /// An argument is out of Vulkan's range.

@@ -10,6 +10,7 @@
 use super::cursor::{Cursor, HasCursor, SPARE_WORDS, Said};
 use super::held::Held;
 use super::{BlockHeader, HEADER_WORDS, Jumbos, Published};
+use crate::after::Work;
 use crate::commands::closure;
 use crate::error::{RecordError, SlotLoss};
 use crate::frame::{SlotPlace, SlotToken};
@@ -312,6 +313,14 @@ pub(crate) fn fail(base: *mut u64, error: RecordError) {
     // SAFETY: K1: `base` is that of a live cursor and holds its `Slow`; the reference ends with this call.
     let slow = unsafe { &mut *base.cast::<Slow>() };
     slow.fails(error);
+}
+
+/// Does `work` when the frame of the recording is over. By value, so that no cursor's address gets here (K2).
+#[inline(never)]
+pub(crate) fn after(base: *mut u64, work: Work) {
+    // SAFETY: as in `fail`.
+    let slow = unsafe { &*base.cast::<Slow>() };
+    slow.token.after(work);
 }
 
 /// Looks at the command of an index that is about to be encoded.
