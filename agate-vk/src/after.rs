@@ -4,6 +4,7 @@
 //! holds it when the frame is over ends it. What happens to it on the way, a dropped message and a panic included, ends it
 //! too.
 
+use crate::caught::quietly;
 use crate::error::FrameError;
 use crate::frame::Frame;
 use crate::raw::Device;
@@ -13,7 +14,6 @@ use crate::timeline::Readiness;
 use crate::trace::{Span, TraceKind};
 use crate::waiters::Waiters;
 use ash::vk;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -45,7 +45,7 @@ impl Point {
             None => Some(work),
         };
         if let Some(work) = over {
-            work();
+            quietly(work);
         }
     }
 
@@ -172,7 +172,7 @@ fn run(point: &Point) {
     point.set(NEVER);
     for work in point.take_work() {
         // One that panics does not keep the others from their turn, nor the owner from its work.
-        let _ = catch_unwind(AssertUnwindSafe(work));
+        quietly(work);
     }
 }
 
@@ -186,8 +186,8 @@ fn leak(point: &Point) {
 
 /// What lives as long as the frame.
 impl Frame {
-    /// Keeps a value alive until the frame is over: executed, discarded, failed, or its device lost. An owner thread drops
-    /// it then.
+    /// Keeps a value alive until the frame is over: executed, discarded, failed, or its device lost. An owner drops it then.
+    /// A job does the same by its recorder ([`Recorder::keep_alive`](crate::Recorder::keep_alive)).
     ///
     /// # Progress
     ///
@@ -196,8 +196,10 @@ impl Frame {
         self.destroy_after(move || drop(value));
     }
 
-    /// Does something when the frame is over: executed, discarded, failed, or its device lost. An owner thread does it, and
-    /// what it takes, that owner's other frames wait; the frame's ticket resolves after it.
+    /// Does something when the frame is over: executed, discarded, failed, or its device lost. An owner does it, on its
+    /// thread or on that of who [drives](crate::ServiceOptions::driven_by_users) it, and what it takes, that owner's other
+    /// frames wait; the frame's ticket resolves after it. A job does the same by its recorder
+    /// ([`Recorder::destroy_after`](crate::Recorder::destroy_after)).
     ///
     /// Where the service ends before the GPU has, as after a hang, it is never done, and
     /// [`ShutdownReport::leaked`](crate::ShutdownReport::leaked) counts it. A panic in it is caught.
@@ -232,7 +234,8 @@ impl Ticket {
         self.destroy_after(move || drop(value));
     }
 
-    /// As [`Frame::destroy_after`], after the frame was submitted. Where the frame is over already, it is done here and now.
+    /// As [`Frame::destroy_after`], after the frame was submitted. Where the frame is over already, it is done here and now;
+    /// a panic in it is caught all the same.
     ///
     /// # Progress
     ///
@@ -240,7 +243,9 @@ impl Ticket {
     pub fn destroy_after(&self, work: impl FnOnce() + Send + 'static) {
         match self.point() {
             Some(point) => point.add(Box::new(work)),
-            None => work(),
+            None => {
+                quietly(work);
+            }
         }
     }
 }

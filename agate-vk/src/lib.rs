@@ -43,6 +43,7 @@
 //! ```
 
 mod after;
+mod caught;
 mod checks;
 mod commands;
 mod cooling;
