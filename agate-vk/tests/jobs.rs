@@ -218,11 +218,11 @@ fn a_pass_without_its_begin_fails_its_frame() {
         let null = checked();
         let mut service = service(&null, |options| options.missing_slot = missing);
         let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
-        let unknown = agate_vk::vk::BaseInStructure {
-            s_type: agate_vk::vk::StructureType::from_raw(123_456_789),
+        let unknown = vk::BaseInStructure {
+            s_type: vk::StructureType::from_raw(123_456_789),
             ..Default::default()
         };
-        let info = agate_vk::vk::RenderingInfo {
+        let info = vk::RenderingInfo {
             p_next: std::ptr::from_ref(&unknown).cast(),
             ..Default::default()
         };
