@@ -181,6 +181,7 @@ impl<T, S: Scope> Completion<T, S> {
     /// Takes the outcome and lets the slot go. `RESOLVED` was seen.
     fn take(&mut self, slot: NonNull<Slot<T, S>>) -> Outcome<T> {
         self.slot = None;
+        self.leave_seats();
         // SAFETY: by R3 the slot is alive: only the completion frees it, or the resolver after `DROPPED`.
         let shared = unsafe { slot.as_ref() };
         // SAFETY: R1: resolved, and the completion was not dropped before.
@@ -231,9 +232,9 @@ impl<T, S: Scope> Future for Completion<T, S> {
     ///
     /// # Progress
     ///
-    /// Wait-free. Where the answer comes from an owner that its users drive, helps it a few times, as
-    /// [`Port::help`](crate::Port::help) does, and asks the kernel for its barrier before the task sleeps. Allocates for what
-    /// is [joined](Self::join) from answers of several such owners, the first time that the task must sleep.
+    /// Wait-free. Where the answer comes from an owner that its users drive, lock-free, and helps it a few times, as
+    /// [`Port::help`](crate::Port::help) does; allocates where more tasks sleep there than ever before, and for what is
+    /// [joined](Self::join) from answers of several such owners.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let helped = self.help_some();
         if let Some(slot) = self.unresolved() {
@@ -246,7 +247,6 @@ impl<T, S: Scope> Future for Completion<T, S> {
                 return Poll::Pending;
             }
         }
-        self.leave_seats();
         Poll::Ready(self.outcome())
     }
 }

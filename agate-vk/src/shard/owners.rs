@@ -21,13 +21,27 @@ pub(crate) struct ShardOwners {
     ended: Arc<AtomicBool>,
 }
 
-/// Makes the lanes that jobs send through, so that none is made while frames are recorded.
+/// Makes the lanes that jobs send through, each with the two pieces of memory that it goes on with in turns, so that none is
+/// made while frames are recorded.
 fn warm_up(shard: &Owner<ShardOwner>) -> Result<(), ()> {
     const LANES: usize = 16;
+    /// More than a piece has room for.
+    const MESSAGES: usize = 4096 / size_of::<ShardMessage>() + 1;
     let lanes: Result<Vec<_>, _> = (0..LANES).map(|_| shard.attach()).collect();
     let lanes = lanes.map_err(drop)?;
-    let mut all = lanes.iter();
-    all.try_for_each(|lane| lane.send(ShardMessage::Trim).map_err(drop))
+    for lane in &lanes {
+        for _ in 0..MESSAGES {
+            // Of a frame before the first: nothing is done.
+            let nothing = ShardMessage::Flush {
+                frame: 0,
+                serial: 0,
+            };
+            lane.send(nothing).map_err(drop)?;
+        }
+    }
+    // The shard reads them as the lanes are given back.
+    drop(lanes);
+    Ok(())
 }
 
 type End = Result<ShutdownReport, ShutdownError>;

@@ -90,6 +90,7 @@ impl<T, S: Scope> Completion<T, S> {
                 Ok(_) => {
                     // By R1 and R3 everything is the resolver's now.
                     self.slot = None;
+                    self.leave_seats();
                     self.cancelled = true;
                     return Cancel::Cancelled;
                 }

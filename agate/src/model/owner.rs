@@ -234,6 +234,22 @@ fn a_task_that_found_nothing_to_do_is_woken_for_what_is_left() {
     });
 }
 
+/// As above, and the owner is closed, with the answer in it.
+#[test]
+fn a_task_is_told_of_a_close() {
+    check(2, || {
+        let owner = owner(1);
+        let port = owner.attach().unwrap();
+        let next = port.ask(Keep::Next).unwrap();
+        port.help();
+        let handle = owner.handle();
+        let closer = thread::spawn(move || handle.close());
+        assert_eq!(block_on(next), Err(CompletionError::Abandoned));
+        closer.join().unwrap();
+        drop((port, owner));
+    });
+}
+
 /// Two users send and finish, with a budget of one message each: everything is handled or the mark stands, and the end
 /// counts every message once.
 #[test]

@@ -119,7 +119,8 @@ impl OwnerOptions {
     }
 
     /// Sets how many messages a user handles at most when it helps ([`Driver::Users`]): 256 by default, at least 1. A
-    /// greater number keeps a user longer at work that is not its own, a smaller one leaves more to the next.
+    /// greater number keeps a user longer at work that is not its own, a smaller one leaves more to the next. To leave
+    /// something wakes every task that awaits an answer and has found nothing to do.
     ///
     /// # Progress
     ///

@@ -21,7 +21,7 @@ use crate::owner::drive::{Counts, Desk, Drive, Exit, Served, end};
 use crate::owner::inbox::Inbox;
 use crate::owner::limit::{Budget, Limit};
 use crate::owner::token::{Taken, Token};
-use crate::park::{Bell, WaitMode};
+use crate::park::Bell;
 use crate::queue::rx::Rx;
 use crate::scope::Scope;
 use crate::sync::atomic::Ordering;
@@ -122,7 +122,7 @@ impl<M: 'static, S: Scope> Seat<M, S> {
                 counts: Counts::default(),
                 exit,
             })),
-            bell: S::Bell::for_many(WaitMode::Wake),
+            bell: S::Bell::for_tasks(),
             budget,
             by_users,
         }
@@ -153,9 +153,10 @@ impl<M: 'static, S: Scope> Seat<M, S> {
         self.token.is_abandoned()
     }
 
-    /// Has whoever drives, now or next, look once more.
+    /// Has whoever drives, now or next, look once more. Where that is nobody, a task that waits is woken to do it.
     pub(crate) fn mark(&self) {
         self.token.mark();
+        self.bell.ring();
     }
 
     /// Drains a bounded number of messages, as a user does, unless somebody else is at it.

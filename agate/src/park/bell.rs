@@ -22,6 +22,10 @@ pub trait Bell: Debug {
     /// A bell on which several may wait: each wakes for every ring. Their tasks need a seat there.
     fn for_many(mode: WaitMode) -> Self;
 
+    /// A bell that tasks alone wait on, at seats, and that is rung seldom: who rings it pays for the order of memory, and who
+    /// waits does not call the kernel for it.
+    fn for_tasks() -> Self;
+
     /// How many times the kernel was called to wake a thread, closing included.
     fn wakes(&self) -> u64;
 
@@ -84,8 +88,10 @@ pub struct Alone {
     word: Cell<u32>,
     /// There when `word` has `TASK`.
     task: Cell<Option<Waker>>,
-    /// The seats of several waiters: their wakers, and whether a seat is taken.
-    seats: RefCell<Vec<(bool, Option<Waker>)>>,
+    /// The wakers of several waiters, by their seats.
+    seats: RefCell<Vec<Option<Waker>>>,
+    /// Seats that were given back.
+    free: RefCell<Vec<u32>>,
 }
 
 impl Bell for Alone {
@@ -96,6 +102,7 @@ impl Bell for Alone {
             word: Cell::new(0),
             task: Cell::new(None),
             seats: RefCell::new(Vec::new()),
+            free: RefCell::new(Vec::new()),
         }
     }
 
@@ -103,26 +110,27 @@ impl Bell for Alone {
         Self::new(mode)
     }
 
+    fn for_tasks() -> Self {
+        Self::new(WaitMode::Wake)
+    }
+
     fn wakes(&self) -> u64 {
         0
     }
 
     fn enter(&self) -> Option<u32> {
-        let mut seats = self.seats.borrow_mut();
-        let free = seats.iter().position(|(taken, _)| !taken);
-        let seat = free.unwrap_or(seats.len());
-        if seat == seats.len() {
-            seats.push((true, None));
+        if let Some(seat) = self.free.borrow_mut().pop() {
+            return Some(seat);
         }
-        seats[seat].0 = true;
-        u32::try_from(seat).ok()
+        let mut seats = self.seats.borrow_mut();
+        let seat = u32::try_from(seats.len()).ok()?;
+        seats.push(None);
+        Some(seat)
     }
 
     fn leave(&self, seat: u32) {
         self.unregister_at(seat);
-        if let Some(seat) = self.seats.borrow_mut().get_mut(seat as usize) {
-            seat.0 = false;
-        }
+        self.free.borrow_mut().push(seat);
     }
 
     fn register_at(&self, seat: u32, waker: &Waker) {
@@ -131,14 +139,14 @@ impl Bell for Alone {
             .seats
             .borrow_mut()
             .get_mut(seat as usize)
-            .and_then(|seat| seat.1.replace(waker));
+            .and_then(|seat| seat.replace(waker));
         self.word.set(self.word.get() | TASK);
         drop(before);
     }
 
     fn unregister_at(&self, seat: u32) {
         let mut seats = self.seats.borrow_mut();
-        let before = seats.get_mut(seat as usize).and_then(|seat| seat.1.take());
+        let before = seats.get_mut(seat as usize).and_then(Option::take);
         drop(seats);
         drop(before);
     }
@@ -165,11 +173,7 @@ impl Bell for Alone {
             }
             let waiting = self.seats.borrow().len();
             for seat in 0..waiting {
-                let waker = self
-                    .seats
-                    .borrow_mut()
-                    .get_mut(seat)
-                    .and_then(|seat| seat.1.take());
+                let waker = self.seats.borrow_mut().get_mut(seat).and_then(Option::take);
                 if let Some(waker) = waker {
                     caught::run(|| waker.wake());
                 }

@@ -156,6 +156,13 @@ impl Bell for Doorbell {
         }
     }
 
+    fn for_tasks() -> Self {
+        Self {
+            crowd: Some(Box::new(Crowd::new())),
+            ..Self::with_barrier(WaitMode::Wake, Barrier::Fence)
+        }
+    }
+
     fn wakes(&self) -> u64 {
         self.wakes.load(Ordering::Relaxed)
     }

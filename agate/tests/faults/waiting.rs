@@ -1,6 +1,7 @@
 //! Faults of waiting for room, and of waiting without a thread.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -9,8 +10,8 @@ use std::thread;
 use std::time::Instant;
 
 use agate::{
-    Capacity, Completion, Driver, Handle, Handler, Limits, Local, Owner, OwnerOptions, Port, Queue,
-    Receiver, RecvError, Resolver, Scope, SendTimeoutError,
+    Capacity, Completion, CompletionError, Driver, Handle, Handler, Limits, Local, Owner,
+    OwnerOptions, Port, Queue, Receiver, RecvError, Resolver, Scope, SendTimeoutError,
 };
 
 use crate::deadline::{LONG, ends};
@@ -280,12 +281,15 @@ fn kanal_11_a_task_that_waits_is_left_alone() {
 struct Driven {
     wake_at: Option<Instant>,
     kept: mpsc::Sender<Resolver<u32>>,
+    hoard: Vec<Resolver<u32>>,
 }
 
 enum Drive {
     Answer(Resolver<u32>),
     /// Passes it on to be answered elsewhere.
     Keep(Resolver<u32>),
+    /// Keeps it until the owner ends.
+    Hoard(Resolver<u32>),
     /// Wants to be woken then.
     WakeAt(Instant),
     /// Says that it has begun, and goes on when told.
@@ -299,6 +303,7 @@ impl Handler for Driven {
         match drive {
             Drive::Answer(asker) => asker.resolve(1),
             Drive::Keep(asker) => self.kept.send(asker).unwrap(),
+            Drive::Hoard(asker) => self.hoard.push(asker),
             Drive::WakeAt(time) => self.wake_at = Some(time),
             Drive::Hold(begun, go_on) => {
                 begun.send(()).unwrap();
@@ -320,7 +325,14 @@ fn driven(
     let options = OwnerOptions::named("driven")
         .driven_by(Driver::Users)
         .help_at_most(help_at_most);
-    let owner = Local.owner_from(options, Driven { wake_at, kept });
+    let owner = Local.owner_from(
+        options,
+        Driven {
+            wake_at,
+            kept,
+            hoard: Vec::new(),
+        },
+    );
     (owner.unwrap(), passed_on)
 }
 
@@ -436,6 +448,29 @@ fn kanal_11_a_task_that_found_nothing_to_help_with_is_woken_for_more() {
     assert_eq!(waker.times(), 1, "nothing is left");
     assert!(other.send_and_help(Drive::WakeAt(Instant::now())).is_ok());
     assert_eq!(waker.times(), 2, "it is to come again until then");
+}
+
+/// Nor is it where a user goes without helping: one that closes the owner, or that unwinds.
+#[test]
+fn kanal_11_a_task_that_found_nothing_to_help_with_is_woken_for_what_nobody_else_does() {
+    let (owner, _kept) = driven(256, None);
+    let (port, other) = (owner.attach().unwrap(), owner.attach().unwrap());
+    let waker = Arc::<Woken>::default();
+    let mut answer = pin!(port.ask(Drive::Hoard).ok().unwrap());
+    assert!(poll(answer.as_mut(), &waker).is_pending());
+    let second = other.ask(Drive::Answer).ok().unwrap();
+    let unwound = catch_unwind(AssertUnwindSafe(|| {
+        let _port = other;
+        resume_unwind(Box::new(()));
+    }));
+    assert!(unwound.is_err());
+    assert_eq!(waker.times(), 1, "the message is left");
+    assert!(poll(answer.as_mut(), &waker).is_pending());
+    assert!(second.is_done(), "the task has helped");
+    owner.handle().close();
+    assert_eq!(waker.times(), 2, "the end is left");
+    let abandoned = Err(CompletionError::Abandoned);
+    assert_eq!(poll(answer.as_mut(), &waker), Poll::Ready(abandoned));
 }
 
 /// The same for a thread: it sleeps in the end, whatever it waits for.

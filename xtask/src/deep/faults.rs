@@ -35,7 +35,7 @@ const LIMIT: Duration = Duration::from_secs(40);
 /// The same where it is known to hang.
 const HANGS: Duration = Duration::from_secs(5);
 /// The same for a model, which goes through very many orders.
-const MODELS: Duration = Duration::from_secs(300);
+const MODELS: Duration = Duration::from_secs(20 * 60);
 /// What a fault may take of memory, in KiB of addresses.
 const MEMORY: &str = "8000000";
 
