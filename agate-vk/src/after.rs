@@ -14,44 +14,8 @@ use crate::timeline::Readiness;
 use crate::trace::{Span, TraceKind};
 use crate::waiters::Waiters;
 use ash::vk;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-
-/// Who uses the timeline of a service beside it: the submissions of others that wait for it. The last one destroys it.
-#[derive(Default)]
-pub(crate) struct Uses(AtomicU32);
-
-/// The service has ended.
-const CLOSED: u32 = 1 << 31;
-
-impl Uses {
-    /// False where the service has ended.
-    fn add(&self) -> bool {
-        let add = |uses| (uses & CLOSED == 0).then_some(uses + 1);
-        self.0
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, add)
-            .is_ok()
-    }
-
-    fn remove(&self, device: &Device, timeline: vk::Semaphore) {
-        if self.0.fetch_sub(1, Ordering::AcqRel) == CLOSED + 1 {
-            device.destroy_semaphore(timeline);
-        }
-    }
-
-    /// The service has ended, and its own submissions are over.
-    pub(crate) fn close(&self, device: &Device, timeline: vk::Semaphore) {
-        if self.0.fetch_or(CLOSED, Ordering::AcqRel) == 0 {
-            device.destroy_semaphore(timeline);
-        }
-    }
-
-    /// The service has ended, and what it leaves behind may still signal its timeline.
-    pub(crate) fn leak(&self) {
-        self.0.fetch_or(CLOSED, Ordering::AcqRel);
-        self.0.fetch_add(1, Ordering::AcqRel);
-    }
-}
 
 /// Something to do when a frame is over.
 pub(crate) type Work = Box<dyn FnOnce() + Send>;
@@ -114,10 +78,9 @@ impl Point {
             }
             let point = Arc::clone(self);
             waiting.add(Box::new(move || {
-                point
-                    .status
-                    .uses
-                    .remove(&point.device, point.status.timeline);
+                if point.status.uses.remove() {
+                    point.device.destroy_semaphore(point.status.timeline);
+                }
             }));
         }
         Some((self.status.timeline, value))

@@ -515,7 +515,7 @@ impl Service {
         completion
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn status(&self) -> &Status {
         &self.status
     }
@@ -620,9 +620,9 @@ impl Service {
         let payload = payloads.next();
         payloads.for_each(discard);
         if leaked == 0 {
-            self.status
-                .uses
-                .close(&self.shared.device, self.status.timeline);
+            if self.status.uses.close() {
+                self.shared.device.destroy_semaphore(self.status.timeline);
+            }
         } else {
             self.status.uses.leak();
             leaked += 1;

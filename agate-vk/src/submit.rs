@@ -543,7 +543,7 @@ impl Handler for QueueOwner {
     type Message = QueueMessage;
 
     fn handle(&mut self, message: QueueMessage) {
-        #[cfg(test)]
+        #[cfg(all(test, not(loom)))]
         crate::panics::panic_if_planted(&self.status, crate::panics::Who::Queue);
         match message {
             QueueMessage::Submit(ended) => self.submit(ended),

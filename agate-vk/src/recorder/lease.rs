@@ -285,15 +285,12 @@ enum PoolEnd {
 fn end(token: SlotToken, lease: Option<Lease>, end: PoolEnd) -> bool {
     // The owner hears of the slot when the pool is back: it resets what is in the stock when the frame is over.
     drop(lease);
+    token.stock().sweep(token.device());
     let place = token.place();
-    let sent = match end {
+    match end {
         PoolEnd::Ready(note) => token.stock().notes.put(note, token.port()).is_ok(),
         PoolEnd::Lost(loss) => token.send(PoolMessage::Lost { place, loss }).is_ok(),
-    };
-    if !sent {
-        token.stock().sweep(token.device());
     }
-    sent
 }
 
 impl Drop for LeaseRecorder {

@@ -11,7 +11,7 @@ pub(crate) mod cursor;
 mod eliminating;
 mod header;
 mod held;
-mod jumbo;
+pub(crate) mod jumbo;
 mod lease;
 mod published;
 mod shadow;
