@@ -478,6 +478,8 @@ pub enum FrameError {
     StaleImage,
     /// More semaphores than [`MAX_SEMAPHORES`](crate::MAX_SEMAPHORES) in one submission.
     TooManySemaphores,
+    /// More swapchain images than [`MAX_IMAGES`](crate::MAX_IMAGES) in one submission.
+    TooManyImages,
     /// Semaphores or an image to present came with [`SubmitOptions::record_only`](crate::SubmitOptions::record_only).
     RecordOnly,
     /// What the frame was to wait for will never be signalled: the submission or the frame that was to do it has failed, or
@@ -526,6 +528,7 @@ impl fmt::Display for FrameError {
                 "the acquired image belongs to another service or to a swapchain that is gone",
             ),
             Self::TooManySemaphores => f.write_str("too many semaphores in one submission"),
+            Self::TooManyImages => f.write_str("too many swapchain images in one submission"),
             Self::NeverSignalled => f.write_str(
                 "what the frame was to wait for will never be signalled: its submission has failed",
             ),

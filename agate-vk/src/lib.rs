@@ -101,7 +101,7 @@ pub use raw::Device;
 pub use recorder::{
     AnyRecorder, DrawState, Eliminating, Entered, LeaseRecorder, Recorder, StreamRecorder,
 };
-pub use request::{MAX_SEMAPHORES, SubmitOptions};
+pub use request::{MAX_IMAGES, MAX_SEMAPHORES, SubmitOptions};
 pub use service::{MissingSlot, Service, ServiceOptions, ShutdownReport};
 pub use swapchain::{Acquired, Swapchain, SwapchainOptions};
 pub use ticket::{FrameReport, Ticket};

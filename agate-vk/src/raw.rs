@@ -609,26 +609,34 @@ impl Device {
         }
     }
 
-    /// Whether the swapchain should be made anew, or why presenting failed.
-    pub(crate) fn present(
+    /// Presents images of different swapchains, each in its place; says of each whether its swapchain should be made anew,
+    /// or why presenting failed.
+    pub(crate) fn present<const N: usize>(
         &self,
         queue: Queue,
-        swapchain: vk::SwapchainKHR,
-        index: u32,
-        wait: vk::Semaphore,
-    ) -> Result<bool, vk::Result> {
-        let (waits, swapchains, indices) = ([wait], [swapchain], [index]);
+        images: &[(vk::SwapchainKHR, u32, vk::Semaphore)],
+    ) -> [Result<bool, vk::Result>; N] {
+        // What no driver says: it has not told of this image.
+        const UNTOLD: vk::Result = vk::Result::from_raw(i32::MAX);
+        let mut swapchains = [vk::SwapchainKHR::null(); N];
+        let mut indices = [0; N];
+        let mut waits = [vk::Semaphore::null(); N];
+        let mut results = [UNTOLD; N];
+        for (i, (swapchain, index, wait)) in images.iter().take(N).enumerate() {
+            (swapchains[i], indices[i], waits[i]) = (*swapchain, *index, *wait);
+        }
+        let count = images.len().min(N);
         let info = vk::PresentInfoKHR::default()
-            .wait_semaphores(&waits)
-            .swapchains(&swapchains)
-            .image_indices(&indices);
-        // SAFETY: R1, R2; the image was acquired, and the semaphore is signalled by the submission before.
-        let result =
-            queue.with(|queue| unsafe { (self.swapchain.queue_present_khr)(queue, &info) });
-        match result {
+            .wait_semaphores(&waits[..count])
+            .swapchains(&swapchains[..count])
+            .image_indices(&indices[..count])
+            .results(&mut results[..count]);
+        // SAFETY: R1, R2; the images were acquired, and the semaphores are signalled by the submission before.
+        let all = queue.with(|queue| unsafe { (self.swapchain.queue_present_khr)(queue, &info) });
+        results.map(|result| match if result == UNTOLD { all } else { result } {
             vk::Result::SUCCESS => Ok(false),
             vk::Result::SUBOPTIMAL_KHR | vk::Result::ERROR_OUT_OF_DATE_KHR => Ok(true),
             failed => Err(failed),
-        }
+        })
     }
 }

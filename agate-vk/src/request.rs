@@ -25,6 +25,12 @@ use std::sync::Arc;
 /// The most semaphores that one submission waits for, and the most that it signals, besides those of a swapchain image.
 pub const MAX_SEMAPHORES: usize = 6;
 
+/// The most swapchain images that one submission presents.
+pub const MAX_IMAGES: usize = 4;
+
+/// Room for the host's semaphores, those of the images, and the service's timeline.
+pub(crate) const MAX_OPERATIONS: usize = MAX_SEMAPHORES + MAX_IMAGES + 1;
+
 /// What a frame is submitted with: by default nothing to wait for, to signal or to present.
 #[derive(Default)]
 pub struct SubmitOptions<'a> {
@@ -35,8 +41,8 @@ pub struct SubmitOptions<'a> {
     too_many: bool,
     fence: vk::Fence,
     next: Next,
-    present: Option<Acquired>,
-    acquire_stages: vk::PipelineStageFlags2,
+    images: Images,
+    too_many_images: bool,
     record_only: bool,
 }
 
@@ -56,10 +62,15 @@ impl<'a> SubmitOptions<'a> {
 
     /// Presents `image` when the frame has been executed. The submission waits for the image in `stages`, where the frame
     /// first uses it (none means all commands); the frame must leave it in `PRESENT_SRC_KHR`.
+    ///
+    /// A frame for several windows presents an image of each, [`MAX_IMAGES`] at the most: they go out in one
+    /// `vkQueuePresentKHR`, but for those of the same swapchain.
     #[must_use]
     pub fn present(mut self, image: Acquired, stages: vk::PipelineStageFlags2) -> Self {
-        self.present = Some(image);
-        self.acquire_stages = stages;
+        match self.images.iter_mut().find(|place| place.is_none()) {
+            Some(place) => *place = Some((image, all_if_none(stages))),
+            None => self.too_many_images = true,
+        }
         self
     }
 
@@ -198,7 +209,7 @@ impl<'a> SubmitOptions<'a> {
             || self.timelines.iter().any(Option::is_some)
             || self.fence != vk::Fence::null()
             || !self.next.0.is_null()
-            || self.present.is_some()
+            || self.images.iter().any(Option::is_some)
     }
 }
 
@@ -217,6 +228,9 @@ struct TimelineSignal {
     stages: vk::PipelineStageFlags2,
     signal: Signal,
 }
+
+/// What is presented, with the stages that wait for it, from the first place on.
+pub(crate) type Images = [Option<(Acquired, vk::PipelineStageFlags2)>; MAX_IMAGES];
 
 /// A chain of the host's.
 #[derive(Clone, Copy)]
@@ -270,7 +284,7 @@ impl std::fmt::Debug for SubmitOptions<'_> {
         f.debug_struct("SubmitOptions")
             .field("waits", &self.waits.len())
             .field("signals", &self.signals.len())
-            .field("present", &self.present)
+            .field("images", &self.images.iter().flatten().count())
             .field("record_only", &self.record_only)
             .finish_non_exhaustive()
     }
@@ -296,12 +310,12 @@ impl Operation {
 /// Semaphore operations, in place.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Operations {
-    all: [Operation; MAX_SEMAPHORES + 2],
+    all: [Operation; MAX_OPERATIONS],
     pub(crate) len: usize,
 }
 
 impl Operations {
-    /// No more than [`MAX_SEMAPHORES`]: room is kept for the timeline and for one semaphore of a swapchain image.
+    /// No more than [`MAX_SEMAPHORES`]: room is kept for the others.
     fn from_host(infos: &[vk::SemaphoreSubmitInfo<'_>]) -> Self {
         let mut operations = Self::default();
         for info in infos {
@@ -326,7 +340,7 @@ impl Operations {
         }
     }
 
-    pub(crate) fn infos(&self) -> [vk::SemaphoreSubmitInfo<'static>; MAX_SEMAPHORES + 2] {
+    pub(crate) fn infos(&self) -> [vk::SemaphoreSubmitInfo<'static>; MAX_OPERATIONS] {
         self.all.map(Operation::info)
     }
 }
@@ -339,8 +353,7 @@ pub(crate) struct Request {
     timelines: [Option<TimelineSignal>; MAX_SEMAPHORES],
     pub(crate) fence: vk::Fence,
     pub(crate) next: Next,
-    pub(crate) present: Option<Acquired>,
-    pub(crate) acquire_stages: vk::PipelineStageFlags2,
+    pub(crate) images: Images,
 }
 
 impl Request {
@@ -361,6 +374,9 @@ impl Request {
         {
             return Err(FrameError::TooManySemaphores);
         }
+        if options.too_many_images {
+            return Err(FrameError::TooManyImages);
+        }
         let mut signals = Operations::from_host(options.signals);
         for signal in options.timelines.iter().flatten() {
             signals.push(signal.semaphore, signal.value, signal.stages);
@@ -372,8 +388,7 @@ impl Request {
             timelines: options.timelines,
             fence: options.fence,
             next: options.next,
-            present: options.present,
-            acquire_stages: all_if_none(options.acquire_stages),
+            images: options.images,
         }))
     }
 
@@ -381,7 +396,7 @@ impl Request {
     pub(crate) fn asks(&self) -> bool {
         self.waits.len + self.signals.len > 0
             || self.fence != vk::Fence::null()
-            || self.present.is_some()
+            || self.images.iter().any(Option::is_some)
     }
 
     /// Whether all that it waits for has been submitted. Where that is not so, `owner` is told when it may be.

@@ -11,6 +11,9 @@
 
 #![allow(unsafe_code, reason = "submits to a queue")]
 
+mod present;
+
+use self::present::{Images, wait_for_images};
 use crate::caught::quietly;
 use crate::error::{AcquireError, FrameError};
 use crate::frame::{FrameShared, lock, resolve};
@@ -18,7 +21,7 @@ use crate::names::Text;
 use crate::pool::PoolMessage;
 use crate::queue::Queue;
 use crate::raw::Device;
-use crate::request::{MAX_SEMAPHORES, Request};
+use crate::request::{MAX_OPERATIONS, Request};
 use crate::retire::Watch;
 use crate::status::Status;
 use crate::swapchain::{Acquired, Chain, ImageUse, Source};
@@ -117,7 +120,7 @@ struct Ready {
     ended: Ended,
     request: Request,
     value: u64,
-    present: Option<(u32, ImageUse)>,
+    images: Images,
 }
 
 /// A submission that waits for what is not submitted yet.
@@ -224,10 +227,9 @@ impl QueueOwner {
 
     /// What a submission waits for has been submitted: it goes out with the others of this batch.
     fn prepare(&mut self, ended: Ended, mut request: Request) {
-        let present = match request.present.take().map(|image| self.image_use(image)) {
-            Some(None) => return self.fail(ended, FrameError::StaleImage),
-            found => found.flatten(),
-        };
+        if !self.made_all(&request) {
+            return self.give_up(ended, request, FrameError::StaleImage);
+        }
         let failed = ended.primary == vk::CommandBuffer::null();
         request.settle(ended.ticket.promise(), failed);
         let value = self.next_value;
@@ -237,16 +239,7 @@ impl QueueOwner {
             value,
             vk::PipelineStageFlags2::ALL_COMMANDS,
         );
-        if let Some((_, image)) = present {
-            request
-                .waits
-                .push(image.acquired, 0, request.acquire_stages);
-            if !failed {
-                request
-                    .signals
-                    .push(image.rendered, 0, vk::PipelineStageFlags2::ALL_COMMANDS);
-            }
-        }
+        let images = wait_for_images(&mut request, failed);
         let alone = request.fence != vk::Fence::null();
         if alone {
             self.flush();
@@ -255,20 +248,16 @@ impl QueueOwner {
             ended,
             request,
             value,
-            present,
+            images,
         });
-        if self.ready.len() == MAX_BATCH || present.is_some() || alone {
+        if self.ready.len() == MAX_BATCH || images[0].is_some() || alone {
             self.flush();
         }
     }
 
     /// A submission that will never go out.
     fn give_up(&mut self, ended: Ended, mut request: Request, error: FrameError) {
-        if let Some(image) = request.present.take() {
-            if let Some((id, image)) = self.image_use(image) {
-                self.abandon(id, image);
-            }
-        }
+        self.abandon_all(&mut request);
         // What it was to signal will not be.
         drop(request);
         self.fail(ended, error);
@@ -314,13 +303,6 @@ impl QueueOwner {
         released
     }
 
-    /// What is needed of an acquired image; `None` where it is of another service's swapchain, to whose owner it goes back
-    /// as it is dropped.
-    fn image_use(&mut self, image: Acquired) -> Option<(u32, ImageUse)> {
-        let known = self.swapchains.iter().any(|chain| chain.made(&image));
-        known.then(|| image.into_use())
-    }
-
     fn chain<R>(&mut self, id: u32, act: impl FnOnce(&mut Chain) -> R) -> Option<R> {
         self.swapchains
             .iter_mut()
@@ -359,8 +341,8 @@ impl QueueOwner {
     }
 
     fn call_submit(&self, ready: &[Ready]) -> Result<(), FrameError> {
-        let mut waits = [[vk::SemaphoreSubmitInfo::default(); MAX_SEMAPHORES + 2]; MAX_BATCH];
-        let mut signals = [[vk::SemaphoreSubmitInfo::default(); MAX_SEMAPHORES + 2]; MAX_BATCH];
+        let mut waits = [[vk::SemaphoreSubmitInfo::default(); MAX_OPERATIONS]; MAX_BATCH];
+        let mut signals = [[vk::SemaphoreSubmitInfo::default(); MAX_OPERATIONS]; MAX_BATCH];
         let mut buffers = [vk::CommandBufferSubmitInfo::default(); MAX_BATCH];
         for (i, submission) in ready.iter().enumerate() {
             waits[i] = submission.request.waits.infos();
@@ -403,11 +385,11 @@ impl QueueOwner {
             mut ended,
             request,
             value,
-            present,
+            images,
         } = ready;
         let failed = ended.primary == vk::CommandBuffer::null();
         if let Err(error) = result {
-            if let Some((id, image)) = present {
+            for (id, image) in images.into_iter().flatten() {
                 self.abandon(id, image);
             }
             drop(request);
@@ -436,21 +418,7 @@ impl QueueOwner {
             error,
             ticket,
         });
-        if let Some((id, image)) = present {
-            let (device, status, queue) = (
-                Arc::clone(&self.device),
-                Arc::clone(&self.status),
-                self.queue,
-            );
-            self.chain(id, |chain| {
-                chain.used_until(image.acquired, value);
-                if !failed {
-                    let _span = status.span(TraceKind::Present, serial);
-                    chain.present(&device, &status, queue, image);
-                }
-            });
-            self.give_back(id, image, !failed);
-        }
+        self.present((serial, value, failed), images);
     }
 
     /// The host and the owners are done with an image; what waited for that is destroyed.

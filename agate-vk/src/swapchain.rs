@@ -389,18 +389,23 @@ impl Chain {
         self.sweep(device, status, queue);
     }
 
-    /// Presents an image, of an older swapchain too.
-    pub(crate) fn present(
+    /// What an image is presented with, of an older swapchain too.
+    pub(crate) fn presents(
         &mut self,
-        device: &Device,
-        status: &Status,
-        queue: Queue,
         image: ImageUse,
+    ) -> Option<(vk::SwapchainKHR, u32, vk::Semaphore)> {
+        let live = self.live(image.generation)?;
+        Some((live.handle, image.index, image.rendered))
+    }
+
+    /// An image was presented, or was not.
+    pub(crate) fn presented(
+        &mut self,
+        status: &Status,
+        image: ImageUse,
+        result: Result<bool, vk::Result>,
     ) {
-        let Some(live) = self.live(image.generation) else {
-            return;
-        };
-        match device.present(queue, live.handle, image.index, image.rendered) {
+        match result {
             Ok(stale) => self.stale |= stale && image.generation == self.generation,
             Err(result) => {
                 // The image may not have gone back to the surface: a new swapchain gets it back.

@@ -24,6 +24,7 @@ use maker::{Maker, Trial, Try};
 use null_device::{Call, NullDevice, NullOptions};
 use std::collections::BTreeSet;
 use std::ffi::{CStr, c_void};
+use std::mem::MaybeUninit;
 use std::sync::Mutex;
 use support::{LONG, Random, close, service, until};
 
@@ -477,11 +478,14 @@ fn commands_say_where_they_may_be_recorded() {
     assert_eq!(of("vkCmdDrawMultiEXT").from, "VK_EXT_multi_draw");
 }
 
+/// Records push constants, at that offset.
+type Push = fn(&mut StreamRecorder, &DrawState);
+
 /// Messages keep 16 bits of it, far more than devices have room for push constants.
 #[test]
 fn an_offset_of_push_constants_out_of_range_is_refused() {
     let (layout, stages) = (vk::PipelineLayout::null(), vk::ShaderStageFlags::ALL);
-    let refused = |offset, record: fn(&mut StreamRecorder, &DrawState)| {
+    let refused = |offset, record: Push| {
         let bound = DrawState {
             pipeline: vk::Pipeline::null(),
             vertices: vk::Buffer::null(),
@@ -491,26 +495,32 @@ fn an_offset_of_push_constants_out_of_range_is_refused() {
         };
         recorded(|_| None, |device| device, |r| record(r, &bound))
     };
-    // SAFETY, of all: the device takes any command.
-    let all: [(&str, &str, fn(&mut StreamRecorder, &DrawState)); 4] = [
-        ("vkCmdPushConstants", "offset", |r, to| unsafe {
-            r.cmd_push_constants(to.layout, to.stages, to.push_offset, &[7; 16]);
+    let all: [(&str, Push); 4] = [
+        ("offset", |r, to| {
+            // SAFETY: the device takes any command.
+            unsafe { r.cmd_push_constants(to.layout, to.stages, to.push_offset, &[7; 16]) };
         }),
-        ("vkCmdPushConstants", "offset", |r, to| unsafe {
-            r.push_constants(to.layout, to.stages, to.push_offset, &[7_u32; 4]);
+        ("offset", |r, to| {
+            // SAFETY: as above.
+            unsafe { r.push_constants(to.layout, to.stages, to.push_offset, &[7_u32; 4]) };
         }),
-        ("vkCmdPushConstants", "offset", |r, to| unsafe {
-            r.push_constants_with(to.layout, to.stages, to.push_offset, |data| {
-                data.write([7_u32; 4]);
-            });
+        ("offset", |r, to| {
+            let write = |data: &mut MaybeUninit<u64>| {
+                data.write(7);
+            };
+            // SAFETY: as above.
+            unsafe { r.push_constants_with(to.layout, to.stages, to.push_offset, write) };
         }),
-        ("vkCmdPushConstants", "bound", |r, to| unsafe {
-            r.draw_with(to, 3, |data| {
-                data.write([7_u32; 4]);
-            });
+        ("bound", |r, to| {
+            let write = |data: &mut MaybeUninit<u64>| {
+                data.write(7);
+            };
+            // SAFETY: as above.
+            unsafe { r.draw_with(to, 3, write) };
         }),
     ];
-    for (command, argument, record) in all {
+    let command = "vkCmdPushConstants";
+    for (argument, record) in all {
         assert_eq!(refused(0xfffc, record), Ok(()));
         let error = RecordError::BadArgument { command, argument };
         for offset in [0x1_0000, u32::MAX] {

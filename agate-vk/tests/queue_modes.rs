@@ -182,17 +182,15 @@ fn work_that_panics_takes_nobody_along() {
     // SAFETY: nothing is done with the queue.
     let mut answer = unsafe { service.with_queue::<()>(|_, _| explode()) };
     assert!(answer.wait_timeout(LONG).is_err());
-    // Not before the answer is given up: else it is this thread that drops what comes.
-    let (go_on, told) = mpsc::channel::<()>();
-    // SAFETY: as above.
-    let bomb = unsafe {
-        service.with_queue(move |_, _| {
-            let _ = told.recv();
-            Bomb
-        })
+    let (dropped, unwanted) = mpsc::channel::<()>();
+    let act = move |_: &ash::Device, _| {
+        // The answer is nobody's by now, or it would be this test that drops it.
+        let _ = unwanted.recv();
+        Bomb
     };
-    drop(bomb);
-    drop(go_on);
+    // SAFETY: as above.
+    drop(unsafe { service.with_queue(act) });
+    drop(dropped);
     run(&mut service).expect("executed");
     null.fail("vkQueueSubmit2", 1, vk::Result::ERROR_DEVICE_LOST);
     assert!(run(&mut service).is_err());

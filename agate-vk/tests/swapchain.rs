@@ -6,10 +6,10 @@
 mod support;
 
 use agate_vk::{
-    AcquireError, Acquired, Device, FrameError, Service, ServiceOptions, SubmitOptions,
+    AcquireError, Acquired, Device, FrameError, MAX_IMAGES, Service, ServiceOptions, SubmitOptions,
     TicketError, vk,
 };
-use null_device::Live;
+use null_device::{Live, NullDevice};
 use std::ffi::CStr;
 use std::time::Duration;
 use support::{
@@ -346,6 +346,95 @@ fn without_the_extension() {
     let error = refused.err();
     assert_eq!(error, Some(AcquireError::NotLoaded));
     assert!(error.is_some_and(|error| error.to_string().contains("VK_KHR_swapchain")));
+    close(service, &null);
+}
+
+/// Draws to some images and presents them.
+fn present_all(service: &mut Service, images: Vec<Acquired>) -> Result<(), TicketError> {
+    let with = |options: SubmitOptions<'static>, image| options.present(image, ALL);
+    let options = images.into_iter().fold(SubmitOptions::default(), with);
+    let ticket = drawn(service).submit(options).wait_timeout(LONG);
+    ticket.map(drop)
+}
+
+fn presents(null: &NullDevice) -> usize {
+    let log = null.log();
+    log.iter()
+        .filter(|call| **call == "vkQueuePresentKHR")
+        .count()
+}
+
+#[test]
+fn images_of_several_swapchains_in_one_call() {
+    let null = checked();
+    let mut service = service(&null, |_| ());
+    let chains = [(); MAX_IMAGES].map(|()| swapchain(&mut service, &null, (64, 64)));
+    let all = || -> Vec<_> { chains.iter().flat_map(acquire).collect() };
+    for frames in 1..=5 {
+        present_all(&mut service, all()).expect("executed");
+        until("they are presented", || presents(&null) == frames);
+    }
+    // What one of them says is not said of the others.
+    null.fail("vkQueuePresentKHR", 1, vk::Result::ERROR_OUT_OF_DATE_KHR);
+    present_all(&mut service, all()).expect("executed");
+    let images = all();
+    let generations: Vec<_> = images.iter().map(Acquired::generation).collect();
+    assert_eq!(generations, [1, 1, 1, 2]);
+    // What strikes the whole call is.
+    null.fail("vkQueuePresentKHR", 1, vk::Result::ERROR_OUT_OF_HOST_MEMORY);
+    present_all(&mut service, images).expect("executed");
+    for chain in &chains {
+        let (call, result) = ("vkQueuePresentKHR", vk::Result::ERROR_OUT_OF_HOST_MEMORY);
+        assert_eq!(
+            acquire(chain).err(),
+            Some(AcquireError::Vulkan { call, result })
+        );
+    }
+    // A frame that fails presents none, and all go back.
+    let images = all();
+    let before = presents(&null);
+    null.fail("vkQueueSubmit2", 1, vk::Result::ERROR_OUT_OF_HOST_MEMORY);
+    assert!(present_all(&mut service, images).is_err());
+    assert_eq!(presents(&null), before);
+    // More than that.
+    let mut images = all();
+    images.extend(acquire(&chains[0]));
+    let error = present_all(&mut service, images).err();
+    assert_eq!(error, Some(TicketError::Frame(FrameError::TooManyImages)));
+    present_all(&mut service, all()).expect("executed");
+    drop(chains);
+    close(service, &null);
+}
+
+/// A call may name a swapchain once.
+#[test]
+fn images_of_the_same_swapchain_in_one_frame() {
+    let null = checked();
+    let mut service = service(&null, |_| ());
+    let (chain, other) = (
+        swapchain(&mut service, &null, (64, 64)),
+        swapchain(&mut service, &null, (64, 64)),
+    );
+    let images: Vec<_> = [&chain, &other, &chain]
+        .into_iter()
+        .flat_map(acquire)
+        .collect();
+    present_all(&mut service, images).expect("executed");
+    until("they are presented", || presents(&null) == 2);
+    // One that is not of this service fails the frame; those that are go back.
+    let strange = checked();
+    let mut stranger = support::service(&strange, |_| ());
+    let foreign = swapchain(&mut stranger, &strange, (64, 64));
+    let images = vec![
+        acquire(&chain).expect("an image"),
+        acquire(&foreign).expect("an image"),
+    ];
+    let error = present_all(&mut service, images).err();
+    assert_eq!(error, Some(TicketError::Frame(FrameError::StaleImage)));
+    present(&mut stranger, acquire(&foreign).expect("an image")).expect("executed");
+    present(&mut service, acquire(&chain).expect("an image")).expect("executed");
+    drop((chain, other, foreign));
+    close(stranger, &strange);
     close(service, &null);
 }
 

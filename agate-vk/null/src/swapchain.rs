@@ -214,13 +214,14 @@ unsafe extern "system" fn present(
 ) -> vk::Result {
     const CALL: &str = "vkQueuePresentKHR";
     // SAFETY: L1; a valid structure with valid arrays.
-    let (queue, waits, swapchains, indices) = unsafe {
+    let (queue, waits, swapchains, indices, results) = unsafe {
         let info = &*info;
         (
             Queue::of(queue),
             items(info.p_wait_semaphores, info.wait_semaphore_count),
             items(info.p_swapchains, info.swapchain_count),
             items(info.p_image_indices, info.swapchain_count),
+            info.p_results,
         )
     };
     let device = queue.device();
@@ -251,6 +252,15 @@ unsafe extern "system" fn present(
         }
     }
     device.submit_present(queue, waits, swapchains);
+    if !results.is_null() {
+        // What was planted is the answer of the last.
+        for i in 0..swapchains.len() {
+            let last = i + 1 == swapchains.len();
+            let result = if last { answer } else { vk::Result::SUCCESS };
+            // SAFETY: L1; there is room for a result of each.
+            unsafe { results.add(i).write(result) };
+        }
+    }
     answer
 }
 
