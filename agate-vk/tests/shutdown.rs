@@ -193,3 +193,19 @@ fn at_any_moment_with_leases() {
         round(seed, Lanes::Leases { shards });
     }
 }
+
+/// The longest deadline that there is bounds nothing, and breaks nothing.
+#[test]
+fn with_the_longest_deadline() {
+    for (shards, driven_by_users) in [(0, false), (0, true), (2, true)] {
+        let null = NullDevice::new(NullOptions::default().checked());
+        let mut service = service(&null, |options| {
+            options.shards = shards;
+            options.driven_by_users = driven_by_users;
+        });
+        run(&mut service).expect("executed");
+        let report = service.shutdown(Duration::MAX);
+        assert_eq!((report.leaked, report.panicked), (0, false));
+        assert_eq!(null.live(), Live::default());
+    }
+}
