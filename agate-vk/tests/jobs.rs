@@ -201,8 +201,10 @@ fn a_pass_that_cannot_be_begun_is_named() {
         s_type: vk::StructureType::from_raw(1_999_000_000),
         ..Default::default()
     };
-    let mut info = vk::RenderingInfo::default();
-    info.p_next = std::ptr::from_ref(&stranger).cast();
+    let info = vk::RenderingInfo {
+        p_next: std::ptr::from_ref(&stranger).cast(),
+        ..Default::default()
+    };
     // SAFETY: the chain is refused before it is used.
     assert!(unsafe { frame.rendering(&info, 1) }.is_err());
     let error = frame.submit(SubmitOptions::default()).wait_timeout(LONG);
