@@ -480,8 +480,9 @@ fn commands_say_where_they_may_be_recorded() {
 /// Messages keep 16 bits of it, far more than devices have room for push constants.
 #[test]
 fn an_offset_of_push_constants_out_of_range_is_refused() {
+    type Record = fn(&mut StreamRecorder, &DrawState);
     let (layout, stages) = (vk::PipelineLayout::null(), vk::ShaderStageFlags::ALL);
-    let refused = |offset, record: fn(&mut StreamRecorder, &DrawState)| {
+    let refused = |offset, record: Record| {
         let bound = DrawState {
             pipeline: vk::Pipeline::null(),
             vertices: vk::Buffer::null(),
@@ -491,19 +492,22 @@ fn an_offset_of_push_constants_out_of_range_is_refused() {
         };
         recorded(|_| None, |device| device, |r| record(r, &bound))
     };
-    // SAFETY, of all: the device takes any command.
-    let all: [(&str, &str, fn(&mut StreamRecorder, &DrawState)); 4] = [
+    let all: [(&str, &str, Record); 4] = [
+        // SAFETY: the device takes any command.
         ("vkCmdPushConstants", "offset", |r, to| unsafe {
             r.cmd_push_constants(to.layout, to.stages, to.push_offset, &[7; 16]);
         }),
+        // SAFETY: the device takes any command.
         ("vkCmdPushConstants", "offset", |r, to| unsafe {
             r.push_constants(to.layout, to.stages, to.push_offset, &[7_u32; 4]);
         }),
+        // SAFETY: the device takes any command.
         ("vkCmdPushConstants", "offset", |r, to| unsafe {
             r.push_constants_with(to.layout, to.stages, to.push_offset, |data| {
                 data.write([7_u32; 4]);
             });
         }),
+        // SAFETY: the device takes any command.
         ("vkCmdPushConstants", "bound", |r, to| unsafe {
             r.draw_with(to, 3, |data| {
                 data.write([7_u32; 4]);
