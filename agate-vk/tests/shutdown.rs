@@ -10,7 +10,7 @@ use agate_vk::{Pass, Recorder, SubmitOptions, Ticket, TicketError, vk};
 use null_device::{Live, NullDevice, NullOptions};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
-use support::{LONG, Random, acquire, checked, close, run, service, swapchain};
+use support::{LONG, Random, acquire, checked, run, service, swapchain};
 
 /// How many services end: more when asked to go deep.
 fn rounds() -> u64 {
@@ -21,37 +21,74 @@ fn rounds() -> u64 {
     }
 }
 
-/// Takes slots of passes as they come; now and then one is forgotten or its job panics.
-fn work(passes: &mpsc::Receiver<Pass>, random: &mut Random) {
+/// How slots are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lanes {
+    /// By messages, into the primary.
+    Stitched,
+    /// Into secondaries: by messages, which shards replay where there are some.
+    Secondaries { shards: u32 },
+    /// By leases too.
+    Leases { shards: u32 },
+}
+
+impl Lanes {
+    /// Where pools go from thread to thread they belong to none.
+    fn device(self) -> NullDevice {
+        match self {
+            Self::Stitched | Self::Secondaries { shards: 0 } => checked(),
+            _ => NullDevice::new(NullOptions::default().checked()),
+        }
+    }
+
+    fn shards(self) -> u32 {
+        match self {
+            Self::Stitched => 0,
+            Self::Secondaries { shards } | Self::Leases { shards } => shards,
+        }
+    }
+}
+
+/// Records some commands; now and then the recorder is dropped.
+fn fill<R: Recorder>(mut recorder: R, random: &mut Random, finish: impl FnOnce(R)) {
+    for step in 0..random.below(40) {
+        // SAFETY: the device takes any command.
+        unsafe { recorder.cmd_draw(3, 1, 0, step as u32) };
+    }
+    if random.below(100) == 0 {
+        drop(recorder);
+    } else {
+        finish(recorder);
+    }
+}
+
+/// Takes slots of passes as they come; now and then one is dropped, or its recorder.
+fn work(passes: &mpsc::Receiver<Pass>, random: &mut Random, lanes: Lanes) {
     while let Ok(pass) = passes.recv_timeout(LONG) {
         while let Ok(slot) = pass.next_slot() {
             if random.below(100) == 0 {
                 continue;
             }
-            let Ok(mut recorder) = slot.stream() else {
-                continue;
-            };
-            for step in 0..random.below(40) {
-                // SAFETY: the device takes any command.
-                unsafe { recorder.cmd_draw(3, 1, 0, step as u32) };
-            }
-            if random.below(100) == 0 {
-                drop(recorder);
-            } else {
-                let _ = recorder.finish();
+            if matches!(lanes, Lanes::Leases { .. }) && random.below(2) == 0 {
+                if let Ok(recorder) = slot.lease() {
+                    fill(recorder, random, |recorder| _ = recorder.finish());
+                }
+            } else if let Ok(recorder) = slot.stream() {
+                fill(recorder, random, |recorder| _ = recorder.finish());
             }
         }
     }
 }
 
 /// One service, from its start to its end after some frames, whose tickets come back.
-fn round(seed: u64) {
-    let null = checked();
+fn round(seed: u64, lanes: Lanes) {
+    let null = lanes.device();
     let mut random = Random(seed);
     let mut service = service(&null, |options| {
         options.block_bytes = 4096;
         options.max_block_bytes = 64 * 4096;
         options.frames_in_flight = 1 + random.below(4) as u32;
+        options.shards = lanes.shards();
     });
     let chain = swapchain(&mut service, &null, (64, 64));
     let mut tickets: Vec<Ticket> = Vec::new();
@@ -62,7 +99,7 @@ fn round(seed: u64) {
             .map(|worker| {
                 let (send, receive) = mpsc::channel::<Pass>();
                 let mut random = Random(seed ^ (worker + 1) << 32);
-                scope.spawn(move || work(&receive, &mut random));
+                scope.spawn(move || work(&receive, &mut random, lanes));
                 send
             })
             .collect();
@@ -79,7 +116,12 @@ fn round(seed: u64) {
                 break;
             };
             for _ in 0..=random.below(2) {
-                let pass = frame.outside(1 + random.below(6) as u32).expect("room");
+                let slots = 1 + random.below(6) as u32;
+                let pass = match lanes {
+                    Lanes::Stitched => frame.outside(slots),
+                    _ => frame.outside_secondaries(slots),
+                };
+                let pass = pass.expect("room");
                 for worker in &workers {
                     let _ = worker.send(pass.clone());
                 }
@@ -102,24 +144,54 @@ fn round(seed: u64) {
     });
     let report = report.expect("it has ended");
     assert!(began.elapsed() < LONG, "{seed}: {:?}", began.elapsed());
-    assert_eq!((report.leaked, report.panicked), (0, false), "{seed}");
+    // What is counted as left by a lease that is out goes with it.
+    let leased = matches!(lanes, Lanes::Leases { .. });
+    assert!(report.leaked == 0 || leased, "{lanes:?} {seed}: {report:?}");
+    assert!(!report.panicked, "{lanes:?} {seed}");
     for ticket in &mut tickets {
         let told = ticket.wait_timeout(Duration::ZERO);
         assert_ne!(told.err(), Some(TicketError::TimedOut), "{seed}");
     }
     drop(chain);
-    assert_eq!(null.live(), Live::default(), "{seed}");
-    assert_eq!(null.violations(), [], "{seed}");
+    let left = null.live();
+    if report.leaked == 0 {
+        assert_eq!(left, Live::default(), "{lanes:?} {seed}");
+    }
+    // The timeline may be left.
+    let gone = (left.pools, left.buffers, left.swapchains);
+    assert_eq!(gone, (0, 0, 0), "{lanes:?} {seed}");
+    assert!(left.semaphores <= 1, "{lanes:?} {seed}");
+    assert_eq!(null.violations(), [], "{lanes:?} {seed}");
     // The queue is free for another.
     null.hand_over();
     let mut fresh = support::service(&null, |_| ());
     run(&mut fresh).expect("executed");
-    close(fresh, &null);
+    assert_eq!(fresh.shutdown(LONG).leaked, 0);
+    assert_eq!(null.live(), left, "{lanes:?} {seed}");
+    assert_eq!(null.violations(), [], "{lanes:?} {seed}");
 }
 
 #[test]
 fn at_any_moment() {
-    (0..rounds()).for_each(round);
+    (0..rounds()).for_each(|seed| round(seed, Lanes::Stitched));
+}
+
+#[test]
+fn at_any_moment_with_secondaries() {
+    (0..rounds()).for_each(|seed| round(seed, Lanes::Secondaries { shards: 0 }));
+}
+
+#[test]
+fn at_any_moment_with_shards() {
+    (0..rounds()).for_each(|seed| round(seed, Lanes::Secondaries { shards: 2 }));
+}
+
+#[test]
+fn at_any_moment_with_leases() {
+    for seed in 0..rounds() {
+        let shards = 2 * (seed % 2) as u32;
+        round(seed, Lanes::Leases { shards });
+    }
 }
 
 /// The longest deadline that there is bounds nothing, and breaks nothing.

@@ -73,7 +73,7 @@ const EXAMPLES: [&str; 6] = [
 ];
 
 /// Programs that show agate-vk, and check themselves; those that need a driver say so where there is none.
-const VULKAN_EXAMPLES: [&str; 7] = [
+pub(crate) const VULKAN_EXAMPLES: [&str; 7] = [
     "offscreen_triangle",
     "embed_raw_ash",
     "upload_queue",

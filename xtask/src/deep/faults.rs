@@ -1,4 +1,4 @@
-//! Planted faults: each takes one protection out of a copy of the core, and the tests behind it must fail then.
+//! Planted faults: each takes one protection out of a copy of a crate, and the tests behind it must fail then.
 
 mod copy;
 mod record;
@@ -10,25 +10,53 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::cargo::root;
-use crate::deep::faults::copy::{Copy, MODEL, place, read, run};
+use crate::deep::faults::copy::{Copy, MODEL, read, run};
 use crate::deep::faults::record::{How, Records, Test, tests_in};
 use crate::process::End;
 
-/// Test programs of which each test shows a planted fault, or says why it cannot.
-const SHOWN: [&str; 9] = [
-    "faults",
-    "leaks",
-    "wakes",
-    "allocations",
-    "owner_allocations",
-    "total",
-    "room",
-    "slices",
-    "last_words",
+/// A crate that faults are planted in. Its folder has its name.
+struct Subject {
+    package: &'static str,
+    /// The crates of its copy's workspace, itself first.
+    members: &'static [&'static str],
+    /// Test programs of which each test shows a planted fault, or says why it cannot.
+    shown: &'static [&'static str],
+}
+
+const SUBJECTS: [Subject; 2] = [
+    Subject {
+        package: "agate",
+        members: &["agate"],
+        shown: &[
+            "faults",
+            "leaks",
+            "wakes",
+            "allocations",
+            "owner_allocations",
+            "total",
+            "room",
+            "slices",
+            "last_words",
+        ],
+    },
+    Subject {
+        package: "agate-vk",
+        members: &["agate-vk", "agate", "agate-vk/null"],
+        shown: &[],
+    },
 ];
-/// Where the records are.
-const RECORDS: &str = "agate/tests/planted";
-/// Part of a fault's name, for looking at some alone.
+
+impl Subject {
+    fn tests(&self) -> PathBuf {
+        root().join(self.package).join("tests")
+    }
+
+    fn records(&self) -> Result<Records, String> {
+        Records::read(&self.tests().join("planted"))
+    }
+}
+
+/// Part of a fault's name, for looking at some alone; or the name of a crate, for looking at all of its own.
 const ONLY: &str = "AGATE_FAULT";
 /// A test that runs longer than this hangs; what it waits for itself takes a fraction of it.
 const LIMIT: Duration = Duration::from_secs(40);
@@ -75,16 +103,39 @@ impl Outcome {
 ///
 /// When a record does not fit the code, a test fails without a fault or passes with it, or a test has no record.
 pub(super) fn planted() -> Result<Vec<String>, String> {
-    let mut records = Records::read(&root().join(RECORDS))?;
-    fit(&records)?;
+    let mut told = Vec::new();
+    let mut missed = Vec::new();
+    for subject in &SUBJECTS {
+        match planted_in(subject) {
+            Ok(lines) => told.extend(lines),
+            Err(error) => missed.push(error),
+        }
+    }
+    if missed.is_empty() {
+        Ok(told)
+    } else {
+        Err(missed.join("; "))
+    }
+}
+
+/// The same for one crate.
+fn planted_in(subject: &Subject) -> Result<Option<String>, String> {
+    let mut records = subject.records()?;
+    fit(subject, &records)?;
     let only = env::var(ONLY).unwrap_or_default();
-    records.faults.retain(|fault| fault.name.contains(&only));
+    if only != subject.package {
+        records.faults.retain(|fault| fault.name.contains(&only));
+    }
+    if records.faults.is_empty() {
+        return Ok(None);
+    }
+    println!("\n{}", subject.package);
     let tests: Vec<&Test> = records
         .faults
         .iter()
         .flat_map(|fault| &fault.tests)
         .collect();
-    let copy = Copy::make(&SHOWN)?;
+    let copy = Copy::make(subject.members)?;
     let mut missed = healthy(&copy, &tests)?;
     let mut shown = 0;
     println!();
@@ -116,11 +167,12 @@ pub(super) fn planted() -> Result<Vec<String>, String> {
     if !missed.is_empty() {
         return Err(missed.join("; "));
     }
-    Ok(vec![format!(
-        "{} faults planted, each seen by its tests: {shown} red; {} tests show none, for the reasons said above",
+    Ok(Some(format!(
+        "{}: {} faults planted, each seen by its tests: {shown} red; {} tests show none, for the reasons said above",
+        subject.package,
         records.faults.len(),
         records.exempt.len(),
-    )])
+    )))
 }
 
 /// Runs all tests without any fault; returns those that fail.
@@ -212,8 +264,8 @@ fn names<'a>(tests: &[&'a Test]) -> Vec<&'a str> {
     names.into_iter().collect()
 }
 
-/// Whether each edit fits the code, each named test is there, and each test has a record.
-fn fit(records: &Records) -> Result<(), String> {
+/// Whether each edit fits the code, each named test is there, and each test that must have a record has one.
+fn fit(subject: &Subject, records: &Records) -> Result<(), String> {
     let mut wrong = Vec::new();
     for fault in &records.faults {
         if fault.edits.is_empty() || fault.tests.is_empty() {
@@ -224,7 +276,7 @@ fn fit(records: &Records) -> Result<(), String> {
         }
         let mut planted: HashMap<PathBuf, String> = HashMap::new();
         for edit in &fault.edits {
-            let file = root().join(place(edit));
+            let file = root().join(subject.package).join(&edit.file);
             let text = planted.remove(&file).map_or_else(|| read(&file), Ok)?;
             match edit.apply(&text) {
                 Ok(text) => drop(planted.insert(file, text)),
@@ -232,16 +284,17 @@ fn fit(records: &Records) -> Result<(), String> {
             }
         }
     }
-    let there = all_tests()?;
-    let models = all_models()?;
     let named: BTreeSet<_> = records
         .tests()
         .map(|test| (test.program.clone(), test.name.clone()))
         .collect();
+    let programs = named.iter().map(|(program, _)| program.as_str());
+    let there = all_tests(subject, programs.filter(|program| *program != MODEL))?;
+    let must = all_tests(subject, subject.shown.iter().copied())?;
+    let models = all_models()?;
     let told = |what: &str, (program, name): &(String, String)| format!("{program} {name} {what}");
     wrong.extend(
-        there
-            .difference(&named)
+        must.difference(&named)
             .map(|test| told("has no record", test)),
     );
     wrong.extend(
@@ -278,18 +331,19 @@ fn tests_of(folder: &Path) -> Result<Vec<String>, String> {
     Ok(found)
 }
 
-/// Every test of the programs that show faults.
-fn all_tests() -> Result<BTreeSet<(String, String)>, String> {
+/// Every test of these programs.
+fn all_tests<'a>(
+    subject: &Subject,
+    programs: impl Iterator<Item = &'a str>,
+) -> Result<BTreeSet<(String, String)>, String> {
     let mut all = BTreeSet::new();
-    for program in SHOWN {
-        let one = root().join(format!("agate/tests/{program}.rs"));
-        let mut found = Vec::new();
-        if one.exists() {
-            found.extend(tests_in(&read(&one)?, None));
+    for program in programs.collect::<BTreeSet<_>>() {
+        let one = subject.tests().join(format!("{program}.rs"));
+        let found = if one.exists() {
+            tests_in(&read(&one)?, None)
         } else {
-            let folder = root().join(format!("agate/tests/{program}"));
-            found.extend(tests_of(&folder)?);
-        }
+            tests_of(&subject.tests().join(program))?
+        };
         all.extend(found.into_iter().map(|name| (program.to_owned(), name)));
     }
     Ok(all)
@@ -297,13 +351,14 @@ fn all_tests() -> Result<BTreeSet<(String, String)>, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{How, Outcome, RECORDS, Records, fit, root};
+    use super::{How, Outcome, SUBJECTS, fit};
 
     #[test]
     fn the_records_fit_the_code_and_every_test_has_one() {
-        let records = Records::read(&root().join(RECORDS)).unwrap();
-        if let Err(wrong) = fit(&records) {
-            panic!("{wrong}");
+        for subject in &SUBJECTS {
+            if let Err(wrong) = fit(subject, &subject.records().unwrap()) {
+                panic!("{wrong}");
+            }
         }
     }
 

@@ -12,6 +12,7 @@ use crate::cargo::{cargo, target};
 use crate::host;
 use crate::process::{self, End};
 use crate::tally::Reader;
+use crate::test::VULKAN_EXAMPLES;
 
 /// The packages; about 110 MB.
 const PACKAGES: [&str; 2] = ["chromium", "chromium-common"];
@@ -195,17 +196,31 @@ pub(super) fn newer_layer() -> Result<Vec<String>, String> {
     let kit = Kit::provide()?;
     let build = "build --locked --package demo --example fault_layer";
     run("the layer that tests load", &cargo(build))?;
+    let listening = |words: &str| {
+        let mut command = cargo(words);
+        host::prefer_lavapipe(&mut command);
+        // This folder takes the place of those where the loader looks for such layers.
+        command.env("VK_LAYER_PATH", kit.layers());
+        // This layer has both off, and the tests cannot ask for the second by what an older loader knows.
+        command.env("VK_KHRONOS_VALIDATION_VALIDATE_SYNC", "true");
+        command.env("VK_KHRONOS_VALIDATION_THREAD_SAFETY", "true");
+        command
+    };
     let mut told = Vec::new();
     for (name, words) in LISTENING {
-        let mut tests = cargo(words);
-        host::prefer_lavapipe(&mut tests);
-        // This folder takes the place of those where the loader looks for such layers.
-        tests.env("VK_LAYER_PATH", kit.layers());
-        // This layer has both off, and the tests cannot ask for the second by what an older loader knows.
-        tests.env("VK_KHRONOS_VALIDATION_VALIDATE_SYNC", "true");
-        tests.env("VK_KHRONOS_VALIDATION_THREAD_SAFETY", "true");
-        told.extend(run(name, &tests)?);
+        told.extend(run(name, &listening(words))?);
     }
+    for name in VULKAN_EXAMPLES {
+        let words = format!("run --locked --quiet --package agate-vk --example {name}");
+        let mut example = listening(&words);
+        // So that one that cannot run fails, as does one that the layer has said anything to.
+        example.env("CI", "1");
+        run(&format!("example {name}"), &example)?;
+    }
+    let examples = VULKAN_EXAMPLES.len();
+    told.push(format!(
+        "{examples} examples under the newer layer: it is silent"
+    ));
     Ok(told)
 }
 

@@ -1,4 +1,4 @@
-//! A copy of the core in the target folder, for faults to be planted in.
+//! A copy of a crate in the target folder, with those that it needs, for faults to be planted in.
 
 use std::collections::HashMap;
 use std::fs;
@@ -6,27 +6,34 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::record::{Edit, Fault};
+use super::record::Fault;
 use crate::cargo::{cargo, root, target};
 use crate::process::{self, End};
 
 /// The program of the models, which loom runs: the core's own tests, built in another way.
 pub(super) const MODEL: &str = "model";
-/// What else of the workspace the core needs.
-const BESIDE: [&str; 3] = ["Cargo.lock", "README.md", "docs/ordering.md"];
-/// What the programs of tests share.
-const SHARED: &str = "threads";
-/// What only tests and examples need that are not copied.
-const NOT_NEEDED: [&str; 3] = ["proptest", "rayon", "trybuild"];
+/// What else of the workspace the crates need.
+const BESIDE: [&str; 4] = [
+    "Cargo.lock",
+    "README.md",
+    "docs/ordering.md",
+    "docs/embedding.md",
+];
+/// What only examples need, which are not copied, and tests that show no faults.
+const NOT_NEEDED: [&str; 5] = ["proptest", "rayon", "trybuild", "naga", "png"];
 /// Built fast, and run fast enough for races to be met.
 const PROFILE: &str = "[profile.dev]\ndebug = false\nopt-level = 1\nincremental = true\n";
 /// What hangs is waited for so long in the tests; here that is longer than there is time for.
-const DEADLINES: [(&str, &str); 2] = [
+const DEADLINES: [(&str, &str); 3] = [
     (
         "Duration::from_secs(if cfg!(miri) { 600 } else { 60 })",
         "Duration::from_secs(4)",
     ),
     ("Duration::from_secs(20)", "Duration::from_secs(4)"),
+    (
+        "Duration::from_secs(if cfg!(miri) { 900 } else { 20 })",
+        "Duration::from_secs(8)",
+    ),
 ];
 /// A build that takes longer than this hangs.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
@@ -34,41 +41,40 @@ const LIMIT: Duration = Duration::from_secs(10 * 60);
 /// The copy, without any fault between two calls.
 pub(super) struct Copy {
     folder: PathBuf,
+    package: &'static str,
 }
 
 impl Copy {
-    /// Makes the copy, with these test programs; what is there already stays, so that it need not be built again.
-    pub(super) fn make(programs: &[&str]) -> Result<Self, String> {
-        let folder = target().join("faults");
-        let copy = Self { folder };
+    /// Makes the copy of the first of these crates, with its tests and the others; what is there already stays, so that it
+    /// need not be built again.
+    pub(super) fn make(members: &[&'static str]) -> Result<Self, String> {
+        let package = members.first().ok_or("nothing is to be copied")?;
+        let folder = target().join("faults").join(package);
+        let copy = Self { folder, package };
         let from = root();
         let read = |path: &Path| read(&from.join(path));
         for file in BESIDE.map(Path::new) {
             copy.write(file, &read(file)?)?;
         }
         let manifest = read(Path::new("Cargo.toml"))?;
-        copy.write(Path::new("Cargo.toml"), &alone(&manifest)?)?;
-        let manifest = read(Path::new("agate/Cargo.toml"))?;
-        let lines = manifest.lines();
-        let needed = lines.filter(|line| !NOT_NEEDED.iter().any(|name| line.starts_with(name)));
-        let needed: String = needed.flat_map(|line| [line, "\n"]).collect();
-        copy.write(Path::new("agate/Cargo.toml"), &needed)?;
-        for file in files(&from, Path::new("agate/src"))? {
-            copy.write(&file, &read(&file)?)?;
-        }
-        for program in programs.iter().chain([&SHARED]) {
-            let one = PathBuf::from(format!("agate/tests/{program}.rs"));
-            let files = if from.join(&one).exists() {
-                vec![one]
-            } else {
-                files(&from, &Path::new("agate/tests").join(program))?
-            };
-            for file in files {
-                let text = DEADLINES.iter().fold(read(&file)?, |text, (long, short)| {
-                    text.replace(long, short)
-                });
-                copy.write(&file, &text)?;
+        copy.write(Path::new("Cargo.toml"), &alone(&manifest, members)?)?;
+        for member in members.iter().map(Path::new) {
+            let manifest = read(&member.join("Cargo.toml"))?;
+            let lines = manifest.lines();
+            let needed = lines.filter(|line| !NOT_NEEDED.iter().any(|name| line.starts_with(name)));
+            let needed: String = needed.flat_map(|line| [line, "\n"]).collect();
+            copy.write(&member.join("Cargo.toml"), &needed)?;
+            for file in files(&from, &member.join("src"))? {
+                copy.write(&file, &read(&file)?)?;
             }
+        }
+        let tests = files(&from, &Path::new(package).join("tests"))?;
+        let is_source = |file: &PathBuf| file.extension().is_some_and(|end| end == "rs");
+        for file in tests.into_iter().filter(is_source) {
+            let text = DEADLINES.iter().fold(read(&file)?, |text, (long, short)| {
+                text.replace(long, short)
+            });
+            copy.write(&file, &text)?;
         }
         Ok(copy)
     }
@@ -93,9 +99,10 @@ impl Copy {
         Ok(built)
     }
 
-    /// A build of the core's tests; a fault leaves names unused.
+    /// A build of the crate's tests; a fault leaves names unused.
     fn cargo(&self, flags: &str, target: &str) -> Command {
-        let mut build = cargo("test --package agate --no-run");
+        let mut build = cargo("test --no-run --package");
+        build.arg(self.package);
         build.args(["--message-format", "json-render-diagnostics"]);
         build.current_dir(&self.folder);
         build.env("CARGO_TARGET_DIR", self.folder.join(target));
@@ -111,7 +118,7 @@ impl Copy {
     ) -> Result<R, String> {
         let mut before: Vec<(PathBuf, String)> = Vec::new();
         let planted = fault.edits.iter().try_for_each(|edit| {
-            let file = place(edit);
+            let file = Path::new(self.package).join(&edit.file);
             let text = read(&self.folder.join(&file))?;
             self.write(&file, &edit.apply(&text)?)?;
             before.push((file, text));
@@ -162,11 +169,6 @@ fn built_by<'a>(
     programs.iter().map(found).collect()
 }
 
-/// Where an edit is made, from the workspace on.
-pub(super) fn place(edit: &Edit) -> PathBuf {
-    Path::new("agate").join(&edit.file)
-}
-
 pub(super) fn read(file: &Path) -> Result<String, String> {
     fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))
 }
@@ -180,13 +182,14 @@ pub(super) fn run(command: &Command, limit: Duration, output: &mut String) -> Re
     end.map_err(|error| format!("{:?}: {error}", command.get_program()))
 }
 
-/// The manifest of a workspace of the core alone.
-fn alone(manifest: &str) -> Result<String, String> {
+/// The manifest of a workspace of these crates alone.
+fn alone(manifest: &str, members: &[&str]) -> Result<String, String> {
+    let members = format!("members = {members:?}");
     let (workspace, _profiles) = manifest
         .split_once("[profile.")
         .ok_or("the workspace has no profiles")?;
     let lines = workspace.lines().map(|line| match line.split_once(" = ") {
-        Some(("members", _)) => "members = [\"agate\"]",
+        Some(("members", _)) => members.as_str(),
         Some(("default-members", _)) => "",
         _ => line,
     });
@@ -212,13 +215,13 @@ fn files(root: &Path, folder: &Path) -> Result<Vec<PathBuf>, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{DEADLINES, Path, alone, files, read, root};
+    use super::{DEADLINES, Path, PathBuf, alone, files, read, root};
 
     #[test]
     fn the_core_is_a_workspace_of_its_own() {
         let manifest = "[workspace]\nmembers = [\"a\", \"b\"]\ndefault-members = [\"a\"]\n\n[workspace.package]\n\
                         version = \"1\"\n\n[profile.release]\nlto = true\n";
-        let alone = alone(manifest).unwrap();
+        let alone = alone(manifest, &["agate"]).unwrap();
         assert!(alone.starts_with("[workspace]\nmembers = [\"agate\"]\n\n\n[workspace.package]\n"));
         assert!(alone.contains("version = \"1\"") && !alone.contains("lto"));
     }
@@ -226,7 +229,8 @@ mod tests {
     /// Where the tests' deadlines are written in another way, what hangs outlives the time that it is given.
     #[test]
     fn each_deadline_is_one_of_the_tests() {
-        let files = files(&root(), Path::new("agate/tests")).expect("there are tests");
+        let mut files = files(&root(), Path::new("agate/tests")).expect("there are tests");
+        files.push(PathBuf::from("agate-vk/tests/support/null.rs"));
         let texts: Vec<_> = files
             .iter()
             .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))

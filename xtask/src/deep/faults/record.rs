@@ -1,4 +1,4 @@
-//! The records of planted faults: what is taken out of the core, and which tests must fail then.
+//! The records of planted faults: what is taken out of a crate, and which tests must fail then.
 //!
 //! A record is a few lines of text, so that it outlives moves within a file; white space does not count:
 //!
@@ -12,7 +12,7 @@
 //! ```
 //!
 //! In place of `red:`, `hangs:` is for a test that fails or does not end, `dies:` for one that fails or takes its
-//! process along. A test that no line of the core stands behind has `none:` with its name, and `because:`.
+//! process along. A test that no line of the crate stands behind has `none:` with its name, and `because:`.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ pub(super) struct Fault {
     pub(super) tests: Vec<Test>,
 }
 
-/// A text in a file of the core, and what stands there instead.
+/// A text in a file of the crate, and what stands there instead.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Edit {
     pub(super) file: String,
