@@ -224,7 +224,7 @@ fn leak(point: &Point) {
 /// What lives as long as the frame.
 impl Frame {
     /// Keeps a value alive until the frame is over: executed, discarded, failed, or its device lost. An owner thread drops
-    /// it then.
+    /// it then. A [lease](crate::LeaseRecorder) that outlives the frame is not waited for.
     ///
     /// # Progress
     ///

@@ -13,6 +13,7 @@
 //! - P3: messages of jobs may overtake `Begin`, which comes through another lane: they wait in the frame's parts.
 //! - P4: the list of a part's waiting blocks is linked through the blocks' own memory, so replay allocates nothing.
 
+mod ending;
 mod part;
 mod secondaries;
 mod shards;
@@ -35,7 +36,7 @@ use agate::{BlockPool, Handler, Port, Resolver};
 use ash::vk;
 use part::{InFlight, Stage, Submission};
 pub(crate) use secondaries::{Lent, Secondaries};
-use shards::ShardPorts;
+use shards::{ShardPorts, Then};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -106,6 +107,8 @@ pub(crate) struct PoolOwner {
     /// Those of a stock that are being reset.
     taken: Vec<Lease>,
     shards: ShardPorts,
+    /// When to look again at the frames that a lease is just beginning or ending for.
+    look_at: Option<Instant>,
     idle: Idle,
     /// Where users drive this owner.
     alarm: Option<Alarm>,
@@ -135,6 +138,7 @@ impl PoolOwner {
             stocks,
             taken: Vec::with_capacity(options.max_leases as usize),
             shards: ShardPorts::default(),
+            look_at: None,
             idle: Idle::new(blocks, options.trim_after),
             alarm: None,
             closing: false,
@@ -341,6 +345,7 @@ impl PoolOwner {
         let submission = frame.submission.as_ref();
         if submission.is_none_or(|submission| current < submission.parts)
             || !self.is_settled(index, serial, gone)
+            || !self.is_left(index, serial, Then::Finish)
         {
             return;
         }
@@ -415,7 +420,8 @@ impl PoolOwner {
     fn recycle(&mut self, index: u32, serial: u64) {
         let (device, status) = (Arc::clone(&self.device), Arc::clone(&self.status));
         if self.frame(index, serial).is_some() && !status.is_lost() {
-            // P2, for the pools that were lent and are back.
+            // No more are lent. P2, for those that were and are back.
+            self.stocks[index as usize].ending.end(serial);
             self.stocks[index as usize].reset(&device, &mut self.taken);
         }
         let Some(frame) = self.frame(index, serial) else {
@@ -439,6 +445,10 @@ impl PoolOwner {
 
     /// Gives the credit of a frame back that is over, and tells those who wait for that.
     fn give_back(&mut self, index: u32) {
+        let over = self.frames[index as usize].over;
+        if !self.is_left(index, over, Then::GiveBack) {
+            return;
+        }
         let frame = &mut self.frames[index as usize];
         let (promise, ticket) = (frame.settling.promise.take(), frame.settling.ticket.take());
         if let Some(credit) = frame.credit.take() {
@@ -588,8 +598,11 @@ impl Handler for PoolOwner {
 
     fn wake_at(&self) -> Option<Instant> {
         let expires = self.frames.iter().filter_map(|frame| frame.expires).min();
-        let others = self.idle.trim_at().into_iter().chain(self.shards.help_at());
-        expires.into_iter().chain(others).min()
+        let others = [self.idle.trim_at(), self.shards.help_at(), self.look_at];
+        expires
+            .into_iter()
+            .chain(others.into_iter().flatten())
+            .min()
     }
 
     fn wake(&mut self) {
@@ -598,6 +611,7 @@ impl Handler for PoolOwner {
             .wakes
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.help_shards();
+        self.look_again();
         self.expire();
         self.trim();
         self.plan();
@@ -607,6 +621,7 @@ impl Handler for PoolOwner {
 impl Drop for PoolOwner {
     fn drop(&mut self) {
         self.status.note_ended();
+        self.leave_all();
         let pending = |frame: &InFlight| matches!(frame.stage, Stage::Submitted | Stage::Leaked);
         let over = !self.frames.iter().any(pending)
             || self.status.is_lost()

@@ -16,6 +16,7 @@
 
 #![allow(unsafe_code, reason = "keeps pools in the words of blocks")]
 
+use crate::ending::Ending;
 use crate::error::RecordError;
 use crate::frame::Inheritance;
 use crate::notes::Notes;
@@ -126,6 +127,8 @@ pub(crate) struct Stock {
     status: Arc<Status>,
     /// What was recorded into them.
     pub(crate) notes: Notes,
+    /// Which frame is over for them.
+    pub(crate) ending: Arc<Ending>,
 }
 
 impl Stock {
@@ -155,6 +158,7 @@ impl Stock {
             lent: AtomicU32::new(0),
             status,
             notes: Notes::new()?,
+            ending: Arc::default(),
         })
     }
 

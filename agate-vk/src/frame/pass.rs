@@ -21,10 +21,6 @@ pub(crate) struct SlotToken {
     pub(super) place: SlotPlace,
     /// Tells the host's trace that the slot is being recorded.
     span: Option<Box<Span>>,
-    #[cfg_attr(
-        not(feature = "checks"),
-        allow(dead_code, reason = "read by the checks alone")
-    )]
     pub(super) standing: Standing,
 }
 
@@ -57,7 +53,7 @@ impl SlotToken {
     /// Whether there is so much block memory in use that a lease is better, and the pass takes one.
     pub(crate) fn spills(&self) -> bool {
         let service = &self.shared.service;
-        service.blocks.stats().in_use >= service.soft_blocks && self.contents().is_some()
+        service.blocks.stats().in_use >= service.soft_blocks && self.is_secondary()
     }
 
     pub(crate) fn device(&self) -> &Device {
@@ -73,7 +69,13 @@ impl SlotToken {
         &self.shared.service.stocks[self.place.frame as usize]
     }
 
-    /// What the slot's secondary command buffer inherits; `None` in an inline pass.
+    /// Whether the slot is of a pass with secondary contents.
+    fn is_secondary(&self) -> bool {
+        self.standing.secondary
+    }
+
+    /// What the slot's secondary command buffer inherits; `None` in an inline pass. Of a frame that is over, anything: a
+    /// lease asks between its [`enter`](crate::ending::Ending::enter) and the end of that (O2 of `ending.rs`).
     pub(crate) fn contents(&self) -> Option<Inheritance> {
         self.shared.layout().contents(self.place)
     }
@@ -88,7 +90,7 @@ impl SlotToken {
 
     /// Whether a shard replays the slot: it gets a secondary command buffer of its own.
     pub(crate) fn is_sharded(&self) -> bool {
-        !self.shards().is_empty() && self.contents().is_some()
+        !self.shards().is_empty() && self.is_secondary()
     }
 
     pub(crate) fn port(&self) -> &Port<PoolMessage> {
@@ -167,7 +169,7 @@ impl Slot {
     /// # Errors
     ///
     /// [`RecordError`]: the pass is inline; [`ServiceOptions::max_leases`](crate::ServiceOptions::max_leases) are lent; the
-    /// frame is over; or a call failed that makes, resets or begins what the lease needs. The slot is lost then.
+    /// frame is over ([`RecordError::Stale`], and the driver is not called); or a call failed that makes, resets or begins what the lease needs. The slot is lost then.
     ///
     /// # Progress
     ///
@@ -225,7 +227,7 @@ impl Slot {
     /// Whether the slot's pass has secondary contents, so that it can be recorded in either lane.
     pub fn takes_lease(&self) -> bool {
         let token = self.token.as_ref();
-        token.is_some_and(|token| token.contents().is_some())
+        token.is_some_and(SlotToken::is_secondary)
     }
 
     /// Which slot this is.
