@@ -24,7 +24,7 @@ use crate::frame::{Layout, SlotPlace, resolve};
 use crate::idle::Idle;
 use crate::keeper::Alarm;
 use crate::raw::{Device, Failed};
-use crate::recorder::Published;
+use crate::recorder::{Jumbos, Published};
 use crate::service::{MissingSlot, ServiceOptions};
 use crate::shard::ShardMessage;
 use crate::status::Status;
@@ -104,6 +104,8 @@ pub(crate) struct PoolOwner {
     frames: Vec<InFlight>,
     /// The pools that are lent, for each frame in flight.
     stocks: Arc<[Stock]>,
+    /// The commands that are larger than a block, likewise.
+    jumbos: Arc<[Jumbos]>,
     /// Those of a stock that are being reset.
     taken: Vec<Lease>,
     shards: ShardPorts,
@@ -124,7 +126,7 @@ impl PoolOwner {
         device: Arc<Device>,
         status: Arc<Status>,
         (queue, layouts, stocks): (QueueLink, Arc<[Layout]>, Arc<[Stock]>),
-        blocks: BlockPool,
+        (blocks, jumbos): (BlockPool, Arc<[Jumbos]>),
         options: &ServiceOptions,
     ) -> (Self, Option<Failed>) {
         let mut owner = Self {
@@ -136,6 +138,7 @@ impl PoolOwner {
             layouts,
             frames: Vec::new(),
             stocks,
+            jumbos,
             taken: Vec::with_capacity(options.max_leases as usize),
             shards: ShardPorts::default(),
             look_at: None,
@@ -449,6 +452,8 @@ impl PoolOwner {
         if !self.is_left(index, over, Then::GiveBack) {
             return;
         }
+        // J2: the shards have answered, where there are any.
+        self.jumbos[index as usize].clear();
         let frame = &mut self.frames[index as usize];
         let (promise, ticket) = (frame.settling.promise.take(), frame.settling.ticket.take());
         if let Some(credit) = frame.credit.take() {

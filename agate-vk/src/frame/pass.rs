@@ -5,7 +5,7 @@ use crate::checks::Standing;
 use crate::error::{RecordError, SlotError, SlotLoss};
 use crate::pool::PoolMessage;
 use crate::raw::Device;
-use crate::recorder::{AnyRecorder, Jumbos, LeaseRecorder, StreamRecorder};
+use crate::recorder::{AnyRecorder, Jumbos, LeaseRecorder, Room, StreamRecorder};
 use crate::service::Shared;
 use crate::shard::Shards;
 use crate::stock::Stock;
@@ -40,20 +40,45 @@ impl SlotToken {
     /// A block to record into.
     pub(crate) fn take_block(&self) -> Result<Block, RecordError> {
         let service = &self.shared.service;
-        let block = service.blocks.try_take();
-        let block = block.map_err(|_| RecordError::OutOfBlocks {
-            max_blocks: service.max_blocks,
-        })?;
-        if service.blocks.stats().in_use > service.soft_blocks {
+        let block = service.blocks.try_take().map_err(|_| self.out())?;
+        // Who takes more is counted before it looks: of two, at least the later sees both.
+        let in_use = self.blocks_in_use();
+        if in_use > service.max_blocks {
+            return Err(self.out());
+        }
+        if in_use > service.soft_blocks {
             service.status.tally.overflow();
         }
         Ok(block)
     }
 
+    /// Room for a command that is larger than a block.
+    pub(crate) fn room_for(&self, bytes: usize) -> Result<Room, RecordError> {
+        let service = &self.shared.service;
+        let room = Room::new(&service.status, bytes);
+        if self.blocks_in_use() > service.max_blocks {
+            return Err(self.out());
+        }
+        Ok(room)
+    }
+
+    /// How many blocks are in use; commands that are larger than one count as so many.
+    fn blocks_in_use(&self) -> usize {
+        let service = &self.shared.service;
+        let large = service.status.tally.large.now();
+        service.blocks.stats().in_use + large.div_ceil(service.block_bytes)
+    }
+
+    /// What it means that there is no room.
+    fn out(&self) -> RecordError {
+        RecordError::OutOfBlocks {
+            max_blocks: self.shared.service.max_blocks,
+        }
+    }
+
     /// Whether there is so much block memory in use that a lease is better, and the pass takes one.
     pub(crate) fn spills(&self) -> bool {
-        let service = &self.shared.service;
-        service.blocks.stats().in_use >= service.soft_blocks && self.is_secondary()
+        self.blocks_in_use() >= self.shared.service.soft_blocks && self.is_secondary()
     }
 
     pub(crate) fn device(&self) -> &Device {
@@ -98,7 +123,7 @@ impl SlotToken {
     }
 
     pub(crate) fn jumbos(&self) -> &Jumbos {
-        &self.shared.jumbos
+        &self.shared.service.jumbos[self.place.frame as usize]
     }
 
     pub(crate) fn place(&self) -> SlotPlace {

@@ -22,7 +22,7 @@ pub(crate) use chain::Chain;
 pub(crate) use cursor::Said;
 pub use eliminating::Eliminating;
 pub(crate) use header::{BlockHeader, HEADER_WORDS};
-pub(crate) use jumbo::Jumbos;
+pub(crate) use jumbo::{Jumbos, Room};
 pub use lease::LeaseRecorder;
 pub(crate) use published::Published;
 #[cfg(feature = "checks")]
