@@ -4,6 +4,7 @@
 //! holds it when the frame is over ends it. What happens to it on the way, a dropped message and a panic included, ends it
 //! too.
 
+use crate::caught::quietly;
 use crate::error::FrameError;
 use crate::frame::Frame;
 use crate::raw::Device;
@@ -13,45 +14,8 @@ use crate::timeline::Readiness;
 use crate::trace::{Span, TraceKind};
 use crate::waiters::Waiters;
 use ash::vk;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-
-/// Who uses the timeline of a service beside it: the submissions of others that wait for it. The last one destroys it.
-#[derive(Default)]
-pub(crate) struct Uses(AtomicU32);
-
-/// The service has ended.
-const CLOSED: u32 = 1 << 31;
-
-impl Uses {
-    /// False where the service has ended.
-    fn add(&self) -> bool {
-        let add = |uses| (uses & CLOSED == 0).then_some(uses + 1);
-        self.0
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, add)
-            .is_ok()
-    }
-
-    fn remove(&self, device: &Device, timeline: vk::Semaphore) {
-        if self.0.fetch_sub(1, Ordering::AcqRel) == CLOSED + 1 {
-            device.destroy_semaphore(timeline);
-        }
-    }
-
-    /// The service has ended, and its own submissions are over.
-    pub(crate) fn close(&self, device: &Device, timeline: vk::Semaphore) {
-        if self.0.fetch_or(CLOSED, Ordering::AcqRel) == 0 {
-            device.destroy_semaphore(timeline);
-        }
-    }
-
-    /// The service has ended, and what it leaves behind may still signal its timeline.
-    pub(crate) fn leak(&self) {
-        self.0.fetch_or(CLOSED, Ordering::AcqRel);
-        self.0.fetch_add(1, Ordering::AcqRel);
-    }
-}
 
 /// Something to do when a frame is over.
 pub(crate) type Work = Box<dyn FnOnce() + Send>;
@@ -81,7 +45,7 @@ impl Point {
             None => Some(work),
         };
         if let Some(work) = over {
-            work();
+            quietly(work);
         }
     }
 
@@ -114,10 +78,9 @@ impl Point {
             }
             let point = Arc::clone(self);
             waiting.add(Box::new(move || {
-                point
-                    .status
-                    .uses
-                    .remove(&point.device, point.status.timeline);
+                if point.status.uses.remove() {
+                    point.device.destroy_semaphore(point.status.timeline);
+                }
             }));
         }
         Some((self.status.timeline, value))
@@ -209,7 +172,7 @@ fn run(point: &Point) {
     point.set(NEVER);
     for work in point.take_work() {
         // One that panics does not keep the others from their turn, nor the owner from its work.
-        let _ = catch_unwind(AssertUnwindSafe(work));
+        quietly(work);
     }
 }
 
@@ -223,8 +186,9 @@ fn leak(point: &Point) {
 
 /// What lives as long as the frame.
 impl Frame {
-    /// Keeps a value alive until the frame is over: executed, discarded, failed, or its device lost. An owner thread drops
-    /// it then. A [lease](crate::LeaseRecorder) that outlives the frame is not waited for.
+    /// Keeps a value alive until the frame is over: executed, discarded, failed, or its device lost. An owner drops it then.
+    /// A job does the same by its recorder ([`Recorder::keep_alive`](crate::Recorder::keep_alive)). A
+    /// [lease](crate::LeaseRecorder) that outlives the frame is not waited for.
     ///
     /// # Progress
     ///
@@ -233,8 +197,10 @@ impl Frame {
         self.destroy_after(move || drop(value));
     }
 
-    /// Does something when the frame is over: executed, discarded, failed, or its device lost. An owner thread does it, and
-    /// what it takes, that owner's other frames wait; the frame's ticket resolves after it.
+    /// Does something when the frame is over: executed, discarded, failed, or its device lost. An owner does it, on its
+    /// thread or on that of who [drives](crate::ServiceOptions::driven_by_users) it, and what it takes, that owner's other
+    /// frames wait; the frame's ticket resolves after it. A job does the same by its recorder
+    /// ([`Recorder::destroy_after`](crate::Recorder::destroy_after)).
     ///
     /// Where the service ends before the GPU has, as after a hang, it is never done, and
     /// [`ShutdownReport::leaked`](crate::ShutdownReport::leaked) counts it. A panic in it is caught.
@@ -269,7 +235,8 @@ impl Ticket {
         self.destroy_after(move || drop(value));
     }
 
-    /// As [`Frame::destroy_after`], after the frame was submitted. Where the frame is over already, it is done here and now.
+    /// As [`Frame::destroy_after`], after the frame was submitted. Where the frame is over already, it is done here and now;
+    /// a panic in it is caught all the same.
     ///
     /// # Progress
     ///
@@ -277,7 +244,9 @@ impl Ticket {
     pub fn destroy_after(&self, work: impl FnOnce() + Send + 'static) {
         match self.point() {
             Some(point) => point.add(Box::new(work)),
-            None => work(),
+            None => {
+                quietly(work);
+            }
         }
     }
 }

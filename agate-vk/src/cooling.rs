@@ -44,7 +44,7 @@ impl Cooling {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use agate::{BlockOptions, BlockPool};

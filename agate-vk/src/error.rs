@@ -1,5 +1,6 @@
 //! What can go wrong, one small type per operation; each says what happened and what to do.
 
+use crate::frame::{BEGIN_SLOT, END_SLOT};
 use ash::vk;
 use std::fmt;
 
@@ -35,6 +36,8 @@ pub enum ServiceError {
         /// What it returned.
         result: vk::Result,
     },
+    /// An owner ended while the service was made.
+    OwnerEnded,
     /// The messaging core could not make an owner or its memory.
     Core(agate::CreateError),
 }
@@ -46,6 +49,9 @@ impl fmt::Display for ServiceError {
             Self::Vulkan { call, result } => {
                 write!(f, "{call} failed while the service was made: {result}")
             }
+            Self::OwnerEnded => f.write_str(
+                "an owner ended while the service was made: it has panicked, and the panic hook has told of it",
+            ),
             Self::Core(error) => write!(f, "an owner could not be started: {error}"),
         }
     }
@@ -449,7 +455,7 @@ pub enum FrameError {
     SlotLost {
         /// The pass, in order of declaration.
         pass: u32,
-        /// The slot in it.
+        /// The slot in it; the commands that begin and end a pass have the slots `u32::MAX - 1` and `u32::MAX`.
         slot: u32,
         /// How.
         loss: SlotLoss,
@@ -465,7 +471,8 @@ pub enum FrameError {
     DeviceLost,
     /// The frame was dropped before it was submitted, or the service shut down before it was.
     Aborted,
-    /// An owner thread panicked; shut the service down for the payload.
+    /// An owner panicked; shut the service down, its report has what with
+    /// ([`ShutdownReport::payload`](crate::ShutdownReport::payload)).
     OwnerPanicked,
     /// A swapchain image of another service, or of a swapchain that is gone, was given for presenting.
     StaleImage,
@@ -485,7 +492,11 @@ impl fmt::Display for FrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SlotLost { pass, slot, loss } => {
-                write!(f, "pass {pass}, slot {slot} ")?;
+                match *slot {
+                    BEGIN_SLOT => write!(f, "the begin of pass {pass} ")?,
+                    END_SLOT => write!(f, "the end of pass {pass} ")?,
+                    _ => write!(f, "pass {pass}, slot {slot} ")?,
+                }
                 match loss {
                     SlotLoss::Dropped => f.write_str("was dropped without finish()"),
                     SlotLoss::Panicked => f.write_str("was lost: its job panicked"),
@@ -509,7 +520,7 @@ impl fmt::Display for FrameError {
                 "the frame was dropped, or the service shut down, before it was submitted",
             ),
             Self::OwnerPanicked => {
-                f.write_str("an owner thread panicked: shut the service down for its payload")
+                f.write_str("an owner panicked: shut the service down and read the report")
             }
             Self::StaleImage => f.write_str(
                 "the acquired image belongs to another service or to a swapchain that is gone",
@@ -578,6 +589,8 @@ pub enum AcquireError {
         /// What it returned.
         result: vk::Result,
     },
+    /// The device does not have `VK_KHR_swapchain`.
+    NotLoaded,
     /// The swapchain was destroyed, or its owner has ended.
     Closed,
 }
@@ -596,7 +609,12 @@ impl fmt::Display for AcquireError {
                 f.write_str("the device is lost: destroy the service, then the device")
             }
             Self::Vulkan { call, result } => write!(f, "{call} failed: {result}"),
-            Self::Closed => f.write_str("the swapchain is gone"),
+            Self::NotLoaded => f.write_str(
+                "vkCreateSwapchainKHR is not loaded: enable VK_KHR_swapchain when you create the device",
+            ),
+            Self::Closed => {
+                f.write_str("the swapchain was destroyed, or the owner of the queue has ended")
+            }
         }
     }
 }

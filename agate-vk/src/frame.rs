@@ -16,7 +16,8 @@ pub(crate) use layout::Layout;
 pub(crate) use pass::SlotToken;
 pub use pass::{Pass, Slot};
 
-use crate::after::Promise;
+use crate::after::{Point, Promise, Work};
+use crate::caught::quietly;
 use crate::checks::Standing;
 use crate::error::{BeginError, FrameError, PassError, RecordError, SlotLoss};
 use crate::pool::PoolMessage;
@@ -56,8 +57,8 @@ impl SlotPlace {
     }
 }
 
-const BEGIN_SLOT: u32 = u32::MAX - 1;
-const END_SLOT: u32 = u32::MAX;
+pub(crate) const BEGIN_SLOT: u32 = u32::MAX - 1;
+pub(crate) const END_SLOT: u32 = u32::MAX;
 
 /// What a frame in flight shares between the main thread and the jobs. Made once, used by every `n`-th frame.
 pub(crate) struct FrameShared {
@@ -72,6 +73,8 @@ pub(crate) struct FrameShared {
     /// What to submit the frame with. Written by the main thread before it sends `Submit`, taken by the queue's owner
     /// after; the two never meet, so the lock is never waited for.
     pub(crate) request: Mutex<Option<Request>>,
+    /// The frame that has this place, and what becomes of it, for jobs. Locked for no longer than it takes to look.
+    point: Mutex<Option<(u64, Arc<Point>)>>,
 }
 
 impl FrameShared {
@@ -89,6 +92,18 @@ impl FrameShared {
             cursors: words(MAX_PASSES),
             layouts,
             request: Mutex::new(None),
+            point: Mutex::new(None),
+        }
+    }
+
+    /// Does `work` when the frame `serial` is over; here and now where it is.
+    pub(crate) fn after(&self, serial: u64, work: Work) {
+        let point = lock(&self.point).clone();
+        match point.filter(|(of, _)| *of == serial) {
+            Some((_, point)) => point.add(work),
+            None => {
+                quietly(work);
+            }
         }
     }
 
@@ -148,6 +163,8 @@ impl Frame {
         port.send_and_help(message)
             .map_err(|_| BeginError::Closed)?;
         let promise = Some(shared.service.points.promise(serial));
+        let point = promise.as_ref().and_then(Promise::point);
+        *lock(&shared.point) = point.map(|point| (serial, Arc::clone(point)));
         Ok(Self {
             shared,
             port,
@@ -244,7 +261,8 @@ impl Frame {
     ///
     /// # Progress
     ///
-    /// Lock-free; wakes the owner if it sleeps. In a service with shards it helps each of them.
+    /// Lock-free; wakes the owner if it sleeps, or [does its work](crate::ServiceOptions::driven_by_users). In a service
+    /// with shards it does what is left of theirs too: the replay of slots whose jobs found them busy.
     pub fn submit(mut self, options: SubmitOptions<'_>) -> Ticket {
         self.layout().set(&self.starts[..self.passes as usize]);
         self.lose_untaken();

@@ -3,26 +3,58 @@
 //!
 //! # Invariants
 //!
-//! - K1: the owner writes `at` and then reads `planned`; the keeper writes `planned` and then reads `at` again; all by
-//!   sequentially consistent exchanges and loads. So either the keeper plans for the newest time, or the owner sees that it
-//!   plans for a later one, and wakes it.
+//! - K1: the owner writes `at` and then passes `planned`; the keeper sets `planned` and then reads `at` again. So either the
+//!   keeper plans for the newest time, or the owner sees that it plans for a later one, and wakes it.
 
 use crate::pool::PoolMessage;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::turnstile::Turnstile;
 use agate::{Handler, Port};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Where nothing is to be done at any time.
-const NEVER: u64 = u64::MAX;
+pub(crate) const NEVER: u64 = u64::MAX;
 /// How long the keeper leaves an owner alone that it found busy.
 const AGAIN_AFTER: Duration = Duration::from_millis(1);
 
-/// When the owner wants to be driven, and for when the keeper plans, in nanoseconds since `base`.
-struct Times {
-    base: Instant,
+/// When the owner wants to be driven, and for when the keeper plans, in nanoseconds.
+pub(crate) struct Times {
     at: AtomicU64,
-    planned: AtomicU64,
+    pub(crate) planned: Turnstile,
+}
+
+impl Times {
+    pub(crate) fn new() -> Self {
+        Self {
+            at: AtomicU64::new(NEVER),
+            planned: Turnstile::new(NEVER),
+        }
+    }
+
+    /// The owner's: whether the keeper must look again. Nobody else writes the time.
+    pub(crate) fn want(&self, at: u64) -> bool {
+        if self.at.load(Ordering::Relaxed) == at {
+            return false;
+        }
+        // K1.
+        self.at.store(at, Ordering::Release);
+        at < self.planned.pass()
+    }
+
+    /// The keeper's: the time that it plans for from now on.
+    pub(crate) fn plan(&self) -> u64 {
+        let mut seen = self.at.load(Ordering::Acquire);
+        // K1. It changes again and again only while the owner is driven again and again.
+        loop {
+            self.planned.set(seen);
+            let now = self.at.load(Ordering::Acquire);
+            if now == seen {
+                return seen;
+            }
+            seen = now;
+        }
+    }
 }
 
 /// Has the keeper look at the times again.
@@ -30,6 +62,7 @@ pub(crate) struct LookAgain;
 
 /// The owner's end.
 pub(crate) struct Alarm {
+    base: Instant,
     times: Arc<Times>,
     keeper: Port<LookAgain>,
 }
@@ -37,12 +70,8 @@ pub(crate) struct Alarm {
 impl Alarm {
     /// The owner wants to be driven at this time, and at no other.
     pub(crate) fn set(&self, at: Option<Instant>) {
-        let since = |at: Instant| at.saturating_duration_since(self.times.base).as_nanos() as u64;
-        let at = at.map_or(NEVER, since);
-        // K1. Nobody else writes it.
-        if self.times.at.swap(at, Ordering::SeqCst) != at
-            && at < self.times.planned.load(Ordering::SeqCst)
-        {
+        let since = |at: Instant| at.saturating_duration_since(self.base).as_nanos() as u64;
+        if self.times.want(at.map_or(NEVER, since)) {
             // A keeper that has ended is missed by nobody: the service shuts down.
             let _ = self.keeper.send(LookAgain);
         }
@@ -51,6 +80,7 @@ impl Alarm {
 
 /// See the module.
 pub(crate) struct Keeper {
+    base: Instant,
     times: Arc<Times>,
     pool: Port<PoolMessage>,
     not_before: Instant,
@@ -60,11 +90,8 @@ impl Keeper {
     pub(crate) fn new(pool: Port<PoolMessage>) -> Self {
         let base = Instant::now();
         Self {
-            times: Arc::new(Times {
-                base,
-                at: AtomicU64::new(NEVER),
-                planned: AtomicU64::new(NEVER),
-            }),
+            base,
+            times: Arc::new(Times::new()),
             pool,
             not_before: base,
         }
@@ -72,8 +99,12 @@ impl Keeper {
 
     /// What makes the owner's end of it, once the keeper is there to be told.
     pub(crate) fn alarm(&self) -> impl FnOnce(Port<LookAgain>) -> Alarm + use<> {
-        let times = Arc::clone(&self.times);
-        |keeper| Alarm { times, keeper }
+        let (base, times) = (self.base, Arc::clone(&self.times));
+        move |keeper| Alarm {
+            base,
+            times,
+            keeper,
+        }
     }
 }
 
@@ -84,18 +115,8 @@ impl Handler for Keeper {
     fn handle(&mut self, LookAgain: LookAgain) {}
 
     fn wake_at(&self) -> Option<Instant> {
-        let Times { base, at, planned } = &*self.times;
-        let mut seen = at.load(Ordering::SeqCst);
-        // K1. It changes again and again only while the owner is driven again and again.
-        loop {
-            planned.swap(seen, Ordering::SeqCst);
-            let now = at.load(Ordering::SeqCst);
-            if now == seen {
-                break;
-            }
-            seen = now;
-        }
-        let wanted = (seen != NEVER).then(|| *base + Duration::from_nanos(seen));
+        let at = self.times.plan();
+        let wanted = (at != NEVER).then(|| self.base + Duration::from_nanos(at));
         wanted.map(|wanted| wanted.max(self.not_before))
     }
 

@@ -43,6 +43,7 @@
 //! ```
 
 mod after;
+mod caught;
 mod checks;
 mod commands;
 mod cooling;
@@ -52,10 +53,12 @@ mod error;
 mod frame;
 mod idle;
 mod keeper;
+#[cfg(all(test, loom))]
+mod model;
 mod names;
 mod notes;
 mod once;
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod panics;
 mod pool;
 mod queue;
@@ -70,9 +73,12 @@ mod status;
 mod stock;
 mod submit;
 mod swapchain;
+mod sync;
 mod ticket;
 mod timeline;
 mod trace;
+mod turnstile;
+mod uses;
 mod waiters;
 
 /// The messaging core: some of its types stand in this crate's signatures (`Completion`), and jobs want its `forbid_wait`.

@@ -7,8 +7,8 @@
 //!
 //! - N1: every block of `blocks` starts with a [`Page`], from the making of the notes to their end; none is trimmed.
 //! - N2: whoever has a block alone uses the `Page` in it.
-//! - N3: who has put a note down then looks at `told`, and who tells writes it before it looks for notes, both by an atomic
-//!   exchange. So either the note is found by who tells, or its writer learns that it has to tell itself.
+//! - N3: who has put a note down then passes `told`, and who tells sets it before it looks for notes. So either the note is
+//!   found by who tells, or its writer learns that it has to tell itself.
 
 #![allow(unsafe_code, reason = "keeps notes in the words of blocks")]
 
@@ -16,9 +16,9 @@ use crate::error::RecordError;
 use crate::frame::SlotPlace;
 use crate::pool::{Lent, PoolMessage};
 use crate::recorded::Recorded;
+use crate::turnstile::Turnstile;
 use agate::{Block, BlockOptions, BlockPool, CreateError, Port};
 use ash::vk;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A slot that a lease has finished.
 #[derive(Clone, Copy)]
@@ -39,8 +39,8 @@ impl Note {
 }
 
 /// Where more would be at one time, their writers send messages.
-const BLOCKS: usize = 16;
-const NOTES: usize = 64;
+const BLOCKS: usize = if cfg!(loom) { 2 } else { 16 };
+const NOTES: usize = if cfg!(loom) { 1 } else { 64 };
 
 struct Page {
     count: usize,
@@ -65,7 +65,7 @@ impl Page {
 pub(crate) struct Notes {
     blocks: BlockPool,
     /// The newest frame here that was submitted: its owner has been told.
-    told: AtomicU64,
+    pub(crate) told: Turnstile,
 }
 
 /// # Safety
@@ -78,11 +78,18 @@ unsafe fn page(block: &mut Block) -> &mut Page {
 
 impl Notes {
     pub(crate) fn new() -> Result<Self, CreateError> {
+        Self::with_blocks(BLOCKS)
+    }
+
+    /// Of at most [`BLOCKS`].
+    pub(crate) fn with_blocks(max_blocks: usize) -> Result<Self, CreateError> {
         let blocks = BlockPool::new(BlockOptions {
             block_bytes: size_of::<Page>(),
-            max_blocks: BLOCKS,
+            max_blocks,
         })?;
-        let all: Vec<Block> = (0..BLOCKS).map_while(|_| blocks.try_take().ok()).collect();
+        let all: Vec<Block> = (0..max_blocks)
+            .map_while(|_| blocks.try_take().ok())
+            .collect();
         for block in &all {
             let empty = Page {
                 count: 0,
@@ -94,18 +101,18 @@ impl Notes {
         drop(all);
         Ok(Self {
             blocks,
-            told: AtomicU64::new(0),
+            told: Turnstile::new(0),
         })
     }
 
     /// Puts a note down; where its frame was submitted, or there is no room, the owner is told at once.
     pub(crate) fn put(&self, note: Note, port: &Port<PoolMessage>) -> Result<(), RecordError> {
-        let told = self.told.fetch_or(0, Ordering::AcqRel) >= note.place.serial;
+        let told = self.told.pass() >= note.place.serial;
         if told || !self.put_down(note) {
             return port.send(note.message()).map_err(|_| RecordError::Closed);
         }
         // N3.
-        if self.told.fetch_or(0, Ordering::AcqRel) >= note.place.serial {
+        if self.told.pass() >= note.place.serial {
             return self.tell(port);
         }
         if port.is_closed() {
@@ -116,13 +123,13 @@ impl Notes {
 
     /// The frame is submitted: the owner hears of what is finished.
     pub(crate) fn submitted(&self, serial: u64, port: &Port<PoolMessage>) {
-        self.told.swap(serial, Ordering::AcqRel);
+        self.told.set(serial);
         // A closed owner has resolved the frame already.
         let _ = self.tell(port);
     }
 
-    /// Whether there was room.
-    fn put_down(&self, note: Note) -> bool {
+    /// Whether there was room. Who calls it goes on as N3 says.
+    pub(crate) fn put_down(&self, note: Note) -> bool {
         let Ok(mut block) = self.blocks.try_take() else {
             return false;
         };
@@ -139,7 +146,7 @@ impl Notes {
         unsafe { page(&mut next) }.add(note)
     }
 
-    fn tell(&self, port: &Port<PoolMessage>) -> Result<(), RecordError> {
+    pub(crate) fn tell(&self, port: &Port<PoolMessage>) -> Result<(), RecordError> {
         let mut blocks: [Option<Block>; BLOCKS] = [const { None }; BLOCKS];
         for block in &mut blocks {
             *block = self.blocks.try_take().ok();

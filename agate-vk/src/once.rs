@@ -52,7 +52,7 @@ impl Service {
     ///
     /// # Progress
     ///
-    /// Lock-free; wakes the pool's owner if it sleeps.
+    /// Lock-free; wakes the pool's owner if it sleeps, or [does its work](crate::ServiceOptions::driven_by_users).
     pub fn try_submit_once(
         &mut self,
         options: SubmitOptions<'_>,

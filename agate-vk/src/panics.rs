@@ -154,6 +154,7 @@ fn strikes_where(who: Who, driven_by_users: bool) {
     }
     let report = service.shutdown(LONG);
     assert!(report.panicked && report.leaked > 0, "{who:?}: {report:?}");
+    assert_eq!(report.panic_message(), Some("on purpose"));
     assert_eq!(told.load(Ordering::Relaxed), 1, "{who:?}: once");
     // The device has executed all that it got, so nothing need be kept.
     assert_eq!(Arc::strong_count(&kept), 1, "{who:?}");
@@ -211,6 +212,7 @@ fn a_shard_panics() {
         assert_eq!(refused, Some(BeginError::Closed));
         let report = service.shutdown(LONG);
         assert!(report.panicked && report.leaked > 0, "{report:?}");
+        assert_eq!(report.panic_message(), Some("on purpose"));
         assert_eq!(Arc::strong_count(&kept), 1, "nothing is executed any more");
         assert_eq!(null.violations(), []);
         assert!(began.elapsed() < LONG, "{:?}", began.elapsed());

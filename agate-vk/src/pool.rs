@@ -543,7 +543,7 @@ impl Handler for PoolOwner {
     type Message = PoolMessage;
 
     fn handle(&mut self, message: PoolMessage) {
-        #[cfg(test)]
+        #[cfg(all(test, not(loom)))]
         crate::panics::panic_if_planted(&self.status, crate::panics::Who::Pool);
         match message {
             PoolMessage::Block(block) => self.block(block),
@@ -611,7 +611,7 @@ impl Handler for PoolOwner {
     }
 
     fn wake(&mut self) {
-        #[cfg(test)]
+        #[cfg(all(test, not(loom)))]
         self.status
             .wakes
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed);

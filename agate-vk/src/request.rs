@@ -77,7 +77,11 @@ impl<'a> SubmitOptions<'a> {
     }
 
     /// Signals these semaphores, binary or timeline; [`MAX_SEMAPHORES`] at the most of all kinds. They are signalled even
-    /// if the frame fails, unless a submission does. Structures in `pNext` are not used.
+    /// if a slot or the recording fails: of such a frame the queue gets the signals alone. They are not where the queue hears
+    /// nothing of the frame: where a submission fails, the device is lost, the service ends before, or the frame is refused
+    /// or given up, with [`FrameError::NeverSignalled`], [`HeldTooLong`](FrameError::HeldTooLong),
+    /// [`StaleImage`](FrameError::StaleImage), [`TooManySemaphores`](FrameError::TooManySemaphores) or
+    /// [`RecordOnly`](FrameError::RecordOnly). Structures in `pNext` are not used.
     ///
     /// # Safety
     ///
@@ -126,7 +130,8 @@ impl<'a> SubmitOptions<'a> {
         }
     }
 
-    /// Signals `value` of `timeline` when the frame has passed `stages`, even if the frame fails, unless a submission does.
+    /// Signals `value` of `timeline` when the frame has passed `stages`, even if the frame fails, in the cases that
+    /// [`signals`](Self::signals) tells; in the others, frames that wait for it fail with [`FrameError::NeverSignalled`].
     /// Values must grow in the order of submission.
     #[must_use]
     pub fn signal_timeline(
@@ -149,7 +154,8 @@ impl<'a> SubmitOptions<'a> {
         self
     }
 
-    /// Signals `fence` when the submission has been executed, even if the frame fails, unless the submission does.
+    /// Signals `fence` when the submission has been executed, even if the frame fails, in the cases that
+    /// [`signals`](Self::signals) tells. In the others it stays as it is: before you wait for it, look at the ticket.
     ///
     /// # Safety
     ///

@@ -41,7 +41,7 @@ impl Handler for Retire {
     type Message = Watch;
 
     fn handle(&mut self, watch: Watch) {
-        #[cfg(test)]
+        #[cfg(all(test, not(loom)))]
         crate::panics::panic_if_planted(&self.status, crate::panics::Who::Retire);
         let span = self.status.span(TraceKind::Retire, watch.serial);
         let outcome = self.wait(watch.value);

@@ -5,16 +5,19 @@
     reason = "declares unsafe functions: the host vouches for its device and surface"
 )]
 
+mod start;
+
 use crate::after::Points;
+use crate::caught::discard;
 use crate::counters::Tally;
 use crate::error::{AcquireError, BeginError, ServiceError};
 use crate::frame::{Frame, FrameShared, Layout, lock};
 use crate::keeper::Keeper;
 use crate::pool::{PoolMessage, PoolOwner};
-use crate::queue::{Queue, QueueMode};
+use crate::queue::QueueMode;
 use crate::raw::{Device, Failed};
 use crate::recorder::{HEADER_WORDS, Jumbos};
-use crate::retire::{Retire, Watch};
+use crate::retire::Retire;
 use crate::shard::{ShardOwners, Shards};
 use crate::status::Status;
 use crate::stock::Stock;
@@ -23,12 +26,13 @@ use crate::swapchain::{Source, Swapchain, SwapchainOptions};
 use crate::ticket::FrameResult;
 use crate::trace::Trace;
 use agate::{
-    BlockOptions, BlockPool, BlockStats, Completion, CompletionPool, Driver, Handle, Inbox, Local,
-    Owner, OwnerOptions, OwnerStats, Pending, Port, Scope, WaitError,
+    BlockOptions, BlockPool, BlockStats, Completion, CompletionPool, Handle, Inbox, Owner,
+    OwnerStats, Pending, ShutdownError, WaitError,
 };
 use ash::vk;
+use std::any::Any;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 /// What a lost slot means for its frame.
@@ -60,11 +64,17 @@ pub struct ServiceOptions {
     /// messages, on its own thread, into a secondary command buffer of the shard's pool; where all are busy, whoever is at
     /// it does that too. Recording then spreads over the jobs' threads, at the price of one more command pool for each shard
     /// and frame in flight. As many as threads that record are enough.
+    ///
+    /// The end of a recording, or every eighth block of a long one, may then take the thread as long as the replay of what it
+    /// has recorded, and of what other jobs have left to the shard meanwhile, their closures included.
     pub shards: u32,
     /// Whether the pools' owner has no thread of its own: whoever begins a frame, ends a slot or submits, and the thread
     /// that waits for the GPU, then do its work in passing. No thread has to be woken, which takes 50 to 100 µs from a frame
     /// whose jobs do the driver's work themselves, by [leases](crate::Slot::lease) or shards. What is recorded as messages
     /// into the primary is replayed by those threads too. By default `false`; with shards it is always so.
+    ///
+    /// None of these calls waits for another thread, but each may take as long as the work that it finds: the replay of what
+    /// other jobs have recorded, their closures included, and the calls that begin, end and reset for the frame.
     pub driven_by_users: bool,
     /// The most slots in one frame, those of the service's own commands included. By default 4096.
     pub max_slots: u32,
@@ -185,16 +195,32 @@ pub(crate) struct Shared {
 }
 
 /// How a shutdown went.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct ShutdownReport {
-    /// Command pools and other objects that were not destroyed, because the GPU may still use them. The device may be
-    /// destroyed when this is 0.
+    /// Command pools and other objects that were not destroyed, because the GPU may still use them, or a job that has not
+    /// ended its [`LeaseRecorder`](crate::LeaseRecorder). The device may be destroyed when this is 0.
     pub leaked: u32,
-    /// Whether an owner thread had panicked.
+    /// Whether an owner had panicked.
     pub panicked: bool,
+    /// What it panicked with; of several, the first that was looked at.
+    pub payload: Option<Box<dyn Any + Send>>,
     /// How long it took.
     pub elapsed: Duration,
+}
+
+impl ShutdownReport {
+    /// The message of the panic, if there was one with a text.
+    ///
+    /// # Progress
+    ///
+    /// Wait-free.
+    #[must_use]
+    pub fn panic_message(&self) -> Option<&str> {
+        let payload = self.payload.as_ref()?;
+        let text = payload.downcast_ref::<&'static str>().copied();
+        text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+    }
 }
 
 /// Owns the command pools and the queue of a device on threads of their own, so that any thread may record, and none
@@ -228,6 +254,8 @@ struct Owners {
 }
 
 const DROP_DEADLINE: Duration = Duration::from_secs(2);
+/// What an owner has to end in, beyond the deadline of the shutdown.
+const GRACE: Duration = Duration::from_millis(500);
 
 impl Service {
     /// Starts the owners of one queue of the host's device.
@@ -279,7 +307,7 @@ impl Service {
         });
         let stocks: Arc<[Stock]> = stocks.collect::<Result<_, _>>()?;
         let jumbos: Arc<[Jumbos]> = stocks.iter().map(|_| Jumbos::default()).collect();
-        let pool_owner = start_pool_owner(
+        let pool_owner = start::pool_owner(
             device,
             status,
             (link.another(), Arc::clone(&layouts), Arc::clone(&stocks)),
@@ -289,7 +317,7 @@ impl Service {
         let pool = pool_owner.handle();
         let keeper = options
             .users_drive()
-            .then(|| start_keeper(&pool_owner, options));
+            .then(|| start::keeper(&pool_owner, options));
         let keeper = keeper.transpose()?;
         let shards = ShardOwners::start((device, status), &layouts, &pool_owner, options)?;
         let shared = Arc::new(Shared {
@@ -320,13 +348,13 @@ impl Service {
                 ))
             })
             .collect();
-        let retire_owner = start_retire_owner(
+        let retire_owner = start::retire_owner(
             device,
             status,
             options,
             pool_owner.attach().map_err(|_| ENDED)?,
         )?;
-        let queue_owner = start_queue_owner(
+        let queue_owner = start::queue_owner(
             (device, status, options),
             &frames,
             &retire_owner,
@@ -363,7 +391,7 @@ impl Service {
     ///
     /// # Progress
     ///
-    /// Lock-free; wakes the pool's owner if it sleeps.
+    /// Lock-free; wakes the pool's owner if it sleeps, or [does its work](ServiceOptions::driven_by_users).
     pub fn try_begin_frame(&mut self) -> Result<Frame, BeginError> {
         self.begin(|credit| match credit.poll() {
             None => Err(BeginError::NoCredit),
@@ -421,7 +449,8 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// [`AcquireError::Closed`] when the queue's owner has ended, or `VK_KHR_swapchain` is not loaded.
+    /// [`AcquireError::NotLoaded`] where the device does not have `VK_KHR_swapchain`; [`AcquireError::Closed`] when the
+    /// queue's owner has ended.
     ///
     /// # Safety
     ///
@@ -433,7 +462,7 @@ impl Service {
         options: SwapchainOptions,
     ) -> Result<Swapchain, AcquireError> {
         if !self.shared.device.has_swapchain() {
-            return Err(AcquireError::Closed);
+            return Err(AcquireError::NotLoaded);
         }
         self.swapchains += 1;
         let id = self.swapchains;
@@ -491,7 +520,7 @@ impl Service {
         completion
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn status(&self) -> &Status {
         &self.status
     }
@@ -540,7 +569,9 @@ impl Service {
     ///
     /// # Progress
     ///
-    /// May park, until about `deadline`.
+    /// May park, until `deadline`, and after it for as long as the owners need to end, half a second for each at the most.
+    /// Where the GPU hangs, each owner that has something of it, shards included, waits 0.2 s for it before it leaves that
+    /// behind.
     pub fn shutdown(mut self, deadline: Duration) -> ShutdownReport {
         self.end(deadline)
     }
@@ -551,6 +582,7 @@ impl Service {
             return ShutdownReport {
                 leaked: 0,
                 panicked: false,
+                payload: None,
                 elapsed: Duration::ZERO,
             };
         };
@@ -574,25 +606,28 @@ impl Service {
         self.status.give_up();
         // Who submits first, then who waits for what was submitted, last who destroys the pools: each still finds those
         // that it speaks to.
-        let grace = Duration::from_millis(500);
+        let patience = || left().saturating_add(GRACE);
         let mut ends = vec![
-            owners.queue.shutdown(Pending::Drain, left() + grace),
-            owners.retire.shutdown(Pending::Drain, left() + grace),
-            owners.pool.shutdown(Pending::Drain, left() + grace),
+            owners.queue.shutdown(Pending::Drain, patience()),
+            owners.retire.shutdown(Pending::Drain, patience()),
+            owners.pool.shutdown(Pending::Drain, patience()),
         ];
-        ends.extend(owners.shards.shutdown(&ends[2], || left() + grace));
+        ends.extend(owners.shards.shutdown(&ends[2], patience));
         let keeper = owners.keeper.into_iter();
-        ends.extend(keeper.map(|keeper| keeper.shutdown(Pending::Discard, left() + grace)));
+        ends.extend(keeper.map(|keeper| keeper.shutdown(Pending::Discard, patience())));
         let mut leaked = self.status.leaked();
         // An owner that has not ended, or that panicked, may still hold objects of the device.
         leaked += ends.iter().filter(|end| end.is_err()).count() as u32;
-        let panicked = ends
-            .iter()
-            .any(|end| matches!(end, Err(agate::ShutdownError::Panicked { .. })));
+        let mut payloads = ends.into_iter().filter_map(|end| match end {
+            Err(ShutdownError::Panicked { payload, .. }) => Some(payload),
+            _ => None,
+        });
+        let payload = payloads.next();
+        payloads.for_each(discard);
         if leaked == 0 {
-            self.status
-                .uses
-                .close(&self.shared.device, self.status.timeline);
+            if self.status.uses.close() {
+                self.shared.device.destroy_semaphore(self.status.timeline);
+            }
         } else {
             self.status.uses.leak();
             leaked += 1;
@@ -600,7 +635,8 @@ impl Service {
         self.status.tell_leaks(leaked);
         ShutdownReport {
             leaked,
-            panicked,
+            panicked: payload.is_some(),
+            payload,
             elapsed: start.elapsed(),
         }
     }
@@ -608,7 +644,10 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        self.end(DROP_DEADLINE);
+        // Nobody is there to read the report.
+        if let Some(payload) = self.end(DROP_DEADLINE).payload {
+            discard(payload);
+        }
     }
 }
 
@@ -620,95 +659,11 @@ impl std::fmt::Debug for Service {
     }
 }
 
-pub(crate) const ENDED: ServiceError =
-    ServiceError::BadOption("an owner ended while the service was made");
+pub(crate) const ENDED: ServiceError = ServiceError::OwnerEnded;
 
 pub(crate) fn vulkan(failed: Failed) -> ServiceError {
     ServiceError::Vulkan {
         call: failed.call,
         result: failed.result,
     }
-}
-
-/// Starts the pools' owner. Where it has a thread, its pools are made there, and what goes wrong comes back.
-fn start_pool_owner(
-    device: &Arc<Device>,
-    status: &Arc<Status>,
-    shared: (QueueLink, Arc<[Layout]>, Arc<[Stock]>),
-    blocks: (BlockPool, Arc<[Jumbos]>),
-    options: &ServiceOptions,
-) -> Result<Owner<PoolOwner>, ServiceError> {
-    let (device, status, options) = (Arc::clone(device), Arc::clone(status), options.clone());
-    let name = OwnerOptions::named(format!("{}-pools", options.name));
-    if options.users_drive() {
-        let (made, failed) = PoolOwner::new(device, status, shared, blocks, &options);
-        if let Some(failed) = failed {
-            return Err(vulkan(failed));
-        }
-        // What is left lying would wait for whoever comes next.
-        let name = name.driven_by(Driver::Users).help_at_most(usize::MAX);
-        return Ok(Local.owner_from(name, made)?);
-    }
-    let (tell, told) = mpsc::channel();
-    let owner = Local.owner_with(name, move || {
-        let (made, failed) = PoolOwner::new(device, status, shared, blocks, &options);
-        let _ = tell.send(failed);
-        made
-    })?;
-    match told.recv() {
-        Ok(None) => Ok(owner),
-        Ok(Some(failed)) => Err(vulkan(failed)),
-        Err(mpsc::RecvError) => Err(ENDED),
-    }
-}
-
-fn start_keeper(
-    pool: &Owner<PoolOwner>,
-    options: &ServiceOptions,
-) -> Result<Owner<Keeper>, ServiceError> {
-    let keeper = Keeper::new(pool.attach().map_err(|_| ENDED)?);
-    let alarm = keeper.alarm();
-    let name = OwnerOptions::named(format!("{}-keeper", options.name));
-    let keeper = Local.owner_with(name, move || keeper)?;
-    let alarm = alarm(keeper.attach().map_err(|_| ENDED)?);
-    let port = pool.attach().map_err(|_| ENDED)?;
-    port.send_and_help(PoolMessage::Keeper(alarm))
-        .map_err(|_| ENDED)?;
-    Ok(keeper)
-}
-
-fn start_retire_owner(
-    device: &Arc<Device>,
-    status: &Arc<Status>,
-    options: &ServiceOptions,
-    pool: Port<PoolMessage>,
-) -> Result<Owner<Retire>, ServiceError> {
-    let retire = Retire {
-        device: Arc::clone(device),
-        timeline: status.timeline,
-        pool,
-        status: Arc::clone(status),
-    };
-    let name = OwnerOptions::named(format!("{}-retire", options.name));
-    Ok(Local.owner_with(name, move || retire)?)
-}
-
-fn start_queue_owner(
-    (device, status, options): (&Arc<Device>, &Arc<Status>, &ServiceOptions),
-    frames: &Arc<[Arc<FrameShared>]>,
-    retire: &Owner<Retire>,
-    pool: &Owner<PoolOwner>,
-    own: QueueLink,
-) -> Result<Owner<QueueOwner>, ServiceError> {
-    let retire: Port<Watch> = retire.attach().map_err(|_| ENDED)?;
-    let pool = pool.attach().map_err(|_| ENDED)?;
-    let (device, status, frames) = (Arc::clone(device), Arc::clone(status), Arc::clone(frames));
-    let own = (own, options.hold_deadline);
-    let (queue, name) = (
-        Queue::new(options.queue, options.queue_mode),
-        OwnerOptions::named(format!("{}-queue", options.name)),
-    );
-    Ok(Local.owner_with(name, move || {
-        QueueOwner::new(device, status, queue, frames, retire, pool, own)
-    })?)
 }

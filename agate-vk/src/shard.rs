@@ -290,7 +290,7 @@ impl Handler for ShardOwner {
     fn handle(&mut self, message: ShardMessage) {
         let status = Arc::clone(&self.status);
         let _inside = Inside(&status);
-        #[cfg(test)]
+        #[cfg(all(test, not(loom)))]
         crate::panics::panic_if_planted(&status, crate::panics::Who::Shard);
         match message {
             ShardMessage::Share(share) => self.share(share),

@@ -1,11 +1,11 @@
 //! What the owners of a service know together: whether the device is lost, what was submitted, what is counted and told.
 
-use crate::after::Uses;
 use crate::counters::Tally;
 use crate::error::{AcquireError, FrameError};
 use crate::frame::SlotPlace;
 use crate::raw::{Device, Failed};
 use crate::trace::{Span, Trace, TraceKind};
+use crate::uses::Uses;
 use ash::vk;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
@@ -23,10 +23,10 @@ pub(crate) struct Status {
     /// Whether the owners are to be there: from the start of the last until the shutdown.
     serves: AtomicBool,
     /// The owner that is to panic at its next message.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     panics: std::sync::Mutex<Option<crate::panics::Who>>,
     /// How often the pools' owner woke because a time had come.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) wakes: AtomicU32,
 }
 
@@ -43,14 +43,14 @@ impl Status {
             leaked: AtomicU32::new(0),
             gone: AtomicBool::new(false),
             serves: AtomicBool::new(false),
-            #[cfg(test)]
+            #[cfg(all(test, not(loom)))]
             panics: std::sync::Mutex::default(),
-            #[cfg(test)]
+            #[cfg(all(test, not(loom)))]
             wakes: AtomicU32::new(0),
         }
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn panics(&self) -> &std::sync::Mutex<Option<crate::panics::Who>> {
         &self.panics
     }

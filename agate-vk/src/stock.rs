@@ -11,8 +11,8 @@
 //! - S2: whoever has a block alone uses the `Pool` in it, and with it the Vulkan pool and its buffers.
 //! - S3: a frame begins when the one that had its place before is over. So nothing is pending of a pool whose `serial` is
 //!   older than a frame that has begun.
-//! - S4: `state` changes once, by an atomic exchange, before the owner empties the stock; who puts a block back, or has
-//!   taken one, looks at it behind that by an atomic exchange. So either the owner finds that block, or it is found closed.
+//! - S4: the owner sets `state` once, before it empties the stock; who has put a block back, or taken one, passes it then. So
+//!   either the owner finds that block, or that it is out, or the stock is found closed.
 
 #![allow(unsafe_code, reason = "keeps pools in the words of blocks")]
 
@@ -22,6 +22,7 @@ use crate::frame::Inheritance;
 use crate::notes::Notes;
 use crate::raw::{Device, Failed};
 use crate::status::Status;
+use crate::turnstile::Turnstile;
 use agate::{Block, BlockOptions, BlockPool, CreateError};
 use ash::vk;
 use std::sync::Arc;
@@ -40,8 +41,7 @@ struct Pool {
 
 const _: () = assert!(align_of::<Pool>() <= 64);
 
-/// A pool that is lent. Dropping it puts it back; its job tells the owner next, and where it cannot, it has to
-/// [`sweep`](Stock::sweep).
+/// A pool that is lent. Dropping it puts it back, and whoever has dropped it has to [`sweep`](Stock::sweep).
 pub(crate) struct Lease {
     block: Block,
 }
@@ -110,18 +110,18 @@ impl Lease {
 }
 
 /// Pools are lent.
-const OPEN: u32 = 0;
+const OPEN: u64 = 0;
 /// No more are. What is put back is destroyed.
-const CLOSED: u32 = 1;
+const CLOSED: u64 = 1;
 /// No more are, and what is put back may be pending for ever.
-const LEAKED: u32 = 2;
+const LEAKED: u64 = 2;
 
 /// See the module.
 pub(crate) struct Stock {
     blocks: BlockPool,
     most: usize,
     family: u32,
-    state: AtomicU32,
+    pub(crate) state: Turnstile,
     /// How many were lent since the last reset.
     lent: AtomicU32,
     status: Arc<Status>,
@@ -154,7 +154,7 @@ impl Stock {
             most: all.len(),
             blocks,
             family,
-            state: AtomicU32::new(OPEN),
+            state: Turnstile::new(OPEN),
             lent: AtomicU32::new(0),
             status,
             notes: Notes::new()?,
@@ -172,7 +172,7 @@ impl Stock {
         };
         let block = self.blocks.try_take().map_err(|_| out)?;
         let mut lease = Lease { block };
-        if self.state() != OPEN {
+        if self.state.pass() != OPEN {
             return Err(RecordError::Closed);
         }
         self.lent.fetch_add(1, Ordering::Relaxed);
@@ -240,10 +240,11 @@ impl Stock {
     /// are not destroyed, those that are out included.
     pub(crate) fn close(&self, device: &Device, over: bool) -> u32 {
         let state = if over { CLOSED } else { LEAKED };
-        self.state.swap(state, Ordering::AcqRel);
+        self.state.set(state);
         let mut taken = Vec::new();
         self.take(&mut taken, |_| false);
-        let mut leaked = self.blocks.stats().in_use.saturating_sub(taken.len()) as u32;
+        // Also one that its job is about to put back: the job destroys it, later.
+        let mut leaked = (self.most - taken.len()) as u32;
         for lease in &mut taken {
             let had = lease.clear(over.then_some(device), &self.status);
             leaked += u32::from(had && !over);
@@ -252,9 +253,9 @@ impl Stock {
         leaked
     }
 
-    /// The owner has ended: destroys what was put back behind it.
+    /// A pool was put back, or may have been: destroys all that is here if the owner has ended, which did not see it.
     pub(crate) fn sweep(&self, device: &Device) {
-        if self.state() == CLOSED {
+        if self.state.pass() == CLOSED {
             let mut taken = Vec::new();
             self.take(&mut taken, |_| false);
             for lease in &mut taken {
@@ -262,11 +263,6 @@ impl Stock {
             }
             put_all_back(&mut taken);
         }
-    }
-
-    /// As S4 asks.
-    fn state(&self) -> u32 {
-        self.state.fetch_or(0, Ordering::AcqRel)
     }
 
     /// Takes what is here, up to the first that is the `last`. Those without a pool are never above one that has one, but

@@ -11,6 +11,7 @@
 
 #![allow(unsafe_code, reason = "submits to a queue")]
 
+use crate::caught::quietly;
 use crate::error::{AcquireError, FrameError};
 use crate::frame::{FrameShared, lock, resolve};
 use crate::names::Text;
@@ -26,7 +27,6 @@ use crate::timeline::Readiness;
 use crate::trace::TraceKind;
 use agate::{Handle, Handler, Inbox, Port, Resolver};
 use ash::vk;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -124,8 +124,8 @@ struct Ready {
 struct Held {
     ended: Ended,
     request: Request,
-    /// When it is given up.
-    until: Instant,
+    /// When it is given up; `None` where the clock does not go that far.
+    until: Option<Instant>,
 }
 
 /// How often an owner looks whether it may go on that nobody tells: the host may signal a semaphore by other means, and
@@ -211,7 +211,7 @@ impl QueueOwner {
             Readiness::Held => {
                 self.status.tally.held();
                 let now = Instant::now();
-                let until = now.checked_add(self.hold_deadline).unwrap_or(now + LOOK);
+                let until = now.checked_add(self.hold_deadline);
                 self.held.push(Held {
                     ended,
                     request,
@@ -294,7 +294,9 @@ impl QueueOwner {
                     Readiness::Ready => Ok(()),
                     Readiness::Never => Err(FrameError::NeverSignalled),
                     Readiness::Held if self.closing => Err(FrameError::Aborted),
-                    Readiness::Held if now >= held.until => Err(FrameError::HeldTooLong),
+                    Readiness::Held if held.until.is_some_and(|until| now >= until) => {
+                        Err(FrameError::HeldTooLong)
+                    }
                     Readiness::Held => {
                         at += 1;
                         continue;
@@ -544,12 +546,13 @@ impl QueueOwner {
     fn with_queue(&mut self, act: QueueWork) {
         self.flush();
         if self.status.is_lost() {
+            // What it holds is the host's.
+            quietly(|| drop(act));
             return;
         }
         let _span = self.status.span(TraceKind::HostWork, 0);
         let device = self.device.table();
-        let run = AssertUnwindSafe(|| self.queue.with(|queue| act(device, queue)));
-        let _ = catch_unwind(run);
+        quietly(|| self.queue.with(|queue| act(device, queue)));
     }
 
     /// Closes a swapchain; it goes when the last of its images has come back.
@@ -572,7 +575,7 @@ impl Handler for QueueOwner {
     type Message = QueueMessage;
 
     fn handle(&mut self, message: QueueMessage) {
-        #[cfg(test)]
+        #[cfg(all(test, not(loom)))]
         crate::panics::panic_if_planted(&self.status, crate::panics::Who::Queue);
         match message {
             QueueMessage::Submit(ended) => self.submit(ended),

@@ -5,10 +5,10 @@ mod log;
 #[cfg(feature = "tracing")]
 mod tracing;
 
+use crate::caught::quietly;
 use crate::error::FrameError;
 use crate::frame::SlotPlace;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -38,9 +38,10 @@ pub enum TraceKind {
     Failed,
     /// In an instant: the device is lost; [`TraceEvent::error`] names the call that found it.
     DeviceLost,
-    /// In an instant: an owner thread has panicked.
+    /// In an instant: an owner has panicked; [`ShutdownReport::payload`](crate::ShutdownReport::payload) will say with what.
     OwnerPanicked,
-    /// In an instant: the service has ended and left [`TraceEvent::leaked`] objects, because the GPU may still use them.
+    /// In an instant: the service has ended and left [`TraceEvent::leaked`] objects, because the GPU or a job
+    /// may still use them.
     Leaked,
 }
 
@@ -112,9 +113,9 @@ impl fmt::Display for TraceEvent {
             TraceKind::Failed => "failed",
             TraceKind::DeviceLost => "the device is lost",
             TraceKind::OwnerPanicked => {
-                "an owner thread has panicked: shut the service down and make it anew"
+                "an owner has panicked: shut the service down and make it anew"
             }
-            TraceKind::Leaked => "the service leaves objects that the GPU may still use",
+            TraceKind::Leaked => "the service leaves objects that the GPU or a job may still use",
         })?;
         if self.leaked > 0 {
             write!(f, " ({}): the device must not be destroyed", self.leaked)?;
@@ -220,15 +221,15 @@ impl Trace {
     }
 
     fn begin(&self, event: &TraceEvent) -> Token {
-        catch_unwind(AssertUnwindSafe(|| self.0.begin(event))).unwrap_or(Token::None)
+        quietly(|| self.0.begin(event)).unwrap_or(Token::None)
     }
 
     fn end(&self, event: &TraceEvent, began: Instant, token: Token) {
-        let _ = catch_unwind(AssertUnwindSafe(|| self.0.end(event, began, token)));
+        quietly(|| self.0.end(event, began, token));
     }
 
     fn instant(&self, event: &TraceEvent) {
-        let _ = catch_unwind(AssertUnwindSafe(|| self.0.instant(event)));
+        quietly(|| self.0.instant(event));
     }
 
     /// Tells that something begins, and when the answer is dropped that it has ended.

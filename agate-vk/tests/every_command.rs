@@ -17,8 +17,8 @@ mod maker;
 mod support;
 
 use agate_vk::{
-    AnyRecorder, Command, Eliminating, LeaseRecorder, PNextArray, RecordError, Recorder, Service,
-    StreamRecorder, SubmitOptions, vk,
+    AnyRecorder, Command, DrawState, Eliminating, LeaseRecorder, PNextArray, RecordError, Recorder,
+    Service, StreamRecorder, SubmitOptions, vk,
 };
 use maker::{Maker, Trial, Try};
 use null_device::{Call, NullDevice, NullOptions};
@@ -475,4 +475,46 @@ fn commands_say_where_they_may_be_recorded() {
     let queues = of("vkCmdDispatchIndirect").queues;
     assert!(queues == vk::QueueFlags::COMPUTE, "{}", queues.as_raw());
     assert_eq!(of("vkCmdDrawMultiEXT").from, "VK_EXT_multi_draw");
+}
+
+/// Messages keep 16 bits of it, far more than devices have room for push constants.
+#[test]
+fn an_offset_of_push_constants_out_of_range_is_refused() {
+    let (layout, stages) = (vk::PipelineLayout::null(), vk::ShaderStageFlags::ALL);
+    let refused = |offset, record: fn(&mut StreamRecorder, &DrawState)| {
+        let bound = DrawState {
+            pipeline: vk::Pipeline::null(),
+            vertices: vk::Buffer::null(),
+            layout,
+            stages,
+            push_offset: offset,
+        };
+        recorded(|_| None, |device| device, |r| record(r, &bound))
+    };
+    // SAFETY, of all: the device takes any command.
+    let all: [(&str, &str, fn(&mut StreamRecorder, &DrawState)); 4] = [
+        ("vkCmdPushConstants", "offset", |r, to| unsafe {
+            r.cmd_push_constants(to.layout, to.stages, to.push_offset, &[7; 16]);
+        }),
+        ("vkCmdPushConstants", "offset", |r, to| unsafe {
+            r.push_constants(to.layout, to.stages, to.push_offset, &[7_u32; 4]);
+        }),
+        ("vkCmdPushConstants", "offset", |r, to| unsafe {
+            r.push_constants_with(to.layout, to.stages, to.push_offset, |data| {
+                data.write([7_u32; 4]);
+            });
+        }),
+        ("vkCmdPushConstants", "bound", |r, to| unsafe {
+            r.draw_with(to, 3, |data| {
+                data.write([7_u32; 4]);
+            });
+        }),
+    ];
+    for (command, argument, record) in all {
+        assert_eq!(refused(0xfffc, record), Ok(()));
+        let error = RecordError::BadArgument { command, argument };
+        for offset in [0x1_0000, u32::MAX] {
+            assert_eq!(refused(offset, record), Err(error));
+        }
+    }
 }

@@ -54,6 +54,11 @@ impl Semaphore {
         unsafe { Timeline::new(self.semaphore, 0) }
     }
 
+    fn value(&self) -> u64 {
+        // SAFETY: the semaphore lives.
+        unsafe { self.table.get_semaphore_counter_value(self.semaphore) }.expect("a value")
+    }
+
     fn signal(&self, value: u64) {
         let info = vk::SemaphoreSignalInfo::default()
             .semaphore(self.semaphore)
@@ -328,5 +333,53 @@ fn more_than_there_is_room_for() {
         assert_eq!(error, failed(FrameError::TooManySemaphores));
     }
     drop(semaphore);
+    close(service, &null);
+}
+
+/// A deadline beyond what the clock can say is none.
+#[test]
+fn with_the_longest_deadline() {
+    let null = device();
+    let semaphore = Semaphore::new(&null);
+    let timeline = semaphore.timeline();
+    let mut service = service(&null, |options| options.hold_deadline = Duration::MAX);
+    let options = SubmitOptions::default().wait_timeline(&timeline, 1, ALL);
+    let mut waits = drawn(&mut service).submit(options);
+    // The owner looks a few times meanwhile.
+    let early = waits.wait_timeout(Duration::from_millis(100)).err();
+    assert_eq!(early, Some(TicketError::TimedOut));
+    semaphore.signal(1);
+    waits.wait_timeout(LONG).expect("executed");
+    drop(semaphore);
+    close(service, &null);
+}
+
+/// What a frame was to signal does not come where the queue hears nothing of it.
+#[test]
+fn what_is_given_up_signals_nothing() {
+    let null = device();
+    let (semaphore, signalled) = (Semaphore::new(&null), Semaphore::new(&null));
+    let timeline = semaphore.timeline();
+    let mut service = service(&null, |options| {
+        options.hold_deadline = Duration::from_millis(1);
+    });
+    let signals = [vk::SemaphoreSubmitInfo::default()
+        .semaphore(signalled.semaphore)
+        .value(1)
+        .stage_mask(ALL)];
+    // SAFETY: the semaphore outlives the frame, and its values grow.
+    let options = unsafe { SubmitOptions::default().signals(&signals) };
+    let mut waits = drawn(&mut service).submit(options.wait_timeline(&timeline, 1, ALL));
+    let error = waits.wait_timeout(LONG).err();
+    assert_eq!(error, failed(FrameError::HeldTooLong));
+    assert_eq!(signalled.value(), 0);
+    // One that fails otherwise signals.
+    let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+    drop(frame.outside(1).expect("room"));
+    // SAFETY: as above.
+    let options = unsafe { SubmitOptions::default().signals(&signals) };
+    assert!(frame.submit(options).wait_timeout(LONG).is_err());
+    assert_eq!(signalled.value(), 1);
+    drop((semaphore, signalled));
     close(service, &null);
 }

@@ -7,7 +7,7 @@ mod support;
 
 use agate_vk::{
     FrameError, MissingSlot, Pass, Recorder, Service, SlotLoss, StreamRecorder, SubmitOptions,
-    Ticket, TicketError,
+    Ticket, TicketError, vk,
 };
 use std::time::Duration;
 use support::{LONG, checked, close, draw, run, service, until};
@@ -78,7 +78,7 @@ const JOBS: [(Job, SlotLoss); 6] = [
 fn frame_with(service: &mut Service, job: impl FnOnce(&Pass)) -> Ticket {
     let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
     let before = frame.outside(2).expect("room");
-    let info = agate_vk::vk::RenderingInfo::default();
+    let info = vk::RenderingInfo::default();
     // SAFETY: the device takes any command.
     let pass = unsafe { frame.rendering(&info, 3) }.expect("room");
     for (pass, slot) in [(&before, 0), (&pass, 2), (&pass, 0), (&before, 1)] {
@@ -188,4 +188,25 @@ fn a_forgotten_slot_does_not_hold_up_the_end() {
     close(service, &null);
     let error = ticket.wait_timeout(LONG).err();
     assert_eq!(error, Some(TicketError::Frame(FrameError::Aborted)));
+}
+
+/// What begins or ends a pass is no slot, and a text says so.
+#[test]
+fn a_pass_that_cannot_be_begun_is_named() {
+    let null = checked();
+    let mut service = service(&null, |_| ());
+    let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+    drop(frame.outside(0).expect("room"));
+    let stranger = vk::BaseInStructure {
+        s_type: vk::StructureType::from_raw(1_999_000_000),
+        ..Default::default()
+    };
+    let mut info = vk::RenderingInfo::default();
+    info.p_next = std::ptr::from_ref(&stranger).cast();
+    // SAFETY: the chain is refused before it is used.
+    assert!(unsafe { frame.rendering(&info, 1) }.is_err());
+    let error = frame.submit(SubmitOptions::default()).wait_timeout(LONG);
+    let text = error.expect_err("it cannot be begun").to_string();
+    assert!(text.starts_with("the begin of pass 1 failed: "), "{text}");
+    close(service, &null);
 }

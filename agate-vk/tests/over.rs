@@ -6,14 +6,14 @@
 #[path = "support/null.rs"]
 mod support;
 
-use agate_vk::{BeginError, SubmitOptions, vk};
-use null_device::NullDevice;
+use agate_vk::{BeginError, MissingSlot, Recorder, Slot, SubmitOptions, vk};
+use null_device::{NullDevice, NullOptions};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Weak};
 use std::thread::ThreadId;
 use std::time::Duration;
-use support::{LONG, checked, close, drawn, manual, run, service, until};
+use support::{Bomb, LONG, checked, close, drawn, explode, manual, run, service, until};
 
 /// Something whose end is told, with the thread of it.
 struct Told(mpsc::Sender<ThreadId>);
@@ -121,11 +121,109 @@ fn one_that_panics_takes_nobody_along() {
     let (value, end) = told();
     let mut frame = drawn(&mut service);
     frame.destroy_after(|| panic!("planted"));
+    frame.destroy_after(|| explode());
+    frame.keep_alive(Arc::new(Bomb));
     frame.keep_alive(value);
     let mut ticket = frame.submit(SubmitOptions::default());
     ticket.wait_timeout(LONG).expect("executed");
     ended(&end);
+    // Nor the caller, where the frame is over.
+    ticket.destroy_after(|| panic!("planted"));
+    ticket.destroy_after(|| explode());
+    ticket.keep_alive(Arc::new(Bomb));
     run(&mut service).expect("executed");
+    close(service, &null);
+}
+
+/// Keeps something alive from a recording.
+fn kept(recorder: &mut impl Recorder) -> Receiver<ThreadId> {
+    let (value, end) = told();
+    recorder.keep_alive(value);
+    end
+}
+
+/// Has slot 0 of its own frame recorded, and lost or not, and says what was kept alive by it.
+type Record = fn(Slot) -> Vec<Receiver<ThreadId>>;
+
+const LANES: [Record; 4] = [
+    |slot| {
+        let mut recorder = slot.stream().expect("room");
+        let mut all = vec![kept(&mut recorder)];
+        all.push(recorder.enter(|recorder| kept(recorder)));
+        all.push(recorder.eliminate(|recorder| kept(recorder)));
+        recorder.finish().expect("the owner is there");
+        all
+    },
+    |slot| {
+        let mut recorder = slot.lease().expect("a pool");
+        let all = vec![kept(&mut recorder)];
+        recorder.finish().expect("the owner is there");
+        all
+    },
+    |slot| {
+        let mut recorder = slot.record().expect("room");
+        let all = vec![kept(&mut recorder)];
+        recorder.finish().expect("the owner is there");
+        all
+    },
+    // Its slot is lost, and the frame goes on.
+    |slot| vec![kept(&mut slot.stream().expect("room"))],
+];
+
+#[test]
+fn what_a_job_keeps_alive() {
+    for shards in [0, 2] {
+        let null = NullDevice::new(NullOptions::default().checked().manual());
+        let mut service = service(&null, |options| {
+            options.shards = shards;
+            options.missing_slot = MissingSlot::Skip;
+        });
+        for record in LANES {
+            for submitted in [true, false] {
+                let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+                let slot = frame.outside_secondaries(1).expect("room").slot(0);
+                let all = record(slot.expect("free"));
+                let alive = || all.iter().all(|end| end.try_recv().is_err());
+                if !submitted {
+                    assert!(alive());
+                    drop(frame);
+                } else {
+                    let mut ticket = frame.submit(SubmitOptions::default());
+                    until("it is pending", || null.pending() == 1);
+                    assert!(alive(), "the GPU may use it");
+                    null.release(1);
+                    ticket.wait_timeout(LONG).expect("executed");
+                }
+                for end in &all {
+                    end.recv_timeout(LONG).expect("it ends");
+                }
+            }
+        }
+        close(service, &null);
+    }
+}
+
+/// Of a recording whose frame is over nothing will be executed.
+#[test]
+fn what_a_late_job_keeps_alive() {
+    let null = NullDevice::new(NullOptions::default().checked());
+    let mut service = service(&null, |options| {
+        options.slot_deadline = Duration::from_millis(1);
+        options.frames_in_flight = 1;
+    });
+    for frames in 0..2 {
+        let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+        let slot = frame.outside(1).expect("room").slot(0).expect("free");
+        let mut recorder = slot.stream().expect("room");
+        let mut ticket = frame.submit(SubmitOptions::default());
+        assert!(ticket.wait_timeout(LONG).is_err(), "it was given up");
+        // Whether or not another frame has its place by now.
+        let later = (frames > 0).then(|| drawn(&mut service));
+        let end = kept(&mut recorder);
+        assert_eq!(end.try_recv(), Ok(std::thread::current().id()));
+        let _ = recorder.finish();
+        drop(later);
+    }
     close(service, &null);
 }
 

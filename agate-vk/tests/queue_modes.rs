@@ -9,7 +9,9 @@ use agate_vk::{QueueGuard, QueueMode, ash, vk};
 use null_device::{NullDevice, NullOptions, Rule};
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use support::{LONG, acquire, checked, close, present, run, service, submit, swapchain};
+use support::{
+    Bomb, LONG, acquire, checked, close, explode, present, run, service, submit, swapchain,
+};
 
 /// The host's lock, which counts.
 #[derive(Default)]
@@ -167,5 +169,26 @@ fn the_hosts_work_runs_on_the_owner() {
     // SAFETY: as above.
     let mut answer = unsafe { service.with_queue(|_, _| ()) };
     assert!(answer.wait_timeout(LONG).is_err());
+    close(service, &null);
+}
+
+/// The host's work may panic with what panics again when it is dropped; it is told, and the owner goes on. So it does where
+/// the work, or its answer, cannot be dropped without a panic.
+#[test]
+fn work_that_panics_takes_nobody_along() {
+    let null = checked();
+    let mut service = service(&null, |_| ());
+    // SAFETY: nothing is done with the queue.
+    let mut answer = unsafe { service.with_queue::<()>(|_, _| explode()) };
+    assert!(answer.wait_timeout(LONG).is_err());
+    // SAFETY: as above.
+    drop(unsafe { service.with_queue(|_, _| Bomb) });
+    run(&mut service).expect("executed");
+    null.fail("vkQueueSubmit2", 1, vk::Result::ERROR_DEVICE_LOST);
+    assert!(run(&mut service).is_err());
+    let bomb = Bomb;
+    // SAFETY: as above.
+    let mut answer = unsafe { service.with_queue(move |_, _| drop(bomb)) };
+    assert!(answer.wait_timeout(LONG).is_err(), "the device is lost");
     close(service, &null);
 }

@@ -7,7 +7,7 @@
 mod support;
 
 use agate_vk::{Pass, Recorder, SubmitOptions, Ticket, TicketError, vk};
-use null_device::Live;
+use null_device::{Live, NullDevice, NullOptions};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use support::{LONG, Random, acquire, checked, close, run, service, swapchain};
@@ -120,4 +120,20 @@ fn round(seed: u64) {
 #[test]
 fn at_any_moment() {
     (0..rounds()).for_each(round);
+}
+
+/// The longest deadline that there is bounds nothing, and breaks nothing.
+#[test]
+fn with_the_longest_deadline() {
+    for (shards, driven_by_users) in [(0, false), (0, true), (2, true)] {
+        let null = NullDevice::new(NullOptions::default().checked());
+        let mut service = service(&null, |options| {
+            options.shards = shards;
+            options.driven_by_users = driven_by_users;
+        });
+        run(&mut service).expect("executed");
+        let report = service.shutdown(Duration::MAX);
+        assert_eq!((report.leaked, report.panicked), (0, false));
+        assert_eq!(null.live(), Live::default());
+    }
 }

@@ -5,11 +5,16 @@
 #[path = "support/null.rs"]
 mod support;
 
-use agate_vk::{AcquireError, Acquired, FrameError, SubmitOptions, TicketError, vk};
+use agate_vk::{
+    AcquireError, Acquired, Device, FrameError, Service, ServiceOptions, SubmitOptions,
+    TicketError, vk,
+};
 use null_device::Live;
+use std::ffi::CStr;
 use std::time::Duration;
 use support::{
-    LONG, acquire, checked, close, drawn, manual, present, run, service, swapchain, until,
+    LONG, acquire, checked, close, drawn, manual, present, run, service, swapchain,
+    swapchain_options, until,
 };
 
 const ALL: vk::PipelineStageFlags2 = vk::PipelineStageFlags2::ALL_COMMANDS;
@@ -322,4 +327,24 @@ fn an_image_that_nobody_waits_for_when_the_service_ends() {
     assert_eq!((report.leaked, report.panicked), (0, false));
     assert_eq!(null.live(), Live::default());
     assert_eq!(null.violations(), []);
+}
+
+#[test]
+fn without_the_extension() {
+    let null = checked();
+    let look_up = |name: &CStr| match name.to_str() {
+        Ok("vkCreateSwapchainKHR") => std::ptr::null(),
+        _ => null.function(name),
+    };
+    // SAFETY: the functions are those of the device, which outlives the service.
+    let device = unsafe { Device::load(null.handle(), look_up) }.expect("all that is needed");
+    // SAFETY: the test leaves the queue to the service.
+    let service = unsafe { Service::new(device, ServiceOptions::new(null.queue(), 0)) };
+    let mut service = service.expect("a service starts");
+    // SAFETY: the surface is the device's, which outlives the service.
+    let refused = unsafe { service.create_swapchain(swapchain_options(&null, (64, 64))) };
+    let error = refused.err();
+    assert_eq!(error, Some(AcquireError::NotLoaded));
+    assert!(error.is_some_and(|error| error.to_string().contains("VK_KHR_swapchain")));
+    close(service, &null);
 }

@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::ThreadId;
 use std::time::Duration;
 use support::{
-    LONG, acquire, checked, close, drawn, manual, present, run, service, submit, swapchain, until,
+    LONG, acquire, checked, close, drawn, explode, manual, present, run, service, submit,
+    swapchain, until,
 };
 
 type Log = Arc<Mutex<Vec<(ThreadId, TraceEvent)>>>;
@@ -245,5 +246,17 @@ fn a_sink_that_panics_takes_no_owner_along() {
     for _ in 0..3 {
         run(&mut service).expect("executed");
     }
+    close(service, &null);
+}
+
+#[test]
+fn a_trace_that_panics_loses_its_events_alone() {
+    let null = checked();
+    let trace = Trace::new(|_| explode());
+    let mut service = service(&null, |options| options.trace = Some(trace));
+    run(&mut service).expect("executed");
+    null.fail("vkQueueSubmit2", 1, vk::Result::ERROR_OUT_OF_HOST_MEMORY);
+    assert!(run(&mut service).is_err());
+    run(&mut service).expect("executed");
     close(service, &null);
 }

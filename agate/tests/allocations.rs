@@ -4,6 +4,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use agate::{
@@ -13,6 +14,8 @@ use agate::{
 
 const LONG: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 60 });
 const ROUNDS: usize = if cfg!(miri) { 20 } else { 100 };
+/// Sent to an owner before it is asked.
+const MESSAGES: usize = 100;
 
 /// Counts the allocations of each thread.
 struct Counting;
@@ -59,6 +62,8 @@ struct Told(usize);
 
 enum Tell {
     Add(usize),
+    /// Waits until something comes, or nothing can.
+    Hold(mpsc::Receiver<()>),
     Allocations(Resolver<usize>),
 }
 
@@ -68,6 +73,7 @@ impl Handler for Told {
     fn handle(&mut self, message: Tell) {
         match message {
             Tell::Add(n) => self.0 += n,
+            Tell::Hold(gate) => drop(gate.recv_timeout(LONG)),
             Tell::Allocations(asker) => asker.resolve(COUNT.with(Cell::get)),
         }
     }
@@ -84,7 +90,7 @@ fn an_owner_is_attached_to_asked_and_left_without_allocation_on_either_side() {
     let (handle, pool) = (owner.handle(), CompletionPool::new());
     let use_it = || {
         let port = handle.attach().unwrap();
-        for n in 0..100 {
+        for n in 0..MESSAGES {
             port.send(Tell::Add(n)).unwrap();
         }
         port.ask_with(&pool, Tell::Allocations)
@@ -98,22 +104,24 @@ fn an_owner_is_attached_to_asked_and_left_without_allocation_on_either_side() {
     two.into_iter()
         .for_each(|mut answer| drop(answer.wait_timeout(LONG).unwrap().to_string()));
     drop(port);
-    // A lane has at most three segments of messages in flight here: a few rounds warm it up.
-    (0..ROUNDS / 2).for_each(|_| drop(use_it().to_string()));
-    // Where the system lets the owner wait for longer than ever before, a lane grows once more.
-    let count = || {
-        let before = use_it();
-        let mut after = before;
-        let here = allocations(|| (0..ROUNDS).for_each(|_| after = use_it()));
-        (here, after - before)
-    };
-    let mut counts = vec![count()];
-    while counts.len() < 10 && !counts.contains(&(0, 0)) {
-        counts.push(count());
-    }
-    assert!(
-        counts.contains(&(0, 0)),
-        "allocations here and on the owner's thread: {counts:?}"
+    // What an owner that lags may leave in the lane, two rounds at the most, waits there many times over: so many segments
+    // are made now.
+    let (open, gate) = mpsc::channel();
+    let port = handle.attach().unwrap();
+    port.send(Tell::Hold(gate)).unwrap();
+    (0..20 * MESSAGES).for_each(|n| port.send(Tell::Add(n)).unwrap());
+    // A thread's first sleep allocates, once in its life: no answer comes now.
+    let mut answer = port.ask_with(&pool, Tell::Allocations).unwrap();
+    assert!(answer.wait_timeout(Duration::from_millis(100)).is_err());
+    open.send(()).unwrap();
+    drop((answer, port));
+    let before = use_it();
+    let mut after = before;
+    let here = allocations(|| (0..ROUNDS).for_each(|_| after = use_it()));
+    assert_eq!(
+        (here, after - before),
+        (0, 0),
+        "here, and on the owner's thread"
     );
     owner.shutdown(Pending::Drain, LONG).unwrap();
 }
@@ -187,13 +195,17 @@ fn a_stream_allocates_nothing_when_warm() {
 
 #[test]
 fn each_message_is_sent_and_received_without_allocation_on_either_side() {
+    const COUNTED: usize = 20 * ROUNDS;
+    // More than two segments of a lane hold: what is counted need not begin where one does.
+    const WARM: usize = COUNTED + 200;
     for capacity in [Capacity::bounded(16), Capacity::Unbounded] {
         let queue = Local
             .queue::<[u64; 6]>(Limits::senders(1), capacity)
             .unwrap();
         let sender = queue.attach_sender().unwrap();
         let mut receiver = queue.attach_receiver().unwrap();
-        let (warm, is_warm) = std::sync::mpsc::sync_channel(1);
+        let (warm, is_warm) = mpsc::sync_channel(1);
+        let (all_sent, start) = mpsc::channel();
         let receiving = std::thread::spawn(move || {
             let mut got = 0;
             let mut receive = |most: usize| {
@@ -208,7 +220,10 @@ fn each_message_is_sent_and_received_without_allocation_on_either_side() {
                     }
                 }
             };
-            receive(20 * ROUNDS);
+            if capacity == Capacity::Unbounded {
+                start.recv().unwrap();
+            }
+            receive(WARM);
             warm.send(()).unwrap();
             allocations(|| receive(usize::MAX))
         });
@@ -219,23 +234,15 @@ fn each_message_is_sent_and_received_without_allocation_on_either_side() {
                 std::thread::yield_now();
             }
         };
-        (0..20 * ROUNDS).for_each(|_| send());
+        // An unbounded lane needs as much as was ever in it: as many as are counted wait in it now, before anything
+        // is received.
+        (0..WARM).for_each(|_| send());
+        all_sent.send(()).unwrap();
         is_warm.recv().unwrap();
-        // What a lane needs is as much as was ever in it: here a few messages, whoever is faster.
-        let here = allocations(|| {
-            for round in 0..20 * ROUNDS {
-                send();
-                if round % 16 == 15 {
-                    std::thread::yield_now();
-                }
-            }
-        });
+        let here = allocations(|| (0..COUNTED).for_each(|_| send()));
         drop(sender);
         let there = receiving.join().unwrap();
-        assert_eq!(there, 0, "of the receiver");
-        if capacity == Capacity::bounded(16) {
-            assert_eq!(here, 0, "of the sender");
-        }
+        assert_eq!((here, there), (0, 0), "of the sender, of the receiver");
     }
 }
 

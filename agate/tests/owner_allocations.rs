@@ -112,7 +112,7 @@ fn users_attach_send_help_ask_await_and_leave_without_allocation() {
                 gate.wait();
                 if over.load(Ordering::Acquire) {
                     // Dropping the port would help.
-                    break std::mem::forget(port);
+                    break port;
                 }
                 port.send_and_help(Count::Hold).unwrap();
             }

@@ -536,7 +536,9 @@ fn a_wait_on_another_thread_drives_the_owner_also_without_a_port() {
     let port = owner.attach().unwrap();
     (0..5).for_each(|_| port.send(Count::Add(1)).unwrap());
     let mut place = port.ask(Count::Where).unwrap();
-    std::mem::forget(port);
+    // As one that is forgotten, which helps nobody.
+    static FORGOTTEN: Mutex<Vec<Port<Count>>> = Mutex::new(Vec::new());
+    FORGOTTEN.lock().unwrap().push(port);
     let waited = thread::spawn(move || (place.wait_timeout(LONG), thread::current().id()));
     let (place, waiter) = waited.join().unwrap();
     assert_eq!(place, Ok(waiter));

@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use benches::allocations::Counting;
 use benches::commands::device::{Device, Kind};
 use benches::commands::options::{self, Options};
 use benches::commands::run::measure;
@@ -11,6 +12,9 @@ use benches::commands::strategy::Way;
 use benches::commands::work::{Order, Work};
 use benches::commands::{claims, encode, report};
 use benches::machine;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 fn main() -> ExitCode {
     match options::parse(std::env::args().skip(1)).and_then(|options| run(&options)) {

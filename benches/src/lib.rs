@@ -7,6 +7,7 @@
 //! all of them, and medians are compared.
 
 pub mod affinity;
+pub mod allocations;
 pub mod clock;
 pub mod commands;
 pub mod machine;

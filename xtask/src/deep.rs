@@ -238,7 +238,10 @@ fn thread_sanitizer(nightly: &Nightly) -> Command {
         "-Zsanitizer=thread --cfg tsan",
     );
     tests.env("CARGO_TARGET_DIR", target().join("tsan"));
-    tests.env("TSAN_OPTIONS", "halt_on_error=1 second_deadlock_stack=1");
+    tests.env(
+        "TSAN_OPTIONS",
+        "halt_on_error=1 second_deadlock_stack=1 allocator_may_return_null=1",
+    );
     tests
 }
 

@@ -41,6 +41,7 @@ const ARROWS: [(&str, &[Allowed]); 4] = [
         &[
             Allowed::Always("agate"),
             Allowed::Always("ash"),
+            Allowed::On("loom", "cfg(loom)"),
             Allowed::Optional("log"),
             Allowed::Optional("tracing"),
         ],

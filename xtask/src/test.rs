@@ -132,14 +132,14 @@ fn doc_tests(steps: &mut Steps) {
     );
 }
 
-/// The core's protocols under loom; what has no model is not compiled there.
+/// The protocols of the libraries under loom; what has no model is not compiled there.
 fn loom_tests(steps: &mut Steps) {
     steps.tests("models under loom", loom(), false);
 }
 
 /// The models, each as deep as it says.
 pub(crate) fn loom() -> Command {
-    let mut models = cargo("test --locked --package agate --release --lib");
+    let mut models = cargo("test --locked --package agate --package agate-vk --release --lib");
     models.env("RUSTFLAGS", rust_flags("--cfg loom"));
     // A folder of its own, so that the flag does not throw away what the other steps built.
     models.env("CARGO_TARGET_DIR", target().join("loom"));

@@ -15,11 +15,11 @@
 #![allow(unsafe_code, reason = "keeps values of any type in blocks of words")]
 
 use super::{header, op, replay, words_of};
+use crate::caught::quietly;
 use crate::raw::Device;
 use crate::recorder::cursor::Cursor;
 use crate::recorder::{HEADER_WORDS, note_closure};
 use ash::vk;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Where a closure records.
 type Target<'a> = (&'a ash::Device, vk::CommandBuffer);
@@ -97,18 +97,6 @@ where
     cursor.forget_said();
 }
 
-/// Does something of the user's; false where it panics. The panic ends here.
-fn quietly(user: impl FnOnce()) -> bool {
-    let Err(payload) = catch_unwind(AssertUnwindSafe(user)) else {
-        return true;
-    };
-    // Its drop is the user's as well.
-    if let Err(worse) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(worse);
-    }
-    false
-}
-
 /// The first closure in `from..to`, or `to`.
 ///
 /// # Safety
@@ -145,7 +133,7 @@ unsafe fn take(at: *mut u64, target: Option<Target<'_>>) -> (*mut u64, bool) {
     // SAFETY: F1.
     let run = unsafe { function.cast::<Run>().read() };
     // SAFETY: F1, and by F2 this is the only use of the value; F3.
-    let calm = quietly(|| unsafe { run(function.wrapping_add(1), target) });
+    let calm = quietly(|| unsafe { run(function.wrapping_add(1), target) }).is_some();
     (at.wrapping_add(words), calm)
 }
 

@@ -220,6 +220,10 @@ impl Recorder for LeaseRecorder {
         }
     }
 
+    fn destroy_after(&mut self, work: impl FnOnce() + Send + 'static) {
+        self.after(Box::new(work));
+    }
+
     unsafe fn cmd_set_sample_mask(
         &mut self,
         samples: vk::SampleCountFlags,

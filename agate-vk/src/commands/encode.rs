@@ -14,7 +14,7 @@ use super::{header, op, words_of};
 use crate::error::RecordError;
 use crate::recorder::cursor::{Cursor, HasCursor, SPARE_WORDS};
 use crate::recorder::{DrawState, Recorder, Said};
-use crate::recorder::{device, fail};
+use crate::recorder::{after, device, fail};
 use ash::vk::{self, Handle};
 use std::mem::MaybeUninit;
 
@@ -184,6 +184,20 @@ unsafe fn push(
     cursor.push_end = cursor.cur;
 }
 
+/// Whether there is room for the offset where it is kept, beside the size.
+#[inline(always)]
+fn is_offset(offset: u32) -> bool {
+    offset < 1 << 16
+}
+
+/// By value, so that no cursor's address gets here (K2).
+#[cold]
+#[inline(never)]
+fn refuse_push(base: *mut u64, argument: &'static str) {
+    let command = "vkCmdPushConstants";
+    fail(base, RecordError::BadArgument { command, argument });
+}
+
 /// Refuses, when compiled, what cannot be pushed.
 const fn assert_pushable<T>() {
     assert!(
@@ -312,13 +326,9 @@ impl<R: HasCursor> Recorder for R {
         constants: &[u8],
     ) {
         let cursor = self.cursor_for(table::PUSH_CONSTANTS);
-        let fits =
-            constants.len() <= MAX_PUSH_BYTES && constants.len() % 4 == 0 && offset < 1 << 16;
-        if !fits {
-            return cursor.fail(RecordError::BadArgument {
-                command: "vkCmdPushConstants",
-                argument: "constants",
-            });
+        let fits = constants.len() <= MAX_PUSH_BYTES && constants.len() % 4 == 0;
+        if !fits || !is_offset(offset) {
+            return refuse_push(cursor.base, if fits { "offset" } else { "constants" });
         }
         let target = (layout, stages, offset);
         // SAFETY: all of the data is written.
@@ -339,7 +349,10 @@ impl<R: HasCursor> Recorder for R {
     ) {
         const { assert_pushable::<T>() }
         let cursor = self.cursor_for(table::PUSH_CONSTANTS);
-        let target = (layout, stages, offset & 0xffff);
+        if !is_offset(offset) {
+            return refuse_push(cursor.base, "offset");
+        }
+        let target = (layout, stages, offset);
         // SAFETY: all of the data is written; it is aligned to 8 bytes, which `T` fits (asserted when compiled).
         unsafe {
             push(cursor, target, size_of::<T>(), |data| {
@@ -358,7 +371,10 @@ impl<R: HasCursor> Recorder for R {
     ) {
         const { assert_pushable::<T>() }
         let cursor = self.cursor_for(table::PUSH_CONSTANTS);
-        let target = (layout, stages, offset & 0xffff);
+        if !is_offset(offset) {
+            return refuse_push(cursor.base, "offset");
+        }
+        let target = (layout, stages, offset);
         // SAFETY: the caller's `write` initialises all of the data; the memory is this recorder's alone (K1).
         unsafe {
             push(cursor, target, size_of::<T>(), |data| {
@@ -479,8 +495,11 @@ impl<R: HasCursor> Recorder for R {
         #[cfg(feature = "checks")]
         crate::recorder::note_pipeline(self.cursor().base, vk::PipelineBindPoint::GRAPHICS);
         let cursor = self.cursor_for(table::DRAW);
+        if !is_offset(bound.push_offset) {
+            return refuse_push(cursor.base, "bound");
+        }
         let words = 3 + words_of(size_of::<T>());
-        let target = (bound.layout, bound.stages, bound.push_offset & 0xffff);
+        let target = (bound.layout, bound.stages, bound.push_offset);
         let at = room_to_push(cursor, target, size_of::<T>(), words);
         // SAFETY: there is room for `words` words, and the data starts behind three of them; the caller's `write` initialises
         // all of it. The memory is this recorder's alone (K1). The cursor moves when all is written: `write` may panic.
@@ -512,6 +531,10 @@ impl<R: HasCursor> Recorder for R {
         F: FnOnce(&ash::Device, vk::CommandBuffer) + Send + 'static,
     {
         super::closure::put(self.cursor(), closure);
+    }
+
+    fn destroy_after(&mut self, work: impl FnOnce() + Send + 'static) {
+        after(self.cursor().base, Box::new(work));
     }
 
     super::generated::recorder::encode!();

@@ -1,6 +1,7 @@
 //! Passes and slots: what the main thread hands to jobs, and what they take.
 
 use super::{FrameShared, Inheritance, SlotPlace};
+use crate::after::Work;
 use crate::checks::Standing;
 use crate::error::{RecordError, SlotError, SlotLoss};
 use crate::pool::PoolMessage;
@@ -140,6 +141,11 @@ impl SlotToken {
     #[cfg(feature = "checks")]
     pub(crate) fn note(&self, error: RecordError) {
         self.shared.service.faults.note(self.place, error);
+    }
+
+    /// Does `work` when the frame is over; here and now where it is.
+    pub(crate) fn after(&self, work: Work) {
+        self.shared.after(self.place.serial, work);
     }
 
     pub(crate) fn send(&self, message: PoolMessage) -> Result<(), ()> {

@@ -246,6 +246,13 @@ impl Recorder for AnyRecorder {
         in_its_lane!(self.record(closure));
     }
 
+    fn destroy_after(&mut self, work: impl FnOnce() + Send + 'static) {
+        match self {
+            Self::Stream(recorder) => recorder.destroy_after(work),
+            Self::Lease(recorder) => recorder.destroy_after(work),
+        }
+    }
+
     crate::commands::generated::any::hand_on!();
     crate::commands::irregular::hand_on!(any);
 }

@@ -302,6 +302,10 @@ impl<R: Recorder> Recorder for Eliminating<'_, R> {
         unsafe { self.inner.record(closure) };
     }
 
+    fn destroy_after(&mut self, work: impl FnOnce() + Send + 'static) {
+        self.inner.destroy_after(work);
+    }
+
     crate::commands::generated::eliminating::hand_on!();
     crate::commands::irregular::hand_on!(eliminating);
 }

@@ -11,9 +11,10 @@
 #![allow(unsafe_code, reason = "keeps memory that blocks lead to")]
 
 use crate::status::Status;
+use crate::sync::atomic::{AtomicPtr, Ordering};
+use crate::sync::cell::UnsafeCell;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// The largest command: 64 MiB.
 pub(crate) const MAX_WORDS: usize = (64 << 20) / 8;
@@ -42,7 +43,7 @@ impl Drop for Room {
 
 struct Jumbo {
     _room: Room,
-    next: *mut Jumbo,
+    next: UnsafeCell<*mut Jumbo>,
     /// Made by `Box::into_raw`. No reference to them is made again: commands hold pointers into them.
     words: *mut [u64],
 }
@@ -65,7 +66,7 @@ impl Large {
         memory.resize(words, 0);
         Some(Self(Box::into_raw(Box::new(Jumbo {
             _room: room,
-            next: ptr::null_mut(),
+            next: UnsafeCell::new(ptr::null_mut()),
             words: Box::into_raw(memory.into_boxed_slice()),
         }))))
     }
@@ -97,15 +98,23 @@ unsafe impl Sync for Jumbos {}
 impl Jumbos {
     /// Keeps the memory of a command that is written.
     pub(crate) fn keep(&self, large: Large) {
+        self.publish(large, Ordering::Release);
+    }
+
+    /// In an order, which the model weakens.
+    pub(crate) fn publish(&self, large: Large, order: Ordering) {
         let jumbo = large.0;
         std::mem::forget(large);
-        let mut head = self.0.load(Ordering::Relaxed);
+        // Mostly it is the first.
+        let mut head = ptr::null_mut();
         loop {
             // SAFETY: J1: it is not in the list yet.
-            unsafe { (*jumbo).next = head };
+            let next = unsafe { &(*jumbo).next };
+            // SAFETY: as above: nobody else knows it.
+            next.with_mut(|next| unsafe { *next = head });
             match self
                 .0
-                .compare_exchange_weak(head, jumbo, Ordering::Release, Ordering::Relaxed)
+                .compare_exchange_weak(head, jumbo, order, Ordering::Relaxed)
             {
                 Ok(_) => return,
                 Err(now) => head = now,
@@ -122,7 +131,8 @@ impl Jumbos {
         while !next.is_null() {
             // SAFETY: J1: it was taken from the list, once.
             let jumbo = unsafe { Box::from_raw(next) };
-            next = jumbo.next;
+            // SAFETY: as above: it is this function's own.
+            next = jumbo.next.with(|next| unsafe { *next });
         }
     }
 }

@@ -7,6 +7,8 @@
 
 #![allow(unsafe_code, reason = "hands out the functions of the device")]
 
+use crate::after::Work;
+use crate::caught::quietly;
 use crate::commands::table::Command;
 use crate::ending::Ending;
 use crate::error::{RecordError, SlotLoss};
@@ -45,7 +47,8 @@ use std::sync::Arc;
 ///
 /// # Progress
 ///
-/// Nothing here waits for the owner, but every command is the driver's call, and takes its time.
+/// Nothing here waits for the owner, but every command is the driver's call, and takes its time. The end of the recorder, by
+/// `finish` or drop, may do the owner's work where [users drive](crate::ServiceOptions::driven_by_users) it.
 pub struct LeaseRecorder {
     device: Arc<Device>,
     buffer: vk::CommandBuffer,
@@ -119,7 +122,8 @@ impl LeaseRecorder {
     ///
     /// # Progress
     ///
-    /// Lock-free but for the driver's call; wakes the owner if it sleeps.
+    /// Lock-free but for the driver's call; wakes the owner if it sleeps, or
+    /// [does its work](crate::ServiceOptions::driven_by_users).
     pub fn finish(mut self) -> Result<(), RecordError> {
         #[cfg(feature = "checks")]
         if let Err(error) = self.checks.end() {
@@ -278,6 +282,14 @@ impl LeaseRecorder {
         }
     }
 
+    /// Does `work` when the frame of the recording is over.
+    pub(crate) fn after(&self, work: Work) {
+        match &self.token {
+            Some(token) => token.after(work),
+            None => drop(quietly(work)),
+        }
+    }
+
     /// An argument is out of Vulkan's range.
     #[cold]
     pub(crate) fn refuse(&mut self, index: u16, argument: &'static str) {
@@ -318,15 +330,12 @@ enum PoolEnd {
 fn end(token: SlotToken, lease: Option<Lease>, end: PoolEnd) -> bool {
     // The owner hears of the slot when the pool is back: it resets what is in the stock when the frame is over.
     drop(lease);
+    token.stock().sweep(token.device());
     let place = token.place();
-    let sent = match end {
+    match end {
         PoolEnd::Ready(note) => token.stock().notes.put(note, token.port()).is_ok(),
         PoolEnd::Lost(loss) => token.send(PoolMessage::Lost { place, loss }).is_ok(),
-    };
-    if !sent {
-        token.stock().sweep(token.device());
     }
-    sent
 }
 
 impl Drop for LeaseRecorder {

@@ -11,7 +11,7 @@ pub(crate) mod cursor;
 mod eliminating;
 mod header;
 mod held;
-mod jumbo;
+pub(crate) mod jumbo;
 mod lease;
 mod published;
 mod shadow;
@@ -28,10 +28,11 @@ pub(crate) use published::Published;
 #[cfg(feature = "checks")]
 pub(crate) use stream::note_pipeline;
 pub use stream::{Entered, StreamRecorder};
-pub(crate) use stream::{device, fail, note_closure};
+pub(crate) use stream::{after, device, fail, note_closure};
 
 use ash::vk;
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 
 /// What a fused draw binds and where it pushes; see [`Recorder::draw_with`].
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -85,7 +86,8 @@ impl std::fmt::Debug for DrawState {
 /// # Progress
 ///
 /// Wait-free, except that now and then a full block is published: a lock-free exchange of memory, and at most one wake of
-/// a sleeping owner. A command that is larger than a block allocates memory of its own. In a lease, as the driver is.
+/// a sleeping owner, or work for one that [users drive](crate::ServiceOptions::driven_by_users): then the call may take as
+/// long as that. A command that is larger than a block allocates memory of its own. In a lease, as the driver is.
 pub trait Recorder {
     /// `vkCmdBindPipeline`.
     ///
@@ -320,6 +322,39 @@ pub trait Recorder {
     unsafe fn record<F>(&mut self, closure: F)
     where
         F: FnOnce(&ash::Device, vk::CommandBuffer) + Send + 'static;
+
+    /// Keeps a value alive until the frame of this recording is over: executed, discarded, failed, or its device lost. An
+    /// owner drops it then. What becomes of the recording makes no difference.
+    ///
+    /// ```no_run
+    /// # use agate_vk::{Recorder, StreamRecorder, vk};
+    /// # use std::sync::Arc;
+    /// # struct Mesh { vertices: vk::Buffer, count: u32 }
+    /// # fn job(recorder: &mut StreamRecorder, mesh: &Arc<Mesh>) {
+    /// // Its drop destroys the buffer; the last of those who use it does that.
+    /// recorder.keep_alive(Arc::clone(mesh));
+    /// // SAFETY: the buffer lives until the ticket has resolved.
+    /// unsafe {
+    ///     recorder.cmd_bind_vertex_buffers(0, &[mesh.vertices], &[0]);
+    ///     recorder.cmd_draw(mesh.count, 1, 0, 0);
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Progress
+    ///
+    /// Never parks; allocates.
+    fn keep_alive<T: Send + Sync + 'static>(&mut self, value: Arc<T>) {
+        self.destroy_after(move || drop(value));
+    }
+
+    /// Does something when the frame of this recording is over, as [`Frame::destroy_after`](crate::Frame::destroy_after)
+    /// does. Where it is over already, because the slot was given up meanwhile, it is done here and now.
+    ///
+    /// # Progress
+    ///
+    /// Never parks; allocates.
+    fn destroy_after(&mut self, work: impl FnOnce() + Send + 'static);
 
     crate::commands::generated::recorder::declare!();
     crate::commands::irregular::declare!();

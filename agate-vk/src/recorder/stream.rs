@@ -10,6 +10,7 @@
 use super::cursor::{Cursor, HasCursor, SPARE_WORDS, Said};
 use super::held::Held;
 use super::{BlockHeader, HEADER_WORDS, Jumbos, Published, Room};
+use crate::after::Work;
 use crate::commands::closure;
 use crate::error::{RecordError, SlotLoss};
 use crate::frame::{SlotPlace, SlotToken};
@@ -47,7 +48,9 @@ const _: () =
 ///
 /// # Progress
 ///
-/// Every call is wait-free but for the exchange of a full block, which is lock-free. Nothing here waits for the owner.
+/// Every call is wait-free but for the exchange of a full block, which is lock-free. Nothing here waits for the owner; but
+/// where [users drive](crate::ServiceOptions::driven_by_users) it, with shards always, that exchange and the end of the
+/// recorder, by `finish` or drop, may do the work that they find, and take as long.
 pub struct StreamRecorder {
     cursor: Cursor,
     /// Neither `Sync` nor, unless said below, `Send`.
@@ -106,7 +109,8 @@ impl StreamRecorder {
     ///
     /// # Progress
     ///
-    /// Lock-free; wakes the owner if it sleeps.
+    /// Lock-free; wakes the owner if it sleeps. Where [users drive](crate::ServiceOptions::driven_by_users) it, this replays
+    /// what is there to replay, of other jobs too; with [shards](crate::ServiceOptions::shards), the slot itself.
     #[inline(always)]
     pub fn finish(self) -> Result<(), RecordError> {
         let Cursor { base, cur, .. } = self.cursor;
@@ -309,6 +313,14 @@ pub(crate) fn fail(base: *mut u64, error: RecordError) {
     // SAFETY: K1: `base` is that of a live cursor and holds its `Slow`; the reference ends with this call.
     let slow = unsafe { &mut *base.cast::<Slow>() };
     slow.fails(error);
+}
+
+/// Does `work` when the frame of the recording is over. By value, so that no cursor's address gets here (K2).
+#[inline(never)]
+pub(crate) fn after(base: *mut u64, work: Work) {
+    // SAFETY: as in `fail`.
+    let slow = unsafe { &*base.cast::<Slow>() };
+    slow.token.after(work);
 }
 
 /// Looks at the command of an index that is about to be encoded.

@@ -51,6 +51,7 @@ pub(crate) fn close(service: Service, null: &NullDevice) {
     let began = Instant::now();
     let report = service.shutdown(LONG);
     assert_eq!((report.leaked, report.panicked), (0, false));
+    assert!(report.payload.is_none());
     assert!(began.elapsed() < LONG, "{:?}", began.elapsed());
     assert_eq!(null.live(), Live::default());
     assert_eq!(null.violations(), []);
@@ -82,9 +83,9 @@ pub(crate) fn run(service: &mut Service) -> Result<FrameReport, TicketError> {
     submit(service).wait_timeout(LONG)
 }
 
-/// Makes a swapchain of the device's surface.
-pub(crate) fn swapchain(service: &mut Service, null: &NullDevice, size: (u32, u32)) -> Swapchain {
-    let options = SwapchainOptions {
+/// For the device's surface.
+pub(crate) fn swapchain_options(null: &NullDevice, size: (u32, u32)) -> SwapchainOptions {
+    SwapchainOptions {
         surface_fns: null.surface_fns(),
         physical_device: null.physical_device(),
         surface: null.surface(),
@@ -96,9 +97,13 @@ pub(crate) fn swapchain(service: &mut Service, null: &NullDevice, size: (u32, u3
         usage: vk::ImageUsageFlags::COLOR_ATTACHMENT,
         present_mode: vk::PresentModeKHR::FIFO,
         min_images: 3,
-    };
+    }
+}
+
+/// Makes a swapchain of the device's surface.
+pub(crate) fn swapchain(service: &mut Service, null: &NullDevice, size: (u32, u32)) -> Swapchain {
     // SAFETY: the surface is the device's, which outlives the service.
-    unsafe { service.create_swapchain(options) }.expect("the owner is there")
+    unsafe { service.create_swapchain(swapchain_options(null, size)) }.expect("the owner is there")
 }
 
 /// Acquires, and waits for the answer.
@@ -141,4 +146,20 @@ impl Random {
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
+}
+
+/// Panics when it is dropped, unless a panic is under way: the worst that a panic can carry.
+pub(crate) struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            std::panic::resume_unwind(Box::new("the bomb"));
+        }
+    }
+}
+
+/// Panics with a bomb, quietly.
+pub(crate) fn explode() -> ! {
+    std::panic::resume_unwind(Box::new(Bomb))
 }

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Instant;
 
 use agate::{
-    Capacity, Completion, Driver, Handle, Handler, Limits, Local, Owner, OwnerOptions, Queue,
+    Capacity, Completion, Driver, Handle, Handler, Limits, Local, Owner, OwnerOptions, Port, Queue,
     Receiver, RecvError, Resolver, Scope, SendTimeoutError,
 };
 
@@ -325,7 +325,7 @@ fn driven(
 }
 
 /// A thread that is inside of the owner's handler, and leaves it when told.
-struct Held(mpsc::Sender<()>, thread::JoinHandle<()>);
+struct Held(mpsc::Sender<()>, thread::JoinHandle<Port<Drive>>);
 
 impl Held {
     fn at(owner: &Owner<Driven>) -> Self {
@@ -335,17 +335,16 @@ impl Held {
         let thread = thread::spawn(move || {
             let port = handle.attach().unwrap();
             assert!(port.send_and_help(Drive::Hold(begun, told)).is_ok());
-            // Dropping the port would help.
-            std::mem::forget(port);
+            port
         });
         has_begun.recv_timeout(LONG).unwrap();
         Self(go_on, thread)
     }
 
-    /// Leaves the handler, and handles what is left of its budget.
-    fn end(self) {
+    /// Leaves the handler, and handles what is left of its budget. Dropping the port would help once more.
+    fn end(self) -> Port<Drive> {
         self.0.send(()).unwrap();
-        self.1.join().unwrap();
+        self.1.join().unwrap()
     }
 }
 
@@ -364,7 +363,7 @@ fn kanal_11_a_task_that_could_help_is_left_alone_while_another_is_at_it() {
             assert!(poll(answer.as_mut(), &waker).is_pending());
         }
         assert_eq!(waker.times(), 0, "the other is still at it");
-        held.end();
+        let _port = held.end();
         assert_eq!(waker.times(), 1, "budget {help_at_most}");
         assert_eq!(poll(answer.as_mut(), &waker), Poll::Ready(Ok(1)));
     }
@@ -393,7 +392,7 @@ fn kanal_11_a_task_that_could_help_several_is_left_alone() {
         assert!(poll(inner.as_mut(), &waker).is_pending());
     }
     assert_eq!(waker.times(), 0, "the others are still at it");
-    held.into_iter().for_each(Held::end);
+    let _ports: Vec<_> = held.into_iter().map(Held::end).collect();
     assert_eq!(waker.times(), 2);
     assert_eq!(
         poll(both.as_mut(), &waker),
@@ -430,7 +429,7 @@ fn kanal_11_a_task_that_found_nothing_to_help_with_is_woken_for_more() {
     let held = Held::at(&owner);
     let second = other.ask(Drive::Answer).ok().unwrap();
     assert_eq!(waker.times(), 0, "the other is still at it");
-    held.end();
+    let _port = held.end();
     assert_eq!(waker.times(), 1, "the second message is left");
     assert!(poll(answer.as_mut(), &waker).is_pending());
     assert!(second.is_done(), "the task has helped");

@@ -24,6 +24,7 @@ pub fn frames(rows: &[Row], threads: usize) -> String {
         "pools",
         "buffers",
         "messages, KiB",
+        "heap allocations",
     ]);
     let base = find(rows, Way::PerThread, false);
     for row in rows {
@@ -62,11 +63,12 @@ pub fn frames(rows: &[Row], threads: usize) -> String {
             } else {
                 "-".to_owned()
             },
+            row.allocations.to_string(),
         ]);
     }
     if let Some(single) = find(rows, Way::Single, false) {
         let all = Summary::of(&single.wall()).median;
-        let mut cells = vec![String::new(); 13];
+        let mut cells = vec![String::new(); 14];
         cells[0] = format!("limit: the driver's calls alone, over {threads} threads");
         cells[5] = number(all / threads as f64);
         table.row(cells);
@@ -264,6 +266,7 @@ pub fn frame_goals(rows: &[Row], software: bool, eliminate: bool) -> Vec<Judged>
         );
     }
     judged.extend(object_goals(agate));
+    judged.extend(allocation_goals(rows, eliminate));
     judged.extend(lease_goals(rows));
     let sharded = find(rows, Way::Sharded, eliminate).filter(|row| row.draws == 100_000);
     judged.extend(sharded.map(|row| {
@@ -324,6 +327,30 @@ fn object_goals(agate: &Row) -> Vec<Judged> {
         judged.push((goal(what, " MiB", 16.0, 8.0), exact(mebibytes)));
     }
     judged
+}
+
+/// The goals for heap allocations, beyond those that the job system makes in a frame in which nothing is recorded.
+fn allocation_goals(rows: &[Row], eliminate: bool) -> Vec<Judged> {
+    let Some(base) = find(rows, Way::CopyLimit, false) else {
+        return Vec::new();
+    };
+    let ways = [
+        ("heap allocations of a frame, stitched", Way::Agate),
+        ("heap allocations of a frame, sharded", Way::Sharded),
+        ("heap allocations of a frame, leases", Way::Lease),
+    ];
+    let found = ways.into_iter().filter_map(|(what, way)| {
+        let row = find(rows, way, eliminate)?;
+        let more = row.allocations.saturating_sub(base.allocations);
+        let goal = Goal {
+            what,
+            unit: "",
+            must: 0.0,
+            aim: 0.0,
+        };
+        Some((goal, exact(more as f64)))
+    });
+    found.collect()
 }
 
 /// A number that is counted, or has no spread.

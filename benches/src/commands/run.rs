@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use crate::allocations;
 use crate::clock::ns_per_tick;
 use crate::commands::device::Device;
 use crate::commands::frame::{FrameTimes, Objects, Stage, Strategy};
@@ -22,6 +23,8 @@ pub struct Row {
     pub frames: Vec<FrameTimes>,
     /// What it held at the end.
     pub objects: Objects,
+    /// Heap allocations of a frame, on all threads: the fewest of a few frames. The job system makes some of them.
+    pub allocations: u64,
     /// Draws in a frame.
     pub draws: usize,
 }
@@ -176,10 +179,27 @@ pub fn measure(
             way: *way,
             eliminate: *eliminate,
             frames: series.runs,
+            allocations: allocated(&stage, work, *eliminate, strategy),
             objects: strategy.borrow().objects(),
             draws: work.draws,
         })
         .collect())
+}
+
+/// Of a few more frames, that with the fewest heap allocations: what grows once is not a frame's.
+fn allocated(
+    stage: &Stage,
+    work: &Work,
+    eliminate: bool,
+    strategy: &RefCell<Box<dyn Strategy>>,
+) -> u64 {
+    let work = Work {
+        eliminate,
+        each_draw: false,
+        ..*work
+    };
+    let frame = |_| allocations::during(|| drop(strategy.borrow_mut().frame(stage, &work)));
+    (0..5).map(frame).min().unwrap_or(0)
 }
 
 fn candidate<'a>(

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agate_vk::{Service, ServiceOptions, SubmitOptions};
+use agate_vk::{Eliminating, Service, ServiceOptions, SubmitOptions};
 use ash::vk;
 
 use super::direct::rendering;
@@ -51,6 +51,10 @@ impl Lease {
 impl Strategy for Lease {
     fn frame(&mut self, stage: &Stage, work: &Work) -> FrameTimes {
         let scene = stage.device.scene;
+        let plain = Work {
+            eliminate: false,
+            ..*work
+        };
         let mut stamps = Stamps::begin();
         let mut frame = self
             .service
@@ -64,8 +68,15 @@ impl Strategy for Lease {
         let jobs = stage.jobs.run(work, |_, slot, range, each| {
             let slot = pass.slot(slot as u32).expect("nobody else took it");
             let mut recorder = slot.lease().expect("a pool");
-            let mut calls = Encoded(&mut recorder);
-            record(&mut calls, &scene, &stage.matrices, range, work, each);
+            if work.eliminate {
+                // By agate's own filter, as in its other ways.
+                let mut recorder = Eliminating::new(&mut recorder);
+                let mut calls = Encoded(&mut recorder);
+                record(&mut calls, &scene, &stage.matrices, range, &plain, each);
+            } else {
+                let mut calls = Encoded(&mut recorder);
+                record(&mut calls, &scene, &stage.matrices, range, &plain, each);
+            }
             recorder.finish().expect("memory for a buffer");
         });
         let mut ticket = frame.submit(if work.execute {
