@@ -635,9 +635,9 @@ impl Drop for PoolOwner {
         for (index, stock) in self.stocks.iter().enumerate() {
             // Where not all frames could be made, nothing was lent.
             let leaks = self.frames.get(index).is_some_and(pending) && !over;
-            for _ in 0..stock.close(&self.device, !leaks) {
-                self.status.note_leak();
-            }
+            let (leaked, out) = stock.close(&self.device, !leaks);
+            (0..leaked).for_each(|_| self.status.note_leak());
+            self.status.note_out(out);
         }
         for frame in &self.frames {
             // P2: a pool whose buffer may be pending is leaked, and counted.

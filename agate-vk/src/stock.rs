@@ -237,20 +237,21 @@ impl Stock {
     }
 
     /// Ends the stock and destroys its pools; where some of them may be pending for ever, leaks them. Says how many pools
-    /// are not destroyed, those that are out included.
-    pub(crate) fn close(&self, device: &Device, over: bool) -> u32 {
+    /// are leaked, and how many are out.
+    pub(crate) fn close(&self, device: &Device, over: bool) -> (u32, u32) {
         let state = if over { CLOSED } else { LEAKED };
         self.state.set(state);
         let mut taken = Vec::new();
         self.take(&mut taken, |_| false);
         // Also one that its job is about to put back: the job destroys it, later.
-        let mut leaked = (self.most - taken.len()) as u32;
+        let out = (self.most - taken.len()) as u32;
+        let mut leaked = 0;
         for lease in &mut taken {
             let had = lease.clear(over.then_some(device), &self.status);
             leaked += u32::from(had && !over);
         }
         put_all_back(&mut taken);
-        leaked
+        (leaked, out)
     }
 
     /// A pool was put back, or may have been: destroys all that is here if the owner has ended, which did not see it.
