@@ -476,7 +476,7 @@ impl PoolOwner {
         for (frame, stock) in self.frames.iter().zip(&*self.stocks) {
             // P1, P2: nothing of it is pending.
             if frame.stage == Stage::Idle && !self.status.is_lost() {
-                stock.trim(&self.device, &mut self.taken);
+                stock.trim(&self.device, frame.over, &mut self.taken);
                 self.device.trim_pool(frame.pool);
             }
         }

@@ -4,8 +4,9 @@
 //! # Invariants
 //!
 //! - J1: a `Jumbo` was made by `Large::new`, by `Box::into_raw`. Its `Large` owns it; from `keep` on the list does.
-//! - J2: `clear` is called when no block of a frame that is over is replayed any more, and before the next: the words of a jumbo are read by the
-//!   replay of blocks of the frame that it was kept for alone, or, where a recording was given up, by nobody.
+//! - J2: `clear` is called when no block of the frames that are over is replayed any more, and before the next has any: the
+//!   words of a jumbo are read by the replay of blocks of the frame that it was kept for alone, or, where a recording was
+//!   given up, by nobody.
 //! - J3: nothing is written to the words of a jumbo that is in a list: a recording that was given up may go on.
 
 #![allow(unsafe_code, reason = "keeps memory that blocks lead to")]
