@@ -297,9 +297,14 @@ fn count(vulkan: &Vulkan, shards: u32) {
         let allocations = window();
         over.store(true, Ordering::Relaxed);
         start.wait();
-        assert_eq!(
-            allocations, 0,
-            "allocations in {COUNTED} frames, {shards} shards"
+        // With shards it cannot be forced from outside that every lane to a shard grows before: which lane a message takes
+        // is not the host's to say. A segment is two allocations, and each of 16 lanes a shard may get one more. One
+        // allocation in each frame would be more than all these.
+        let allowed = u64::from(shards * 16 * 2);
+        assert!(allowed < u64::from(COUNTED));
+        assert!(
+            allocations <= allowed,
+            "{allocations} allocations in {COUNTED} frames, {shards} shards"
         );
     });
     assert_eq!(service.shutdown(LONG).leaked, 0);

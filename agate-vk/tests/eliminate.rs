@@ -12,7 +12,9 @@ mod effective;
 #[path = "support/null.rs"]
 mod support;
 
-use agate_vk::{DrawState, Recorder, Service, StreamRecorder, SubmitOptions, vk};
+use agate_vk::{
+    DrawState, Eliminating, Entered, Recorder, Service, StreamRecorder, SubmitOptions, vk,
+};
 use effective::{STATES, done, is_static};
 use null_device::{Call, NullDevice, NullOptions};
 use support::{LONG, Random, close, service, until};
@@ -425,5 +427,46 @@ fn a_fused_draw_is_its_four_calls() {
     });
     assert_eq!(once.len(), 2 + 2 * 200);
     assert_eq!(done(&once), done(&four));
+    close(service, &null);
+}
+
+/// Commands that may set anything, or what the shadow does not follow, and closures, make it forget.
+#[test]
+fn whatever_may_have_set_state_makes_it_forget() {
+    let unseen: [fn(&mut Eliminating<'_, Entered<'_>>); 7] = [
+        // SAFETY: it sets nothing, but could have.
+        |to| unsafe { to.record(|_, _| ()) },
+        // SAFETY: the device takes any command.
+        |to| unsafe { to.cmd_execute_commands(&[handle(1)]) },
+        |to| {
+            let write = [vk::WriteDescriptorSet::default()];
+            // SAFETY: as above.
+            unsafe { to.cmd_push_descriptor_set(GRAPHICS, handle(2), 0, &write) };
+        },
+        // SAFETY: as above.
+        |to| unsafe {
+            to.cmd_push_descriptor_set_with_template(handle(1), handle(2), 0, &[0]);
+        },
+        // SAFETY: as above.
+        |to| unsafe { to.cmd_bind_vertex_buffers2(0, &[handle(9)], &[0], None, None) },
+        // SAFETY: as above.
+        |to| unsafe { to.cmd_bind_index_buffer2(handle(9), 0, 8, vk::IndexType::UINT16) },
+        // SAFETY: as above.
+        |to| unsafe { to.cmd_bind_shaders(&[vk::ShaderStageFlags::VERTEX], &[handle(9)]) },
+    ];
+    let (null, mut service) = capturing();
+    for (index, unseen) in unseen.into_iter().enumerate() {
+        let found = calls(&mut service, &null, |recorder| {
+            recorder.eliminate(|recorder| {
+                draw(recorder, 1, 1);
+                unseen(recorder);
+                draw(recorder, 1, 1);
+                draw(recorder, 1, 1);
+            });
+        });
+        // The closure makes no call.
+        let own = usize::from(index > 0);
+        assert_eq!(found.len(), 6 + own + 6 + 1, "{index}: {:?}", names(&found));
+    }
     close(service, &null);
 }

@@ -354,6 +354,59 @@ fn with_the_longest_deadline() {
     close(service, &null);
 }
 
+/// What the host gives itself is waited for and signalled: the device would complain of a binary semaphore that is
+/// signalled twice without a wait, or the other way round, and would run what waits for nothing at once.
+#[test]
+fn semaphores_of_the_hosts_own_are_waited_for_and_signalled() {
+    let null = NullDevice::new(NullOptions::default().owner_only());
+    let semaphore = Semaphore::new(&null);
+    let table = null.table();
+    let info = vk::SemaphoreCreateInfo::default();
+    // SAFETY: the device lives.
+    let binary = unsafe { table.create_semaphore(&info, None) }.expect("a semaphore");
+    let at = |semaphore, value| {
+        let info = vk::SemaphoreSubmitInfo::default().semaphore(semaphore);
+        [info.value(value).stage_mask(ALL)]
+    };
+    let mut service = service(&null, |_| ());
+    let (signal, five) = (at(binary, 0), at(semaphore.semaphore, 5));
+    for _ in 0..3 {
+        // SAFETY: it is signalled, and then waited for once.
+        let options = unsafe { SubmitOptions::default().signals(&signal) };
+        let mut ticket = drawn(&mut service).submit(options);
+        ticket.wait_timeout(LONG).expect("executed");
+        // SAFETY: as above.
+        let options = unsafe { SubmitOptions::default().waits(&signal) };
+        let mut ticket = drawn(&mut service).submit(options);
+        ticket.wait_timeout(LONG).expect("executed");
+    }
+    // SAFETY: the value grows.
+    let options = unsafe { SubmitOptions::default().signals(&five) };
+    let mut ticket = drawn(&mut service).submit(options);
+    ticket.wait_timeout(LONG).expect("executed");
+    let told = |semaphore: &Semaphore| {
+        // SAFETY: the semaphore lives.
+        unsafe {
+            semaphore
+                .table
+                .get_semaphore_counter_value(semaphore.semaphore)
+        }
+    };
+    assert_eq!(told(&semaphore), Ok(5));
+    let seven = at(semaphore.semaphore, 7);
+    // SAFETY: the host signals it.
+    let options = unsafe { SubmitOptions::default().waits(&seven) };
+    let mut waits = drawn(&mut service).submit(options);
+    until("it is submitted", || service.counters().submissions == 8);
+    assert_eq!((null.pending(), waits.is_done()), (1, false));
+    semaphore.signal(7);
+    waits.wait_timeout(LONG).expect("executed");
+    // SAFETY: nothing is pending.
+    unsafe { table.destroy_semaphore(binary, None) };
+    drop(semaphore);
+    close(service, &null);
+}
+
 /// What a frame was to signal does not come where the queue hears nothing of it.
 #[test]
 fn what_is_given_up_signals_nothing() {
@@ -382,4 +435,39 @@ fn what_is_given_up_signals_nothing() {
     assert_eq!(signalled.value(), 1);
     drop((semaphore, signalled));
     close(service, &null);
+}
+
+/// Where memory runs out for several submissions together, each still has its own fate.
+#[test]
+fn submissions_that_fail_together_are_tried_one_by_one() {
+    for failing in [1, 2] {
+        let null = device();
+        let semaphore = Semaphore::new(&null);
+        let timeline = semaphore.timeline();
+        let mut service = service(&null, |options| options.frames_in_flight = 4);
+        let options = || SubmitOptions::default().wait_timeline(&timeline, 1, ALL);
+        let mut tickets: Vec<_> = (0..3)
+            .map(|_| drawn(&mut service).submit(options()))
+            .collect();
+        until("they are held back", || service.counters().held == 3);
+        // The first call is that of what they wait for, the second theirs, the third that of the first of them alone.
+        let out = vk::Result::ERROR_OUT_OF_DEVICE_MEMORY;
+        (2..2 + failing).for_each(|nth| null.fail("vkQueueSubmit2", nth, out));
+        let options = SubmitOptions::default().signal_timeline(&timeline, 1, ALL);
+        let mut signals = drawn(&mut service).submit(options);
+        signals.wait_timeout(LONG).expect("executed");
+        let ended = tickets.iter_mut().map(|ticket| ticket.wait_timeout(LONG));
+        let ended: Vec<_> = ended.map(|ended| ended.map(|_| ())).collect();
+        let (call, result) = ("vkQueueSubmit2", out);
+        let error = Err(TicketError::Frame(FrameError::Vulkan { call, result }));
+        let first = if failing == 1 { Ok(()) } else { error };
+        assert_eq!(ended, [first, Ok(()), Ok(())]);
+        let counters = service.counters();
+        assert_eq!(
+            (counters.largest_batch, counters.submit_calls),
+            (3, 1 + 1 + 3)
+        );
+        drop(semaphore);
+        close(service, &null);
+    }
 }

@@ -210,3 +210,28 @@ fn a_pass_that_cannot_be_begun_is_named() {
     assert!(text.starts_with("the begin of pass 1 failed: "), "{text}");
     close(service, &null);
 }
+
+/// A pass whose begin could not be recorded takes its frame along, whatever may be missing.
+#[test]
+fn a_pass_without_its_begin_fails_its_frame() {
+    for missing in [MissingSlot::Fail, MissingSlot::Skip] {
+        let null = checked();
+        let mut service = service(&null, |options| options.missing_slot = missing);
+        let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+        let unknown = vk::BaseInStructure {
+            s_type: vk::StructureType::from_raw(123_456_789),
+            ..Default::default()
+        };
+        let info = vk::RenderingInfo {
+            p_next: std::ptr::from_ref(&unknown).cast(),
+            ..Default::default()
+        };
+        // SAFETY: what cannot be copied is refused.
+        assert!(unsafe { frame.rendering(&info, 2) }.is_err());
+        draw(&frame.outside(1).expect("room"), 0);
+        let error = frame.submit(SubmitOptions::default()).wait_timeout(LONG);
+        assert!(matches!(error, Err(TicketError::Frame(_))), "{error:?}");
+        run(&mut service).expect("executed");
+        close(service, &null);
+    }
+}

@@ -490,3 +490,26 @@ fn that_are_recorded_while_the_service_ends_do_no_harm() {
         assert_eq!(null.violations(), []);
     }
 }
+
+#[test]
+fn of_a_device_that_is_lost_already_are_refused_before_any_call() {
+    let null = checked();
+    let mut service = service(&null, |options| options.frames_in_flight = 3);
+    let mut open = service.begin_frame_timeout(LONG).expect("a credit");
+    let pass = open.outside_secondaries(2).expect("room");
+    // One that finds a pool, one that would have to make it.
+    lease(&pass, 0).finish().expect("the owner is there");
+    let slot = pass.slot(1).expect("free");
+    null.fail("vkQueueSubmit2", 1, vk::Result::ERROR_DEVICE_LOST);
+    assert!(three(&mut service, good).is_err());
+    let calls = || {
+        let of_leases = ["vkCreateCommandPool", "vkBeginCommandBuffer"];
+        let log = null.log().into_iter();
+        log.filter(|call| of_leases.contains(call)).count()
+    };
+    let before = calls();
+    assert_eq!(slot.lease().err(), Some(RecordError::DeviceLost));
+    assert_eq!(calls(), before);
+    drop(open);
+    close(service, &null);
+}

@@ -78,7 +78,7 @@ const MESSAGES: u64 = FRAMES_IN_FLIGHT as u64 * MOST_JOBS * (BLOCKS_OF_A_JOB + 1
 /// So many bytes more are no growth. A frame that left 32 bytes behind would leave as many in 500.
 const SLACK: i64 = 16 << 10;
 
-/// The same with shards. Each has lanes of its own, of which a job has one while it hands over a slot: nobody can hold all of
+/// The same for ten thousand frames, and with shards. Each of these has lanes of its own, of which a job has one while it hands over a slot: nobody can hold all of
 /// them at one time from outside, so they grow in their time, by segments of 4 KiB. So do the lists of the device's
 /// secondaries, until there are as many in each pool as slots may fall to it.
 const MORE_SLACK: i64 = 128 << 10;
@@ -296,7 +296,7 @@ fn stays_flat(mode: Mode) {
         run(mode, &mut service, frames() / PARTS, part);
         mode.check(null.live(), started);
         let more = at_rest(&service) - first;
-        let slack = if mode == Mode::Sharded {
+        let slack = if mode == Mode::Sharded || frames() > WARM_UP {
             MORE_SLACK
         } else {
             SLACK

@@ -9,6 +9,7 @@ use agate_vk::{QueueGuard, QueueMode, ash, vk};
 use null_device::{NullDevice, NullOptions, Rule};
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
 use support::{
     Bomb, LONG, acquire, checked, close, explode, present, run, service, submit, swapchain,
 };
@@ -181,8 +182,17 @@ fn work_that_panics_takes_nobody_along() {
     // SAFETY: nothing is done with the queue.
     let mut answer = unsafe { service.with_queue::<()>(|_, _| explode()) };
     assert!(answer.wait_timeout(LONG).is_err());
+    // Not before the answer is given up: else it is this thread that drops what comes.
+    let (go_on, told) = mpsc::channel::<()>();
     // SAFETY: as above.
-    drop(unsafe { service.with_queue(|_, _| Bomb) });
+    let bomb = unsafe {
+        service.with_queue(move |_, _| {
+            let _ = told.recv();
+            Bomb
+        })
+    };
+    drop(bomb);
+    drop(go_on);
     run(&mut service).expect("executed");
     null.fail("vkQueueSubmit2", 1, vk::Result::ERROR_DEVICE_LOST);
     assert!(run(&mut service).is_err());

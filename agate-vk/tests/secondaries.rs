@@ -15,6 +15,8 @@ use agate_vk::{
     SubmitOptions, TicketError, vk,
 };
 use null_device::{Call, NullDevice, NullOptions};
+use std::ffi::c_void;
+use std::sync::{Mutex, OnceLock};
 use support::{LONG, Random, close, draw, run, service, until};
 use vk::Handle;
 
@@ -441,4 +443,117 @@ fn inherit_what_can_be_kept_alone() {
     assert_eq!(refused.err(), Some(PassError::Record(unsupported)));
     drop(frame);
     close(service, &null);
+}
+
+/// What a secondary is begun with: its flags, and what it inherits.
+type Begun = (u32, Vec<u64>);
+
+static BEGUN: Mutex<Vec<Begun>> = Mutex::new(Vec::new());
+static BEGIN: OnceLock<vk::PFN_vkBeginCommandBuffer> = OnceLock::new();
+
+/// Notes what secondaries are begun with, and begins them.
+unsafe extern "system" fn begin(
+    buffer: vk::CommandBuffer,
+    info: *const vk::CommandBufferBeginInfo<'_>,
+) -> vk::Result {
+    // SAFETY: a valid structure, which a secondary's inheritance is in; what may be chained to that is of one type here.
+    let (begun, inherited, rendering) = unsafe {
+        let inherited = (*info).p_inheritance_info.as_ref();
+        let next = inherited.map(|inherited| inherited.p_next.cast());
+        let rendering: Option<*const vk::CommandBufferInheritanceRenderingInfo<'_>> = next;
+        (&*info, inherited, rendering.and_then(|next| next.as_ref()))
+    };
+    if let Some(inherited) = inherited {
+        let (pass, frame) = (inherited.render_pass, inherited.framebuffer);
+        let mut words = vec![pass.as_raw(), frame.as_raw()];
+        if let Some(rendering) = rendering {
+            let count = rendering.color_attachment_count as usize;
+            // SAFETY: a valid array.
+            let formats =
+                unsafe { std::slice::from_raw_parts(rendering.p_color_attachment_formats, count) };
+            words.extend([
+                u64::from(rendering.flags.as_raw()),
+                rendering.view_mask.into(),
+            ]);
+            words.extend(formats.iter().map(|format| format.as_raw() as u64));
+            let (depth, stencil) = (
+                rendering.depth_attachment_format,
+                rendering.stencil_attachment_format,
+            );
+            words.extend([depth, stencil].map(|format| format.as_raw() as u64));
+            words.push(rendering.rasterization_samples.as_raw().into());
+        }
+        BEGUN
+            .lock()
+            .expect("no panic")
+            .push((begun.flags.as_raw(), words));
+    }
+    // SAFETY: the caller's contract.
+    unsafe { BEGIN.get().expect("set before")(buffer, info) }
+}
+
+#[test]
+fn are_begun_with_all_that_their_pass_says() {
+    let null = NullDevice::new(NullOptions::default().checked());
+    let _ = BEGIN.set(null.table().fp_v1_0().begin_command_buffer);
+    for shards in SHARDS {
+        let spied = support::device(&null, |name| {
+            (name == c"vkBeginCommandBuffer")
+                .then_some(begin as vk::PFN_vkBeginCommandBuffer as *const c_void)
+        });
+        let service = support::try_service_of(spied, &null, |options| options.shards = shards);
+        let mut service = service.expect("a service starts");
+        let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+        let (colors, depth) = (
+            [vk::Format::R8_UNORM, vk::Format::R32_SFLOAT],
+            vk::Format::D16_UNORM,
+        );
+        let inherited = vk::CommandBufferInheritanceRenderingInfo::default()
+            .color_attachment_formats(&colors)
+            .depth_attachment_format(depth)
+            .stencil_attachment_format(vk::Format::S8_UINT)
+            .rasterization_samples(vk::SampleCountFlags::TYPE_4);
+        let (suspending, views) = (vk::RenderingFlags::SUSPENDING, 0b101);
+        let info = vk::RenderingInfo::default()
+            .flags(suspending)
+            .view_mask(views);
+        // SAFETY: the device takes any command.
+        let rendering = unsafe { frame.rendering_secondaries(&info, &inherited, 2) };
+        let passes = [
+            rendering.expect("room"),
+            declare(&mut frame, Place::RenderPass, true, 2),
+            declare(&mut frame, Place::Outside, true, 2),
+        ];
+        for pass in &passes {
+            draw(pass, 0);
+            let lease = pass.slot(1).expect("free").lease().expect("a pool");
+            lease.finish().expect("the owner is there");
+        }
+        let mut ticket = frame.submit(SubmitOptions::default());
+        ticket.wait_timeout(LONG).expect("executed");
+        close(service, &null);
+        let once = vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT;
+        let inside = (once | vk::CommandBufferUsageFlags::RENDER_PASS_CONTINUE).as_raw();
+        let formats = [colors[0], colors[1], depth, vk::Format::S8_UINT];
+        let mut of_rendering = vec![0, 0, suspending.as_raw().into(), views.into()];
+        of_rendering.extend(formats.map(|format| format.as_raw() as u64));
+        of_rendering.push(vk::SampleCountFlags::TYPE_4.as_raw().into());
+        let expected = [
+            (inside, of_rendering),
+            (inside, vec![7, 9]),
+            (once.as_raw(), vec![0, 0]),
+        ];
+        let mut begun = std::mem::take(&mut *BEGUN.lock().expect("no panic"));
+        for expected in expected {
+            let all = begun.len();
+            begun.retain(|begun| *begun != expected);
+            assert_eq!(
+                all - begun.len(),
+                2,
+                "by a stream and by a lease: {expected:?}"
+            );
+        }
+        assert_eq!(begun, []);
+        null.hand_over();
+    }
 }

@@ -391,3 +391,64 @@ fn memory_that_runs_out_while_they_are_made_leaves_nothing() {
     let refused = try_service(&null, |options| options.shards = 17).err();
     assert!(matches!(refused, Some(ServiceError::BadOption(_))));
 }
+
+/// The GPU never ends: pools that may be pending are not destroyed.
+#[test]
+fn pools_of_a_frame_that_hangs_are_left_alone() {
+    let null = NullDevice::new(NullOptions::default().checked().manual());
+    let mut service = sharded(&null, LONG);
+    let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+    let pass = frame.outside_secondaries(1).expect("room");
+    record(&pass, 0, 3).expect("recorded");
+    let _ticket = frame.submit(SubmitOptions::default());
+    until("it is pending", || null.pending() == 1);
+    let report = service.shutdown(Duration::from_millis(50));
+    assert!(report.leaked >= 2 && !report.panicked, "{report:?}");
+    assert_eq!(
+        null.live().pools,
+        1 + 1,
+        "the primary's and the secondary's"
+    );
+    assert_eq!(null.violations(), []);
+    null.release(1);
+}
+
+/// Whoever drives a shard leaves it after so many messages. Where all others have come and gone meanwhile, the submission
+/// included, the pools' owner does the rest.
+#[test]
+fn what_everybody_has_left_is_done_by_the_owner_of_the_pools() {
+    /// More than one who comes by does of what others brought.
+    const SLOTS: u32 = 600;
+    let null = checked();
+    let mut service = service(&null, |options| {
+        options.shards = 1;
+        options.max_slots = SLOTS;
+        options.block_bytes = 4 << 10;
+        options.slot_deadline = 10 * LONG;
+    });
+    let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+    let pass = frame.outside_secondaries(SLOTS).expect("room");
+    let mut first = pass.slot(0).expect("free").stream().expect("room");
+    let (inside, entered) = std::sync::mpsc::channel();
+    let (leave, left) = std::sync::mpsc::channel();
+    let stays = move |_: &_, _| {
+        inside.send(()).expect("the test waits");
+        left.recv().expect("the test lets it go");
+    };
+    // SAFETY: it calls nothing.
+    unsafe { first.record(stays) };
+    let mut ticket = std::thread::scope(|threads| {
+        threads.spawn(|| first.finish().expect("recorded"));
+        entered.recv().expect("the closure is called");
+        for slot in 1..SLOTS {
+            record(&pass, slot, 1).expect("left to who drives the shard");
+        }
+        let ticket = frame.submit(SubmitOptions::default());
+        leave.send(()).expect("the closure waits");
+        ticket
+    });
+    let report = ticket.wait_timeout(LONG).expect("executed");
+    // A closure counts as one.
+    assert_eq!(report.commands, u64::from(SLOTS));
+    close(service, &null);
+}

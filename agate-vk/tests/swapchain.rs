@@ -348,3 +348,21 @@ fn without_the_extension() {
     assert!(error.is_some_and(|error| error.to_string().contains("VK_KHR_swapchain")));
     close(service, &null);
 }
+
+/// Of several old swapchains those go whose images are back, the others stay.
+#[test]
+fn an_old_swapchain_outlives_its_images_when_a_newer_one_goes() {
+    let null = checked();
+    let mut service = service(&null, |_| ());
+    let chain = swapchain(&mut service, &null, (64, 64));
+    let oldest = acquire(&chain).expect("an image");
+    chain.resize(size(32, 32));
+    present(&mut service, acquire(&chain).expect("an image")).expect("executed");
+    chain.resize(size(16, 16));
+    let newest = acquire(&chain).expect("an image");
+    assert_eq!(null.live().swapchains, 2, "that between them is gone");
+    present(&mut service, oldest).expect("executed");
+    present(&mut service, newest).expect("executed");
+    drop(chain);
+    close(service, &null);
+}

@@ -8,6 +8,7 @@ use agate_vk::{
     ServiceOptions, SubmitOptions, Swapchain, SwapchainOptions, Ticket, TicketError, vk,
 };
 use null_device::{Live, NullDevice, NullOptions};
+use std::ffi::{CStr, c_void};
 use std::time::{Duration, Instant};
 
 /// Far beyond any real wait, so that a hang ends as a failure.
@@ -27,10 +28,26 @@ pub(crate) fn try_service(
     null: &NullDevice,
     change: impl FnOnce(&mut ServiceOptions),
 ) -> Result<Service, ServiceError> {
-    // SAFETY: the functions are those of the device, which outlives the service.
-    let device = unsafe { agate_vk::Device::load(null.handle(), |name| null.function(name)) };
+    try_service_of(device(null, |_| None), null, change)
+}
+
+/// The device's functions, or those that the test has in their place.
+pub(crate) fn device(
+    null: &NullDevice,
+    own: impl Fn(&CStr) -> Option<*const c_void>,
+) -> agate_vk::Device {
+    let load = |name: &CStr| own(name).unwrap_or_else(|| null.function(name));
+    // SAFETY: the functions are those of the device, which outlives the service, or go on to those.
+    let device = unsafe { agate_vk::Device::load(null.handle(), load) };
     // SAFETY: where the device has the functions, they may be called.
-    let device = unsafe { device.expect("all functions are there").with_debug_utils() };
+    unsafe { device.expect("all functions are there").with_debug_utils() }
+}
+
+pub(crate) fn try_service_of(
+    device: agate_vk::Device,
+    null: &NullDevice,
+    change: impl FnOnce(&mut ServiceOptions),
+) -> Result<Service, ServiceError> {
     let mut options = ServiceOptions::new(null.queue(), 0);
     #[cfg(feature = "checks")]
     {
