@@ -187,7 +187,8 @@ fn leak(point: &Point) {
 /// What lives as long as the frame.
 impl Frame {
     /// Keeps a value alive until the frame is over: executed, discarded, failed, or its device lost. An owner drops it then.
-    /// A job does the same by its recorder ([`Recorder::keep_alive`](crate::Recorder::keep_alive)).
+    /// A job does the same by its recorder ([`Recorder::keep_alive`](crate::Recorder::keep_alive)). A
+    /// [lease](crate::LeaseRecorder) that outlives the frame is not waited for.
     ///
     /// # Progress
     ///

@@ -2,7 +2,7 @@
 
 use crate::service::Service;
 use agate::{BlockStats, OwnerStats};
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// What a [`Service`] holds at a moment, and what it has done so far.
@@ -27,6 +27,9 @@ pub struct Counters {
     pub frames: u64,
     /// Block memory: in use, allocated, and the most that was in use.
     pub blocks: BlockStats,
+    /// The memory of commands that are larger than a block, in bytes, which counts as block memory: of frames that are not
+    /// over.
+    pub large_command_bytes: usize,
     /// The size of a block in bytes.
     pub block_bytes: usize,
     /// Submissions so far, those that failed not among them.
@@ -67,10 +70,30 @@ pub(crate) struct Tally {
     leases: AtomicU64,
     spills: AtomicU64,
     overflow_blocks: AtomicU64,
+    /// The bytes of commands that are larger than a block.
+    pub(crate) large: Level,
     /// In nanoseconds, as the two below.
     replay: AtomicU64,
     delay: AtomicU64,
     longest_delay: AtomicU64,
+}
+
+/// How much there is of something.
+#[derive(Default)]
+pub(crate) struct Level(AtomicUsize);
+
+impl Level {
+    pub(crate) fn add(&self, more: usize) {
+        self.0.fetch_add(more, Ordering::SeqCst);
+    }
+
+    pub(crate) fn remove(&self, less: usize) {
+        self.0.fetch_sub(less, Ordering::SeqCst);
+    }
+
+    pub(crate) fn now(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
 }
 
 fn nanoseconds(time: Duration) -> u64 {
@@ -167,6 +190,7 @@ impl Service {
             overflow_blocks: number(&tally.overflow_blocks),
             frames,
             blocks,
+            large_command_bytes: tally.large.now(),
             block_bytes,
             submissions: number(&tally.submissions),
             submit_calls: number(&tally.calls),

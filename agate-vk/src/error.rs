@@ -215,7 +215,7 @@ impl std::error::Error for SlotError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// Block memory is at its hard limit.
+    /// Block memory is at its hard limit; commands that are larger than a block count too.
     OutOfBlocks {
         /// The limit, in blocks.
         max_blocks: usize,
@@ -322,7 +322,7 @@ impl fmt::Display for RecordError {
             Self::OutOfBlocks { max_blocks } => {
                 write!(
                     f,
-                    "all {max_blocks} blocks are in use: record less per frame or in fewer slots, or raise ServiceOptions::max_block_bytes"
+                    "all {max_blocks} blocks are in use, or as much memory by commands larger than one: record less per frame or in fewer slots, or raise ServiceOptions::max_block_bytes"
                 )
             }
             Self::NotLoaded { command } => {

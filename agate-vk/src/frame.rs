@@ -21,7 +21,7 @@ use crate::caught::quietly;
 use crate::checks::Standing;
 use crate::error::{BeginError, FrameError, PassError, RecordError, SlotLoss};
 use crate::pool::PoolMessage;
-use crate::recorder::{Jumbos, Recorder, StreamRecorder};
+use crate::recorder::{Recorder, StreamRecorder};
 use crate::request::{Request, SubmitOptions};
 use crate::service::Shared;
 use crate::ticket::{FrameResult, Ticket, TicketEnd};
@@ -73,8 +73,6 @@ pub(crate) struct FrameShared {
     /// What to submit the frame with. Written by the main thread before it sends `Submit`, taken by the queue's owner
     /// after; the two never meet, so the lock is never waited for.
     pub(crate) request: Mutex<Option<Request>>,
-    /// The commands that are larger than a block.
-    pub(crate) jumbos: Jumbos,
     /// The frame that has this place, and what becomes of it, for jobs. Locked for no longer than it takes to look.
     point: Mutex<Option<(u64, Arc<Point>)>>,
 }
@@ -94,7 +92,6 @@ impl FrameShared {
             cursors: words(MAX_PASSES),
             layouts,
             request: Mutex::new(None),
-            jumbos: Jumbos::default(),
             point: Mutex::new(None),
         }
     }
@@ -150,8 +147,8 @@ impl Frame {
         serial: u64,
         credit: Resolver<()>,
     ) -> Result<Self, BeginError> {
-        // The frame that had this place before has retired, or was given up: none of its blocks is replayed any more (J2).
-        shared.jumbos.clear();
+        // J2. What came when the frame before was over.
+        shared.service.jumbos[shared.index as usize].clear();
         let port = shared
             .service
             .pool

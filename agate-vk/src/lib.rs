@@ -48,6 +48,7 @@ mod checks;
 mod commands;
 mod cooling;
 mod counters;
+mod ending;
 mod error;
 mod frame;
 mod idle;

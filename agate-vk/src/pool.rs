@@ -13,6 +13,7 @@
 //! - P3: messages of jobs may overtake `Begin`, which comes through another lane: they wait in the frame's parts.
 //! - P4: the list of a part's waiting blocks is linked through the blocks' own memory, so replay allocates nothing.
 
+mod ending;
 mod part;
 mod secondaries;
 mod shards;
@@ -23,7 +24,7 @@ use crate::frame::{Layout, SlotPlace, resolve};
 use crate::idle::Idle;
 use crate::keeper::Alarm;
 use crate::raw::{Device, Failed};
-use crate::recorder::Published;
+use crate::recorder::{Jumbos, Published};
 use crate::service::{MissingSlot, ServiceOptions};
 use crate::shard::ShardMessage;
 use crate::status::Status;
@@ -35,7 +36,7 @@ use agate::{BlockPool, Handler, Port, Resolver};
 use ash::vk;
 use part::{InFlight, Stage, Submission};
 pub(crate) use secondaries::{Lent, Secondaries};
-use shards::ShardPorts;
+use shards::{ShardPorts, Then};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -103,9 +104,13 @@ pub(crate) struct PoolOwner {
     frames: Vec<InFlight>,
     /// The pools that are lent, for each frame in flight.
     stocks: Arc<[Stock]>,
+    /// The commands that are larger than a block, likewise.
+    jumbos: Arc<[Jumbos]>,
     /// Those of a stock that are being reset.
     taken: Vec<Lease>,
     shards: ShardPorts,
+    /// When to look again at the frames that a lease is just beginning or ending for.
+    look_at: Option<Instant>,
     idle: Idle,
     /// Where users drive this owner.
     alarm: Option<Alarm>,
@@ -121,7 +126,7 @@ impl PoolOwner {
         device: Arc<Device>,
         status: Arc<Status>,
         (queue, layouts, stocks): (QueueLink, Arc<[Layout]>, Arc<[Stock]>),
-        blocks: BlockPool,
+        (blocks, jumbos): (BlockPool, Arc<[Jumbos]>),
         options: &ServiceOptions,
     ) -> (Self, Option<Failed>) {
         let mut owner = Self {
@@ -133,8 +138,10 @@ impl PoolOwner {
             layouts,
             frames: Vec::new(),
             stocks,
+            jumbos,
             taken: Vec::with_capacity(options.max_leases as usize),
             shards: ShardPorts::default(),
+            look_at: None,
             idle: Idle::new(blocks, options.trim_after),
             alarm: None,
             closing: false,
@@ -341,6 +348,7 @@ impl PoolOwner {
         let submission = frame.submission.as_ref();
         if submission.is_none_or(|submission| current < submission.parts)
             || !self.is_settled(index, serial, gone)
+            || !self.is_left(index, serial, Then::Finish)
         {
             return;
         }
@@ -415,7 +423,8 @@ impl PoolOwner {
     fn recycle(&mut self, index: u32, serial: u64) {
         let (device, status) = (Arc::clone(&self.device), Arc::clone(&self.status));
         if self.frame(index, serial).is_some() && !status.is_lost() {
-            // P2, for the pools that were lent and are back.
+            // No more are lent. P2, for those that were and are back.
+            self.stocks[index as usize].ending.end(serial);
             self.stocks[index as usize].reset(&device, &mut self.taken);
         }
         let Some(frame) = self.frame(index, serial) else {
@@ -439,6 +448,12 @@ impl PoolOwner {
 
     /// Gives the credit of a frame back that is over, and tells those who wait for that.
     fn give_back(&mut self, index: u32) {
+        let over = self.frames[index as usize].over;
+        if !self.is_left(index, over, Then::GiveBack) {
+            return;
+        }
+        // J2: the shards have answered, where there are any.
+        self.jumbos[index as usize].clear();
         let frame = &mut self.frames[index as usize];
         let (promise, ticket) = (frame.settling.promise.take(), frame.settling.ticket.take());
         if let Some(credit) = frame.credit.take() {
@@ -461,7 +476,7 @@ impl PoolOwner {
         for (frame, stock) in self.frames.iter().zip(&*self.stocks) {
             // P1, P2: nothing of it is pending.
             if frame.stage == Stage::Idle && !self.status.is_lost() {
-                stock.trim(&self.device, &mut self.taken);
+                stock.trim(&self.device, frame.over, &mut self.taken);
                 self.device.trim_pool(frame.pool);
             }
         }
@@ -588,8 +603,11 @@ impl Handler for PoolOwner {
 
     fn wake_at(&self) -> Option<Instant> {
         let expires = self.frames.iter().filter_map(|frame| frame.expires).min();
-        let others = self.idle.trim_at().into_iter().chain(self.shards.help_at());
-        expires.into_iter().chain(others).min()
+        let others = [self.idle.trim_at(), self.shards.help_at(), self.look_at];
+        expires
+            .into_iter()
+            .chain(others.into_iter().flatten())
+            .min()
     }
 
     fn wake(&mut self) {
@@ -598,6 +616,7 @@ impl Handler for PoolOwner {
             .wakes
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.help_shards();
+        self.look_again();
         self.expire();
         self.trim();
         self.plan();
@@ -607,6 +626,7 @@ impl Handler for PoolOwner {
 impl Drop for PoolOwner {
     fn drop(&mut self) {
         self.status.note_ended();
+        self.leave_all();
         let pending = |frame: &InFlight| matches!(frame.stage, Stage::Submitted | Stage::Leaked);
         let over = !self.frames.iter().any(pending)
             || self.status.is_lost()
@@ -615,9 +635,9 @@ impl Drop for PoolOwner {
         for (index, stock) in self.stocks.iter().enumerate() {
             // Where not all frames could be made, nothing was lent.
             let leaks = self.frames.get(index).is_some_and(pending) && !over;
-            for _ in 0..stock.close(&self.device, !leaks) {
-                self.status.note_leak();
-            }
+            let (leaked, out) = stock.close(&self.device, !leaks);
+            (0..leaked).for_each(|_| self.status.note_leak());
+            self.status.note_out(out);
         }
         for frame in &self.frames {
             // P2: a pool whose buffer may be pending is leaked, and counted.

@@ -16,7 +16,7 @@ use crate::keeper::Keeper;
 use crate::pool::{PoolMessage, PoolOwner};
 use crate::queue::QueueMode;
 use crate::raw::{Device, Failed};
-use crate::recorder::HEADER_WORDS;
+use crate::recorder::{HEADER_WORDS, Jumbos};
 use crate::retire::Retire;
 use crate::shard::{ShardOwners, Shards};
 use crate::status::Status;
@@ -89,7 +89,8 @@ pub struct ServiceOptions {
     /// fail. Other recorders go on in blocks ([`Counters::overflow_blocks`](crate::Counters::overflow_blocks)). By default
     /// 4 MiB.
     pub soft_block_bytes: usize,
-    /// The most block memory in bytes, a hard limit. By default 64 MiB.
+    /// The most block memory in bytes, that of commands which are larger than a block included; a hard limit. By default
+    /// 64 MiB.
     pub max_block_bytes: usize,
     /// How long after a frame was submitted a slot may still be recorded; what is not finished then is lost, as
     /// [`SlotLoss::Expired`](crate::SlotLoss::Expired). By default 10 s.
@@ -178,7 +179,10 @@ pub(crate) struct Shared {
     pub(crate) blocks: BlockPool,
     /// For each frame in flight.
     pub(crate) stocks: Arc<[Stock]>,
+    /// The commands that are larger than a block, likewise.
+    pub(crate) jumbos: Arc<[Jumbos]>,
     pub(crate) max_blocks: usize,
+    pub(crate) block_bytes: usize,
     /// With so many in use, recordings whose lane the service chooses become leases.
     pub(crate) soft_blocks: usize,
     pub(crate) tickets: CompletionPool<FrameResult>,
@@ -236,7 +240,6 @@ pub struct Service {
     credit_pool: CompletionPool<()>,
     begun: u64,
     swapchains: u32,
-    block_bytes: usize,
     queue: Handle<Inbox<QueueMessage>>,
     owners: Option<Owners>,
 }
@@ -303,11 +306,12 @@ impl Service {
             Stock::new(most, options.queue_family, Arc::clone(status))
         });
         let stocks: Arc<[Stock]> = stocks.collect::<Result<_, _>>()?;
+        let jumbos: Arc<[Jumbos]> = stocks.iter().map(|_| Jumbos::default()).collect();
         let pool_owner = start::pool_owner(
             device,
             status,
             (link.another(), Arc::clone(&layouts), Arc::clone(&stocks)),
-            blocks.clone(),
+            (blocks.clone(), Arc::clone(&jumbos)),
             options,
         )?;
         let pool = pool_owner.handle();
@@ -322,7 +326,9 @@ impl Service {
             shards: shards.inboxes(&pool_owner),
             blocks,
             stocks,
+            jumbos,
             max_blocks,
+            block_bytes: options.block_bytes,
             soft_blocks: max_blocks.min(options.soft_block_bytes / options.block_bytes),
             tickets: CompletionPool::new(),
             points: Points::new(Arc::clone(device), Arc::clone(status)),
@@ -366,7 +372,6 @@ impl Service {
             credit_pool: CompletionPool::new(),
             begun: 0,
             swapchains: 0,
-            block_bytes: options.block_bytes,
             queue,
             owners: Some(Owners {
                 pool: pool_owner,
@@ -530,7 +535,7 @@ impl Service {
     }
 
     pub(crate) fn blocks(&self) -> (BlockStats, usize) {
-        (self.shared.blocks.stats(), self.block_bytes)
+        (self.shared.blocks.stats(), self.shared.block_bytes)
     }
 
     /// How many shards there are.
@@ -619,6 +624,7 @@ impl Service {
         });
         let payload = payloads.next();
         payloads.for_each(discard);
+        // What leases record that are out is never submitted: the timeline need not wait for them.
         if leaked == 0 {
             if self.status.uses.close() {
                 self.shared.device.destroy_semaphore(self.status.timeline);
@@ -627,6 +633,7 @@ impl Service {
             self.status.uses.leak();
             leaked += 1;
         }
+        leaked += self.status.out();
         self.status.tell_leaks(leaked);
         ShutdownReport {
             leaked,

@@ -19,6 +19,7 @@ pub(crate) struct Status {
     gives_up: AtomicBool,
     submitted: AtomicU64,
     leaked: AtomicU32,
+    out: AtomicU32,
     gone: AtomicBool,
     /// Whether the owners are to be there: from the start of the last until the shutdown.
     serves: AtomicBool,
@@ -41,6 +42,7 @@ impl Status {
             gives_up: AtomicBool::new(false),
             submitted: AtomicU64::new(0),
             leaked: AtomicU32::new(0),
+            out: AtomicU32::new(0),
             gone: AtomicBool::new(false),
             serves: AtomicBool::new(false),
             #[cfg(all(test, not(loom)))]
@@ -171,8 +173,17 @@ impl Status {
         self.gives_up.store(true, Ordering::Release);
     }
 
-    /// How many objects were left behind.
+    /// How many objects were left behind because the GPU may use them.
     pub(crate) fn leaked(&self) -> u32 {
         self.leaked.load(Ordering::Acquire)
+    }
+
+    /// So many pools were out when their owner ended. Whoever has one destroys it.
+    pub(crate) fn note_out(&self, pools: u32) {
+        self.out.fetch_add(pools, Ordering::AcqRel);
+    }
+
+    pub(crate) fn out(&self) -> u32 {
+        self.out.load(Ordering::Acquire)
     }
 }

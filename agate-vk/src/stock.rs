@@ -16,6 +16,7 @@
 
 #![allow(unsafe_code, reason = "keeps pools in the words of blocks")]
 
+use crate::ending::Ending;
 use crate::error::RecordError;
 use crate::frame::Inheritance;
 use crate::notes::Notes;
@@ -92,19 +93,27 @@ impl Lease {
 
     /// Forgets the pool; destroys it where `device` is given: then nothing of it is pending.
     fn clear(&mut self, device: Option<&Device>, status: &Status) -> bool {
+        let Some(pool) = self.take_pool(status) else {
+            return false;
+        };
+        if let Some(device) = device {
+            device.destroy_pool(pool);
+        }
+        true
+    }
+
+    /// Leaves the place empty.
+    fn take_pool(&mut self, status: &Status) -> Option<vk::CommandPool> {
         let pool = self.pool();
         let handle = std::mem::take(&mut pool.pool);
         if handle == vk::CommandPool::null() {
-            return false;
+            return None;
         }
         status.tally.lease_pools(-1);
         status.tally.lease_buffers(-(pool.buffers.len() as i32));
         pool.buffers.clear();
         pool.used = 0;
-        if let Some(device) = device {
-            device.destroy_pool(handle);
-        }
-        true
+        Some(handle)
     }
 }
 
@@ -123,9 +132,13 @@ pub(crate) struct Stock {
     pub(crate) state: Turnstile,
     /// How many were lent since the last reset.
     lent: AtomicU32,
+    /// Odd while the owner has pools in its hands only to put them back.
+    moves: AtomicU32,
     status: Arc<Status>,
     /// What was recorded into them.
     pub(crate) notes: Notes,
+    /// Which frame is over for them.
+    pub(crate) ending: Arc<Ending>,
 }
 
 impl Stock {
@@ -153,8 +166,10 @@ impl Stock {
             family,
             state: Turnstile::new(OPEN),
             lent: AtomicU32::new(0),
+            moves: AtomicU32::new(0),
             status,
             notes: Notes::new()?,
+            ending: Arc::default(),
         })
     }
 
@@ -166,7 +181,7 @@ impl Stock {
         let out = RecordError::OutOfLeases {
             max_leases: self.most,
         };
-        let block = self.blocks.try_take().map_err(|_| out)?;
+        let block = self.take_block().ok_or(out)?;
         let mut lease = Lease { block };
         if self.state.pass() != OPEN {
             return Err(RecordError::Closed);
@@ -185,6 +200,23 @@ impl Stock {
         lease.pool().serial = serial;
         self.status.tally.lease();
         Ok(lease)
+    }
+
+    /// A free block, if there is one; not because of the owner, which just has those in its hands that are free. It puts them
+    /// back after a few steps, so its turn is waited for a moment, and no longer: the system may have stopped it.
+    fn take_block(&self) -> Option<Block> {
+        const TRIES: u32 = 10_000;
+        for _ in 0..TRIES {
+            let moves = self.moves.load(Ordering::SeqCst);
+            if let Ok(block) = self.blocks.try_take() {
+                return Some(block);
+            }
+            if moves % 2 == 0 && self.moves.load(Ordering::SeqCst) == moves {
+                return None;
+            }
+            std::hint::spin_loop();
+        }
+        None
     }
 
     /// What a failed call means for the recording that it struck.
@@ -223,30 +255,41 @@ impl Stock {
         put_all_back(taken);
     }
 
-    /// Destroys the pools that are here; nothing of them is pending.
-    pub(crate) fn trim(&self, device: &Device, taken: &mut Vec<Lease>) {
+    /// Destroys the pools that are here: nothing of the frame `over` and those before it is pending. The next may have begun,
+    /// though the owner has not heard of it: it keeps what it has used. Meanwhile jobs find the places that are free.
+    pub(crate) fn trim(&self, device: &Device, over: u64, taken: &mut Vec<Lease>) {
+        let mut pools = Vec::with_capacity(self.most);
+        self.moves.fetch_add(1, Ordering::SeqCst);
         self.take(taken, Lease::is_empty);
         for lease in &mut *taken {
-            lease.clear(Some(device), &self.status);
+            if lease.pool().serial <= over {
+                pools.extend(lease.take_pool(&self.status));
+            }
         }
+        taken.sort_unstable_by_key(|lease| std::cmp::Reverse(lease.buffers()));
         put_all_back(taken);
+        self.moves.fetch_add(1, Ordering::SeqCst);
+        for pool in pools {
+            device.destroy_pool(pool);
+        }
     }
 
     /// Ends the stock and destroys its pools; where some of them may be pending for ever, leaks them. Says how many pools
-    /// are not destroyed, those that are out included.
-    pub(crate) fn close(&self, device: &Device, over: bool) -> u32 {
+    /// are leaked, and how many are out.
+    pub(crate) fn close(&self, device: &Device, over: bool) -> (u32, u32) {
         let state = if over { CLOSED } else { LEAKED };
         self.state.set(state);
         let mut taken = Vec::new();
         self.take(&mut taken, |_| false);
         // Also one that its job is about to put back: the job destroys it, later.
-        let mut leaked = (self.most - taken.len()) as u32;
+        let out = (self.most - taken.len()) as u32;
+        let mut leaked = 0;
         for lease in &mut taken {
             let had = lease.clear(over.then_some(device), &self.status);
             leaked += u32::from(had && !over);
         }
         put_all_back(&mut taken);
-        leaked
+        (leaked, out)
     }
 
     /// A pool was put back, or may have been: destroys all that is here if the owner has ended, which did not see it.

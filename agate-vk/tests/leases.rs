@@ -305,6 +305,61 @@ fn memory_of_pools_goes_back_after_a_burst() {
     close(service, &null);
 }
 
+/// A frame begins while the memory of the burst before it goes back: there are as many leases as ever.
+#[test]
+fn memory_that_goes_back_is_in_no_lease_s_way() {
+    let null = checked();
+    let mut service = service(&null, |options| {
+        options.frames_in_flight = 1;
+        options.max_leases = 1;
+        options.trim_after = Duration::from_millis(1);
+    });
+    let destroyed = null.hold("vkDestroyCommandPool");
+    let one = |service: &mut Service| {
+        submitted(service, 1, |pass| {
+            lease(pass, 0).finish().expect("the owner is there");
+        })
+    };
+    one(&mut service).wait_timeout(LONG).expect("executed");
+    assert!(destroyed.wait_entered(LONG));
+    let mut next = one(&mut service);
+    drop(destroyed);
+    next.wait_timeout(LONG).expect("executed");
+    close(service, &null);
+}
+
+/// The owner is at it, and has not heard of the frame that has used a pool by then.
+#[test]
+fn memory_that_goes_back_is_not_of_a_frame_that_has_begun() {
+    let null = checked();
+    let mut service = service(&null, |options| {
+        options.trim_after = Duration::from_millis(1);
+    });
+    let two = |service: &mut Service| {
+        [(); 2].map(|()| {
+            let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+            let pass = declare(&mut frame, Place::Outside, 1);
+            let mut recorder = lease(&pass, 0);
+            commands(&mut recorder, 0);
+            recorder.finish().expect("the owner is there");
+            frame
+        })
+    };
+    let execute = |frames: [Frame; 2]| {
+        for mut ticket in frames.map(|frame| frame.submit(SubmitOptions::default())) {
+            ticket.wait_timeout(LONG).expect("executed");
+        }
+    };
+    let destroyed = null.hold("vkDestroyCommandPool");
+    execute(two(&mut service));
+    assert!(destroyed.wait_entered(LONG));
+    // The pool of the first is on its way; that of the second is in its place when the job comes.
+    let frames = two(&mut service);
+    drop(destroyed);
+    execute(frames);
+    close(service, &null);
+}
+
 #[test]
 fn only_so_many_are_lent() {
     let null = checked();

@@ -10,8 +10,11 @@ use agate_vk::{
     SubmitOptions, Ticket, TicketError, vk,
 };
 use null_device::{Live, NullDevice, NullOptions};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use support::{LONG, close, service, until};
+use vk::Handle;
 
 /// For tests that wait for it to pass.
 const SHORT: Duration = Duration::from_millis(30);
@@ -138,9 +141,8 @@ fn that_are_forgotten_cost_their_pool() {
     for _ in 0..4 {
         assert_eq!(three(&mut service, good), Ok(2 + 3));
     }
-    // The pool, and the timeline that what is left might use.
-    assert_eq!(service.shutdown(LONG).leaked, 2);
-    assert_eq!(null.live().pools, 1);
+    assert_eq!(service.shutdown(LONG).leaked, 1);
+    assert_eq!((null.live().pools, null.live().semaphores), (1, 0));
     assert_eq!(null.violations(), []);
 }
 
@@ -169,7 +171,7 @@ fn that_come_too_late_disturb_nothing() {
                 lease(pass, 0).finish().expect("the owner is there");
                 if round % 2 == 0 {
                     draw(&mut late);
-                    late.finish().expect("the owner is there");
+                    assert_eq!(late.finish(), Err(RecordError::Stale));
                     // The pool that came back is not taken for one of this frame.
                     lease(pass, 1).finish().expect("the owner is there");
                 } else {
@@ -177,10 +179,8 @@ fn that_come_too_late_disturb_nothing() {
                     drop(late);
                 }
                 // What is lent to this frame is not for the one before.
-                match slot.take().expect("taken").lease() {
-                    Ok(recorder) => recorder.finish().expect("the owner is there"),
-                    Err(error) => assert_eq!(error, RecordError::Stale),
-                }
+                let refused = slot.take().expect("taken").lease().err();
+                assert_eq!(refused, Some(RecordError::Stale));
             });
             let report = next.wait_timeout(LONG).expect("executed");
             assert_eq!(report.commands, 2 + 2);
@@ -188,6 +188,115 @@ fn that_come_too_late_disturb_nothing() {
         assert!(null.live().pools <= 1 + 3, "{:?}", null.live());
         close(service, &null);
     }
+}
+
+/// Render pass and framebuffer may be gone, and the pass may be another frame's.
+#[test]
+fn of_a_frame_that_is_over_call_nothing() {
+    let null = checked();
+    let mut service = service(&null, |options| {
+        options.slot_deadline = SHORT;
+        options.frames_in_flight = 1;
+    });
+    let info = vk::RenderPassBeginInfo::default()
+        .render_pass(vk::RenderPass::from_raw(1))
+        .framebuffer(vk::Framebuffer::from_raw(2));
+    let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+    // SAFETY: the device takes any command.
+    let pass = unsafe { frame.render_pass_secondaries(&info, 3) }.expect("room");
+    let mut late = lease(&pass, 0);
+    let [slot, another] = [1, 2].map(|slot| pass.slot(slot).expect("free"));
+    let mut ticket = frame.submit(SubmitOptions::default());
+    assert!(ticket.wait_timeout(LONG).is_err(), "it expires");
+    let calls = || {
+        let of_buffers = |call: &&&str| call.contains("CommandBuffer");
+        null.log().iter().filter(of_buffers).count()
+    };
+    let before = calls();
+    assert_eq!(slot.lease().err(), Some(RecordError::Stale));
+    let called = Arc::new(AtomicBool::new(false));
+    let mut ticket = frame_with(&mut service, 1, |pass| {
+        until("the primary has been begun", || calls() == before + 1);
+        assert_eq!(another.lease().err(), Some(RecordError::Stale));
+        let called = Arc::clone(&called);
+        // SAFETY: it makes no command.
+        unsafe { late.record(move |_, _| called.store(true, Ordering::Relaxed)) };
+        assert_eq!(late.finish(), Err(RecordError::Stale));
+        assert_eq!(calls(), before + 1);
+        lease(pass, 0).finish().expect("the owner is there");
+    });
+    ticket.wait_timeout(LONG).expect("executed");
+    assert!(!called.load(Ordering::Relaxed));
+    close(service, &null);
+}
+
+/// The job is inside the driver when its slot expires: what the call needs is the host's to destroy after the ticket, so
+/// that comes later.
+#[test]
+fn that_are_just_beginning_or_ending_are_waited_for() {
+    for call in ["vkBeginCommandBuffer", "vkEndCommandBuffer"] {
+        for driven_by_users in [false, true] {
+            let null = checked();
+            let mut service = service(&null, |options| {
+                options.slot_deadline = SHORT;
+                options.driven_by_users = driven_by_users;
+            });
+            let mut frames = [(); 2].map(|()| service.begin_frame_timeout(LONG).expect("a credit"));
+            let passes = frames
+                .each_mut()
+                .map(|frame| frame.outside_secondaries(1).expect("room"));
+            let begun = |call: &&&str| **call == "vkBeginCommandBuffer";
+            until("both primaries have been begun", || {
+                null.log().iter().filter(begun).count() == 2
+            });
+            let [slot, other] = passes.map(|pass| pass.slot(0).expect("free"));
+            let held = null.hold(call);
+            let job = std::thread::spawn(move || slot.lease().map(LeaseRecorder::finish));
+            assert!(held.wait_entered(LONG));
+            let mut tickets = frames.map(|frame| frame.submit(SubmitOptions::default()));
+            // It expires after the first.
+            assert!(tickets[1].wait_timeout(LONG).is_err());
+            assert!(tickets[0].poll().is_none(), "{call} is not over");
+            drop(held);
+            let ended = tickets[0].wait_timeout(LONG);
+            let error = FrameError::SlotLost {
+                pass: 0,
+                slot: 0,
+                loss: SlotLoss::Expired,
+            };
+            assert_eq!(ended.map(|_| ()), Err(TicketError::Frame(error)));
+            let job = job.join().expect("no panic").expect("it was in time");
+            let late = call == "vkBeginCommandBuffer";
+            assert!(job.is_ok() || late && job == Err(RecordError::Stale));
+            drop(other);
+            close(service, &null);
+        }
+    }
+}
+
+#[test]
+fn that_are_just_beginning_keep_what_a_discarded_frame_keeps() {
+    let null = checked();
+    let mut service = service(&null, |options| options.frames_in_flight = 1);
+    let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+    let pass = frame.outside_secondaries(1).expect("room");
+    let begun = || null.log().contains(&"vkBeginCommandBuffer");
+    until("the primary has been begun", begun);
+    let over = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&over);
+    frame.destroy_after(move || told.store(true, Ordering::Release));
+    let held = null.hold("vkBeginCommandBuffer");
+    let slot = pass.slot(0).expect("free");
+    let job = std::thread::spawn(move || slot.lease().map(drop));
+    assert!(held.wait_entered(LONG));
+    drop(frame);
+    assert!(service.begin_frame_timeout(SHORT).is_err());
+    assert!(!over.load(Ordering::Acquire));
+    drop(held);
+    assert_eq!(three(&mut service, good), Ok(2 + 3));
+    assert!(over.load(Ordering::Acquire));
+    assert_eq!(job.join().expect("no panic"), Ok(()));
+    close(service, &null);
 }
 
 /// Slot 1 of 2 meets a call that fails; slot 0 has a pool meanwhile, so one has to be made. What the job is told, and what
@@ -312,8 +421,7 @@ fn that_are_out_when_the_service_ends_are_counted() {
         out.extend((0..2).map(|slot| lease(pass, slot)));
         lease(pass, 2).finish().expect("the owner is there");
     });
-    // The two pools, and the timeline that what is left might use.
-    assert_eq!(service.shutdown(LONG).leaked, 3);
+    assert_eq!(service.shutdown(LONG).leaked, 2);
     let aborted = Err(TicketError::Frame(FrameError::Aborted));
     assert_eq!(ticket.wait_timeout(LONG).map(|_| ()), aborted);
     assert_eq!((null.live().pools, null.live().buffers), (2, 2));
@@ -324,10 +432,7 @@ fn that_are_out_when_the_service_ends_are_counted() {
     let finished = out.remove(0).finish();
     assert_eq!(finished, Err(RecordError::Closed));
     drop(out);
-    let Live {
-        pools, semaphores, ..
-    } = null.live();
-    assert_eq!((pools, semaphores), (0, 1));
+    assert_eq!(null.live(), Live::default());
     assert_eq!(null.violations(), []);
 }
 

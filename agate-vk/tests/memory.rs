@@ -5,6 +5,7 @@
 //!   pool for each of them, and with leases as many more as were lent at one time, none of these after a rest;
 //! - in passes with secondary contents, at the most one more buffer for each slot in each pool;
 //! - blocks: as many as were in use at one time, and none after a rest (`trim_after`);
+//! - commands that are larger than a block: those of frames that are not over;
 //! - the process: what is allocated when the service rests does not grow with the number of frames. What a lane to an owner
 //!   holds at one time it has memory for from then on, so the lanes grow as often as the system lets an owner wait for longer
 //!   than ever before; here the pools' owner is held back until each has had as much in it as there can ever be.
@@ -62,6 +63,10 @@ const WORKERS: u64 = 3;
 const MOST_JOBS: u64 = 24;
 const MOST_COMMANDS: u64 = 400;
 const BLOCK_BYTES: usize = 4096;
+
+/// What a command consists of that is larger than a block, and how many of these a job records at the most.
+static LARGE: [u8; 2 * BLOCK_BYTES] = [7; 2 * BLOCK_BYTES];
+const MOST_LARGE: u64 = 2;
 
 /// The most blocks that a job fills: a draw takes less than 40 bytes, and a part of a block is not for commands.
 const BLOCKS_OF_A_JOB: u64 = (MOST_COMMANDS * 40).div_ceil(BLOCK_BYTES as u64 / 2);
@@ -154,6 +159,10 @@ fn draws(recorder: &mut impl Recorder, random: &mut Random) {
     for step in 0..random.below(MOST_COMMANDS) {
         // SAFETY: the device takes any command.
         unsafe { recorder.cmd_draw(3, 1, step as u32, 7) };
+    }
+    for _ in 0..random.below(MOST_LARGE + 1) {
+        // SAFETY: as above.
+        unsafe { recorder.cmd_update_buffer(vk::Buffer::null(), 0, &LARGE) };
     }
 }
 
@@ -260,7 +269,8 @@ fn fill_lanes(service: &mut Service) {
 fn at_rest(service: &Service) -> i64 {
     until("the blocks are freed", || {
         let counters = service.counters();
-        counters.blocks.allocated == 0 && counters.lease_pools == 0
+        let memory = counters.blocks.allocated + counters.large_command_bytes;
+        memory == 0 && counters.lease_pools == 0
     });
     BYTES.load(Ordering::Relaxed)
 }

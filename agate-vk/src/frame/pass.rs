@@ -6,7 +6,7 @@ use crate::checks::Standing;
 use crate::error::{RecordError, SlotError, SlotLoss};
 use crate::pool::PoolMessage;
 use crate::raw::Device;
-use crate::recorder::{AnyRecorder, Jumbos, LeaseRecorder, StreamRecorder};
+use crate::recorder::{AnyRecorder, Jumbos, LeaseRecorder, Room, StreamRecorder};
 use crate::service::Shared;
 use crate::shard::Shards;
 use crate::stock::Stock;
@@ -22,10 +22,6 @@ pub(crate) struct SlotToken {
     pub(super) place: SlotPlace,
     /// Tells the host's trace that the slot is being recorded.
     span: Option<Box<Span>>,
-    #[cfg_attr(
-        not(feature = "checks"),
-        allow(dead_code, reason = "read by the checks alone")
-    )]
     pub(super) standing: Standing,
 }
 
@@ -45,20 +41,45 @@ impl SlotToken {
     /// A block to record into.
     pub(crate) fn take_block(&self) -> Result<Block, RecordError> {
         let service = &self.shared.service;
-        let block = service.blocks.try_take();
-        let block = block.map_err(|_| RecordError::OutOfBlocks {
-            max_blocks: service.max_blocks,
-        })?;
-        if service.blocks.stats().in_use > service.soft_blocks {
+        let block = service.blocks.try_take().map_err(|_| self.out())?;
+        // Who takes more is counted before it looks: of two, at least the later sees both.
+        let in_use = self.blocks_in_use();
+        if in_use > service.max_blocks {
+            return Err(self.out());
+        }
+        if in_use > service.soft_blocks {
             service.status.tally.overflow();
         }
         Ok(block)
     }
 
+    /// Room for a command that is larger than a block.
+    pub(crate) fn room_for(&self, bytes: usize) -> Result<Room, RecordError> {
+        let service = &self.shared.service;
+        let room = Room::new(&service.status, bytes);
+        if self.blocks_in_use() > service.max_blocks {
+            return Err(self.out());
+        }
+        Ok(room)
+    }
+
+    /// How many blocks are in use; commands that are larger than one count as so many.
+    fn blocks_in_use(&self) -> usize {
+        let service = &self.shared.service;
+        let large = service.status.tally.large.now();
+        service.blocks.stats().in_use + large.div_ceil(service.block_bytes)
+    }
+
+    /// What it means that there is no room.
+    fn out(&self) -> RecordError {
+        RecordError::OutOfBlocks {
+            max_blocks: self.shared.service.max_blocks,
+        }
+    }
+
     /// Whether there is so much block memory in use that a lease is better, and the pass takes one.
     pub(crate) fn spills(&self) -> bool {
-        let service = &self.shared.service;
-        service.blocks.stats().in_use >= service.soft_blocks && self.contents().is_some()
+        self.blocks_in_use() >= self.shared.service.soft_blocks && self.is_secondary()
     }
 
     pub(crate) fn device(&self) -> &Device {
@@ -74,7 +95,13 @@ impl SlotToken {
         &self.shared.service.stocks[self.place.frame as usize]
     }
 
-    /// What the slot's secondary command buffer inherits; `None` in an inline pass.
+    /// Whether the slot is of a pass with secondary contents.
+    fn is_secondary(&self) -> bool {
+        self.standing.secondary
+    }
+
+    /// What the slot's secondary command buffer inherits; `None` in an inline pass. Of a frame that is over, anything: a
+    /// lease asks between its [`enter`](crate::ending::Ending::enter) and the end of that (O2 of `ending.rs`).
     pub(crate) fn contents(&self) -> Option<Inheritance> {
         self.shared.layout().contents(self.place)
     }
@@ -89,7 +116,7 @@ impl SlotToken {
 
     /// Whether a shard replays the slot: it gets a secondary command buffer of its own.
     pub(crate) fn is_sharded(&self) -> bool {
-        !self.shards().is_empty() && self.contents().is_some()
+        !self.shards().is_empty() && self.is_secondary()
     }
 
     pub(crate) fn port(&self) -> &Port<PoolMessage> {
@@ -97,7 +124,7 @@ impl SlotToken {
     }
 
     pub(crate) fn jumbos(&self) -> &Jumbos {
-        &self.shared.jumbos
+        &self.shared.service.jumbos[self.place.frame as usize]
     }
 
     pub(crate) fn place(&self) -> SlotPlace {
@@ -173,7 +200,7 @@ impl Slot {
     /// # Errors
     ///
     /// [`RecordError`]: the pass is inline; [`ServiceOptions::max_leases`](crate::ServiceOptions::max_leases) are lent; the
-    /// frame is over; or a call failed that makes, resets or begins what the lease needs. The slot is lost then.
+    /// frame is over ([`RecordError::Stale`], and the driver is not called); or a call failed that makes, resets or begins what the lease needs. The slot is lost then.
     ///
     /// # Progress
     ///
@@ -231,7 +258,7 @@ impl Slot {
     /// Whether the slot's pass has secondary contents, so that it can be recorded in either lane.
     pub fn takes_lease(&self) -> bool {
         let token = self.token.as_ref();
-        token.is_some_and(|token| token.contents().is_some())
+        token.is_some_and(SlotToken::is_secondary)
     }
 
     /// Which slot this is.

@@ -52,7 +52,8 @@ impl Frame {
     /// # Safety
     ///
     /// The valid usage of `vkCmdBeginRendering`, `vkCmdEndRendering`, and of `vkBeginCommandBuffer` and
-    /// `vkCmdExecuteCommands` with what is inherited; the attachments live until the frame's ticket has resolved.
+    /// `vkCmdExecuteCommands` with what is inherited; the attachments live until the frame's ticket has resolved, and as long
+    /// as a [lease](crate::LeaseRecorder) of the pass is out.
     #[doc(alias = "vkCmdBeginRendering")]
     #[doc(alias = "vkCmdExecuteCommands")]
     pub unsafe fn rendering_secondaries(
@@ -96,7 +97,8 @@ impl Frame {
     /// # Safety
     ///
     /// The valid usage of `vkCmdBeginRenderPass`, `vkCmdEndRenderPass` and `vkCmdExecuteCommands`; render pass, framebuffer
-    /// and attachments live until the frame's ticket has resolved.
+    /// and attachments live until the frame's ticket has resolved, and as long as a [lease](crate::LeaseRecorder) of the pass
+    /// is out.
     #[doc(alias = "vkCmdBeginRenderPass")]
     #[doc(alias = "vkCmdExecuteCommands")]
     pub unsafe fn render_pass_secondaries(

@@ -4,18 +4,21 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::check;
-use crate::recorder::jumbo::{Jumbos, Large};
+use crate::recorder::jumbo::{Jumbos, Large, Room};
+use crate::status::Status;
 use crate::sync::atomic::Ordering;
+use ash::vk;
 
 /// Two recorders that were given up keep a command each, beside the clearing for the next frame.
 fn two_keep_beside_a_clearing(order: Ordering) {
     check(3, move || {
         let jumbos = Arc::new(Jumbos::default());
+        let status = std::sync::Arc::new(Status::new(vk::Semaphore::null(), None));
         let keepers: Vec<_> = (0..2)
             .map(|_| {
-                let jumbos = Arc::clone(&jumbos);
+                let (jumbos, status) = (Arc::clone(&jumbos), std::sync::Arc::clone(&status));
                 thread::spawn(move || {
-                    let large = Large::new(1).expect("memory");
+                    let large = Large::new(1, Room::new(&status, 8)).expect("memory");
                     jumbos.publish(large, order);
                 })
             })

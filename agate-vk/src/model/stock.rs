@@ -38,7 +38,8 @@ fn ends(
             })
             .collect();
         closed.store(true, Ordering::Release);
-        let out = stock.close(&device, true);
+        let (leaked, out) = stock.close(&device, true);
+        assert_eq!(leaked, 0);
         let left = null.live().pools;
         assert!(left <= out as usize, "{left} pools are left, {out} counted");
         jobs.into_iter().for_each(|job| job.join().unwrap());

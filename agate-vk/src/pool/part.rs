@@ -5,7 +5,7 @@
 #![allow(unsafe_code, reason = "reads blocks and replays them")]
 
 use super::secondaries::{Lent, Secondaries};
-use super::shards::Settling;
+use super::shards::{Settling, Then};
 use crate::cooling::Cooling;
 use crate::counters::Tally;
 use crate::error::FrameError;
@@ -78,6 +78,8 @@ pub(super) struct InFlight {
     pub(super) cooling: Cooling,
     pub(super) secondaries: Secondaries,
     pub(super) settling: Settling,
+    /// What follows when no lease begins or ends for the frame any more.
+    pub(super) leaves: Then,
 }
 
 impl InFlight {
@@ -99,6 +101,7 @@ impl InFlight {
             cooling: Cooling::new(options.max_block_bytes / options.block_bytes),
             secondaries: Secondaries::default(),
             settling: Settling::default(),
+            leaves: Then::Nothing,
         }
     }
 

@@ -16,7 +16,7 @@
 )]
 
 use super::jumbo::{Large, MAX_WORDS};
-use super::stream::{device, fail, grow, jumbos};
+use super::stream::{device, fail, grow, jumbos, room_for};
 use crate::commands::{header, op};
 use crate::error::RecordError;
 use crate::raw::Device;
@@ -139,11 +139,16 @@ impl Cursor {
             self.cur = unsafe { at.add(words) };
             return Ok((at, None));
         }
-        let large = Large::new(words).ok_or(RecordError::TooLarge {
+        let too_large = RecordError::TooLarge {
             command,
             bytes: words.saturating_mul(8),
             max_bytes: MAX_WORDS * 8,
-        })?;
+        };
+        if words > MAX_WORDS {
+            return Err(too_large);
+        }
+        let room = room_for(self.base, words * 8)?;
+        let large = Large::new(words, room).ok_or(too_large)?;
         Ok((large.words(), Some(large)))
     }
 

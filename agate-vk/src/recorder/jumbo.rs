@@ -1,23 +1,49 @@
-//! Memory for commands that are larger than a block. It is kept by the frame, and freed when the frame's place is used
-//! again.
+//! Memory for commands that are larger than a block. It counts as block memory, is kept by the frame, and freed when that
+//! is over.
 //!
 //! # Invariants
 //!
 //! - J1: a `Jumbo` was made by `Large::new`, by `Box::into_raw`. Its `Large` owns it; from `keep` on the list does.
-//! - J2: `clear` is called when no block of the frames before is replayed any more: the words of a jumbo are read by the
-//!   replay of blocks of the frame that it was kept for alone, or, where a recording was given up, by nobody.
+//! - J2: `clear` is called when no block of the frames that are over is replayed any more, and before the next has any: the
+//!   words of a jumbo are read by the replay of blocks of the frame that it was kept for alone, or, where a recording was
+//!   given up, by nobody.
 //! - J3: nothing is written to the words of a jumbo that is in a list: a recording that was given up may go on.
 
 #![allow(unsafe_code, reason = "keeps memory that blocks lead to")]
 
+use crate::status::Status;
 use crate::sync::atomic::{AtomicPtr, Ordering};
 use crate::sync::cell::UnsafeCell;
 use std::ptr;
+use std::sync::Arc;
 
 /// The largest command: 64 MiB.
 pub(crate) const MAX_WORDS: usize = (64 << 20) / 8;
 
+/// Memory that is counted; until this is dropped.
+pub(crate) struct Room {
+    status: Arc<Status>,
+    bytes: usize,
+}
+
+impl Room {
+    pub(crate) fn new(status: &Arc<Status>, bytes: usize) -> Self {
+        status.tally.large.add(bytes);
+        Self {
+            status: Arc::clone(status),
+            bytes,
+        }
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.status.tally.large.remove(self.bytes);
+    }
+}
+
 struct Jumbo {
+    _room: Room,
     next: UnsafeCell<*mut Jumbo>,
     /// Made by `Box::into_raw`. No reference to them is made again: commands hold pointers into them.
     words: *mut [u64],
@@ -35,14 +61,12 @@ pub(crate) struct Large(*mut Jumbo);
 
 impl Large {
     /// Zeroed memory; `None` if it is too large.
-    pub(crate) fn new(words: usize) -> Option<Self> {
-        if words > MAX_WORDS {
-            return None;
-        }
+    pub(crate) fn new(words: usize, room: Room) -> Option<Self> {
         let mut memory = Vec::new();
         memory.try_reserve_exact(words).ok()?;
         memory.resize(words, 0);
         Some(Self(Box::into_raw(Box::new(Jumbo {
+            _room: room,
             next: UnsafeCell::new(ptr::null_mut()),
             words: Box::into_raw(memory.into_boxed_slice()),
         }))))

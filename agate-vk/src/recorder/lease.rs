@@ -10,6 +10,7 @@
 use crate::after::Work;
 use crate::caught::quietly;
 use crate::commands::table::Command;
+use crate::ending::Ending;
 use crate::error::{RecordError, SlotLoss};
 use crate::frame::{SlotPlace, SlotToken};
 use crate::notes::Note;
@@ -22,8 +23,7 @@ use std::sync::Arc;
 /// Records one slot by calling the driver, into a secondary command buffer of a pool that is lent to this recorder alone.
 ///
 /// Made by [`Slot::lease`](crate::Slot::lease), for passes whose contents are secondary command buffers. The commands are
-/// those of [`Recorder`](crate::Recorder), so the same job code records in either lane, and what it refers to has to live
-/// as long. Nothing is copied: the driver reads the arguments during the call, and `pNext` chains may hold whatever it
+/// those of [`Recorder`](crate::Recorder), so the same job code records in either lane. Nothing is copied: the driver reads the arguments during the call, and `pNext` chains may hold whatever it
 /// knows.
 ///
 /// With the feature `checks` commands are looked at as in a stream, before the driver is called: it is given neither one that
@@ -32,6 +32,13 @@ use std::sync::Arc;
 /// Call [`finish`](Self::finish) at the end. A recorder that is dropped without it, by a panic too, loses its slot, and the
 /// frame's policy says what that means; the pool goes back to the stock either way. It can be sent to another thread between
 /// two calls.
+///
+/// A frame does not wait for a lease for ever: it ends without those that are out when its slots expire, when it is dropped,
+/// or when the service ends. From then on the lease calls nothing more of the driver: its commands are left out, a closure is
+/// dropped, and `finish` says [`RecordError::Stale`]. Where `Slot::lease` or `finish` are inside the driver at that moment, the
+/// ticket resolves after them. A command is not waited for, so it is for the host to keep alive what the commands refer to,
+/// and the render pass and the framebuffer of the pass, until the ticket has resolved **and** the lease has been finished or
+/// dropped. A host that joins its jobs before it destroys anything does that.
 ///
 /// One that is still out when the service ends is counted in [`ShutdownReport::leaked`](crate::ShutdownReport::leaked): the
 /// device has to outlive it. Its pool is destroyed when it ends. One that is forgotten with `mem::forget` costs its slot as
@@ -46,6 +53,8 @@ pub struct LeaseRecorder {
     device: Arc<Device>,
     buffer: vk::CommandBuffer,
     commands: u64,
+    serial: u64,
+    ending: Arc<Ending>,
     error: Option<RecordError>,
     #[cfg(feature = "checks")]
     checks: crate::checks::State,
@@ -83,6 +92,8 @@ impl LeaseRecorder {
             device: Arc::clone(token.shared_device()),
             buffer,
             commands: 0,
+            serial: token.place().serial,
+            ending: Arc::clone(&token.stock().ending),
             error: None,
             #[cfg(feature = "checks")]
             checks: token.unchecked(),
@@ -92,10 +103,11 @@ impl LeaseRecorder {
     }
 
     fn begin(token: &SlotToken) -> Result<(Lease, vk::CommandBuffer), RecordError> {
-        let device = token.device();
+        let (device, stock) = (token.device(), token.stock());
+        let serial = token.place().serial;
+        let _inside = stock.ending.enter(serial).ok_or_else(|| over(token))?;
         let inherited = token.contents().ok_or(RecordError::NotSecondary)?;
-        let stock = token.stock();
-        let mut lease = stock.lend(device, token.place().serial)?;
+        let mut lease = stock.lend(device, serial)?;
         let begun = lease.begin(device, &inherited, stock.status());
         let buffer = begun.map_err(|failed| stock.failed(failed))?;
         Ok((lease, buffer))
@@ -121,14 +133,17 @@ impl LeaseRecorder {
             return Err(RecordError::Closed);
         };
         let stock = token.stock();
+        let inside = stock.ending.enter(self.serial);
         let ended = match self.error {
             Some(error) => Err(error),
+            None if inside.is_none() => Err(over(&token)),
             None if stock.status().is_lost() => Err(RecordError::DeviceLost),
             None => {
                 let ended = self.device.end(self.buffer);
                 ended.map_err(|failed| stock.failed(failed))
             }
         };
+        drop(inside);
         let note = Note {
             place: token.place(),
             buffer: self.buffer,
@@ -171,7 +186,7 @@ impl LeaseRecorder {
     /// `checks` refuses it.
     #[inline(always)]
     pub(crate) fn target(&mut self, index: u16) -> Option<(&ash::Device, vk::CommandBuffer)> {
-        if self.is_refused(index) {
+        if self.is_over() || self.is_refused(index) {
             return None;
         }
         self.commands += 1;
@@ -181,9 +196,12 @@ impl LeaseRecorder {
     /// As `target`, for a closure, which may bind anything.
     #[inline(always)]
     pub(crate) fn target_of_closure(&mut self) -> Option<(&ash::Device, vk::CommandBuffer)> {
+        if self.is_over() {
+            return None;
+        }
         #[cfg(feature = "checks")]
         {
-            if self.is_over() {
+            if self.has_failed() {
                 return None;
             }
             self.checks.binds_all();
@@ -200,7 +218,7 @@ impl LeaseRecorder {
     /// `F` is the type of the function of the command of that index.
     #[inline(always)]
     pub(crate) unsafe fn call<F: Copy>(&mut self, index: u16) -> Option<(F, vk::CommandBuffer)> {
-        if self.is_refused(index) {
+        if self.is_over() || self.is_refused(index) {
             return None;
         }
         if !self.device.has(index) {
@@ -231,7 +249,7 @@ impl LeaseRecorder {
     #[cfg(feature = "checks")]
     #[inline(never)]
     fn is_refused(&mut self, index: u16) -> bool {
-        if self.is_over() {
+        if self.has_failed() {
             return true;
         }
         let looked_at = self.checks.command(index);
@@ -243,8 +261,25 @@ impl LeaseRecorder {
 
     /// Whether there was an error: the driver is not given what stands behind a gap.
     #[cfg(feature = "checks")]
-    fn is_over(&self) -> bool {
+    fn has_failed(&self) -> bool {
         self.error.is_some()
+    }
+
+    /// Whether the frame is over, and with it what the commands refer to; the error sticks.
+    #[inline(always)]
+    fn is_over(&mut self) -> bool {
+        let over = self.ending.is_over(self.serial);
+        if over {
+            self.fail_over();
+        }
+        over
+    }
+
+    #[cold]
+    fn fail_over(&mut self) {
+        if let Some(token) = &self.token {
+            self.fail(over(token));
+        }
     }
 
     /// Does `work` when the frame of the recording is over.
@@ -272,6 +307,16 @@ impl LeaseRecorder {
                 token.note(error);
             }
         }
+    }
+}
+
+/// Why nothing is recorded for a frame that is over.
+#[cold]
+fn over(token: &SlotToken) -> RecordError {
+    if token.port().is_closed() {
+        RecordError::Closed
+    } else {
+        RecordError::Stale
     }
 }
 

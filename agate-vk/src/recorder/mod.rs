@@ -22,7 +22,7 @@ pub(crate) use chain::Chain;
 pub(crate) use cursor::Said;
 pub use eliminating::Eliminating;
 pub(crate) use header::{BlockHeader, HEADER_WORDS};
-pub(crate) use jumbo::Jumbos;
+pub(crate) use jumbo::{Jumbos, Room};
 pub use lease::LeaseRecorder;
 pub(crate) use published::Published;
 #[cfg(feature = "checks")]
@@ -80,7 +80,8 @@ impl std::fmt::Debug for DrawState {
 /// Every method has the valid usage of its `vkCmd*` command as its contract, less what the crate guarantees: that command
 /// pool, buffer and queue are synchronized, that the buffer is recording, and that arrays passed here live long enough
 /// (they are copied). What a command *refers to* (pipelines, buffers, images, …) must stay alive and unchanged from this
-/// call until the frame's [`Ticket`](crate::Ticket) has resolved.
+/// call until the frame's [`Ticket`](crate::Ticket) has resolved; in a lease that outlives its frame, until the
+/// [recorder](LeaseRecorder) is finished or dropped.
 ///
 /// # Progress
 ///

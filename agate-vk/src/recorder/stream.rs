@@ -9,7 +9,7 @@
 
 use super::cursor::{Cursor, HasCursor, SPARE_WORDS, Said};
 use super::held::Held;
-use super::{BlockHeader, HEADER_WORDS, Jumbos, Published};
+use super::{BlockHeader, HEADER_WORDS, Jumbos, Published, Room};
 use crate::after::Work;
 use crate::commands::closure;
 use crate::error::{RecordError, SlotLoss};
@@ -368,6 +368,12 @@ pub(crate) fn device<'a>(base: *mut u64) -> &'a Device {
     // SAFETY: K1: `base` is that of a live cursor and holds its `Slow`; its token keeps the device, and the callers use the
     // reference while they hold the cursor.
     unsafe { (*base.cast::<Slow>()).token.device() }
+}
+
+/// Counts a command that is larger than a block.
+pub(super) fn room_for(base: *mut u64, bytes: usize) -> Result<Room, RecordError> {
+    // SAFETY: as above; the reference ends with this call.
+    unsafe { &(*base.cast::<Slow>()).token }.room_for(bytes)
 }
 
 /// Where the frame keeps commands that are larger than a block.

@@ -7,6 +7,7 @@ use crate::keeper::Keeper;
 use crate::pool::{PoolMessage, PoolOwner};
 use crate::queue::Queue;
 use crate::raw::Device;
+use crate::recorder::Jumbos;
 use crate::retire::{Retire, Watch};
 use crate::status::Status;
 use crate::stock::Stock;
@@ -19,7 +20,7 @@ pub(super) fn pool_owner(
     device: &Arc<Device>,
     status: &Arc<Status>,
     shared: (QueueLink, Arc<[Layout]>, Arc<[Stock]>),
-    blocks: BlockPool,
+    blocks: (BlockPool, Arc<[Jumbos]>),
     options: &ServiceOptions,
 ) -> Result<Owner<PoolOwner>, ServiceError> {
     let (device, status, options) = (Arc::clone(device), Arc::clone(status), options.clone());

@@ -89,8 +89,6 @@ pub(crate) struct Host<'a, 'b> {
     pub(super) works: u32,
     pub(super) worked: Arc<AtomicU32>,
     pub(super) leaks: u32,
-    /// Services that have left something behind, and with it their timeline.
-    leaky: usize,
     /// An image was held beyond the end of its service, which then leaves the swapchain to it.
     pub(super) image_held: bool,
     /// Last: everything else uses it.
@@ -138,7 +136,6 @@ impl<'a, 'b> Host<'a, 'b> {
             works: 0,
             worked: Arc::default(),
             leaks: 0,
-            leaky: 0,
             image_held: false,
             null,
         }
@@ -389,12 +386,9 @@ impl<'a, 'b> Host<'a, 'b> {
             assert!(began.elapsed() < LONG, "a shutdown took {report:?}");
             assert!(!report.panicked);
             if quiet && !self.may_leak() {
-                // The leases that are out, and the timeline that what they record may use.
-                let left = out + u32::from(out > 0);
-                assert_eq!(report.leaked, left, "{out} leases are out");
+                assert_eq!(report.leaked, out, "{out} leases are out");
             }
             self.leaks += report.leaked;
-            self.leaky += usize::from(report.leaked > 0);
         }
     }
 
@@ -436,10 +430,10 @@ impl<'a, 'b> Host<'a, 'b> {
         if self.leaks > 0 && self.may_leak() {
             return;
         }
-        // What is left, apart from what was forgotten: each service's timeline that was counted with leases.
+        // Nothing is left, apart from what was forgotten.
         let live = self.null.live();
         let mut left = Live::default();
-        (left.pools, left.semaphores) = (forgotten as usize, self.leaky);
+        left.pools = forgotten as usize;
         if forgotten > 0 {
             left.buffers = live.buffers;
         }
