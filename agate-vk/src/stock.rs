@@ -99,17 +99,17 @@ impl Lease {
         if let Some(device) = device {
             device.destroy_pool(pool);
         }
+        status.tally.lease_pools(-1);
         true
     }
 
-    /// Leaves the place empty.
+    /// Leaves the place empty. The pool counts until it is destroyed.
     fn take_pool(&mut self, status: &Status) -> Option<vk::CommandPool> {
         let pool = self.pool();
         let handle = std::mem::take(&mut pool.pool);
         if handle == vk::CommandPool::null() {
             return None;
         }
-        status.tally.lease_pools(-1);
         status.tally.lease_buffers(-(pool.buffers.len() as i32));
         pool.buffers.clear();
         pool.used = 0;
@@ -271,6 +271,7 @@ impl Stock {
         self.moves.fetch_add(1, Ordering::SeqCst);
         for pool in pools {
             device.destroy_pool(pool);
+            self.status.tally.lease_pools(-1);
         }
     }
 

@@ -142,22 +142,26 @@ fn hold_the_owner(service: &mut Service) {
         let pass = frame.outside(SLOTS + 1).expect("room");
         let all = (0..=SLOTS).map(|slot| pass.slot(slot).expect("free"));
         let mut recorders: Vec<_> = all.map(|slot| slot.stream().expect("room")).collect();
-        let gate = Gate::record(&mut recorders[0]);
-        fill(&mut recorders[0]);
-        gate.wait_until_entered();
-        for _ in 0..MANY {
-            recorders.iter_mut().for_each(fill_a_block);
-        }
-        let last = recorders.pop().expect("there are some");
-        for recorder in recorders {
-            recorder.finish().expect("open");
-        }
-        let mut ticket = frame.submit(SubmitOptions::default());
-        last.finish().expect("open");
-        let waited = ticket.wait_timeout(Duration::from_millis(100));
-        assert!(waited.is_err(), "the owner waits");
-        gate.open.send(()).expect("it waits");
-        ticket.wait_timeout(LONG).expect("executed");
+        let mut first = recorders.remove(0);
+        let gate = Gate::record(&mut first);
+        std::thread::scope(|scope| {
+            // Where users drive the owner it is this thread that stands at the gate.
+            scope.spawn(|| first.finish().expect("open"));
+            gate.wait_until_entered();
+            for _ in 0..MANY {
+                recorders.iter_mut().for_each(fill_a_block);
+            }
+            let last = recorders.pop().expect("there are some");
+            for recorder in recorders {
+                recorder.finish().expect("open");
+            }
+            let mut ticket = frame.submit(SubmitOptions::default());
+            last.finish().expect("open");
+            let waited = ticket.wait_timeout(Duration::from_millis(100));
+            assert!(waited.is_err(), "the owner waits");
+            gate.open.send(()).expect("it waits");
+            ticket.wait_timeout(LONG).expect("executed");
+        });
     }
 }
 

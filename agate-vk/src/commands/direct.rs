@@ -215,8 +215,10 @@ impl Recorder for LeaseRecorder {
     where
         F: FnOnce(&ash::Device, vk::CommandBuffer) + Send + 'static,
     {
-        if let Some((device, buffer)) = self.target_of_closure() {
-            closure(device, buffer);
+        match self.target_of_closure() {
+            Some((device, buffer)) => closure(device, buffer),
+            // As in a stream, where it would be dropped when nobody calls it.
+            None => drop(crate::caught::quietly(|| drop(closure))),
         }
     }
 
