@@ -9,6 +9,7 @@
 //! - S3: a pool is reset when its frame's last `Over` comes, which is after its retirement, or was never handed over.
 //! - S4: a pool that has been recorded into is destroyed only after the end of the pools' owner, which executes its
 //!   buffers, and of the submissions.
+//! - S5: the blocks of a slot come through one port, so in their order.
 
 #![allow(unsafe_code, reason = "replays blocks")]
 

@@ -3,7 +3,8 @@
 use super::{Chain, Published};
 use crate::error::RecordError;
 use crate::frame::SlotToken;
-use crate::shard::Share;
+use crate::shard::{ShardMessage, Share};
+use agate::Port;
 
 /// How many blocks a recorder keeps at the most; then a shard gets them in mid-job. That bounds the memory of a long slot.
 const MOST: u32 = 8;
@@ -13,8 +14,9 @@ const MOST: u32 = 8;
 pub(super) struct Held {
     blocks: Chain,
     count: u32,
-    /// The shard that has got blocks of this slot, and gets the others.
-    shard: Option<u32>,
+    /// The way to the shard that has got blocks of this slot. It gets the others on the same way, which keeps them in order:
+    /// what comes by two ports may be read in any.
+    way: Option<Port<ShardMessage>>,
 }
 
 impl Held {
@@ -31,8 +33,13 @@ impl Held {
             blocks: std::mem::take(&mut self.blocks),
             token: None,
         };
-        let shard = self.shard(token);
-        token.shards().share(shard, share)
+        let way = match self.way.take() {
+            Some(way) => way,
+            None => token.shards().attach(token.place().slot)?,
+        };
+        let shared = send(self.way.insert(way), share);
+        token.shards().help_the_pools_owner();
+        shared
     }
 
     /// Hands the slot with its last block to a shard.
@@ -44,18 +51,26 @@ impl Held {
         // What follows is replay.
         token.end_recording();
         self.blocks.push(block);
-        let shard = self.shard(&token);
-        let service = token.service();
+        let (service, slot) = (token.service(), token.place().slot);
+        // If it is dropped on the way the slot is lost.
         let share = Share {
             place: token.place(),
             blocks: self.blocks,
             token: Some(token),
         };
-        service.shards.share(shard, share)
+        let way = match self.way {
+            Some(way) => way,
+            None => service.shards.attach(slot)?,
+        };
+        let shared = send(&way, share);
+        drop(way);
+        service.shards.help_the_pools_owner();
+        shared
     }
+}
 
-    fn shard(&mut self, token: &SlotToken) -> usize {
-        let pick = || token.shards().pick(token.place().slot) as u32;
-        *self.shard.get_or_insert_with(pick) as usize
-    }
+/// Has the shard replay these blocks: on this thread, unless another one is at it.
+fn send(way: &Port<ShardMessage>, share: Share) -> Result<(), RecordError> {
+    way.send_and_help(ShardMessage::Share(share))
+        .map_err(|_| RecordError::Closed)
 }

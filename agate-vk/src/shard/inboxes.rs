@@ -1,9 +1,9 @@
 //! The inboxes of the shards, as the jobs and the main thread see them.
 
-use super::{ShardMessage, Share};
+use super::ShardMessage;
 use crate::error::RecordError;
 use crate::pool::PoolMessage;
-use agate::{Handle, Inbox};
+use agate::{Handle, Inbox, Port};
 
 /// What jobs choose from; empty in a service without shards.
 pub(crate) struct Shards {
@@ -28,7 +28,7 @@ impl Shards {
     }
 
     /// The first shard from `start` on that nobody is busy with; where there is none, that of `start`.
-    pub(crate) fn pick(&self, start: u32) -> usize {
+    fn pick(&self, start: u32) -> usize {
         let count = self.inboxes.len().max(1);
         let start = start as usize % count;
         let all = (start..count).chain(0..start);
@@ -41,29 +41,29 @@ impl Shards {
             .unwrap_or(start)
     }
 
-    /// Has a shard replay these blocks: on this thread, unless another one is at it.
-    pub(crate) fn share(&self, shard: usize, share: Share) -> Result<(), RecordError> {
-        self.tell(shard, ShardMessage::Share(share))
+    /// A way to the first shard from `start` on that nobody is busy with.
+    pub(crate) fn attach(&self, start: u32) -> Result<Port<ShardMessage>, RecordError> {
+        let inbox = self.inboxes.get(self.pick(start));
+        inbox
+            .and_then(|inbox| inbox.attach().ok())
             .ok_or(RecordError::Closed)
     }
 
     /// Says that a frame was submitted, and helps, so that nothing is left lying.
     pub(crate) fn flush(&self, frame: u32, serial: u64) {
-        for shard in 0..self.inboxes.len() {
+        for inbox in &self.inboxes {
             // A shard that has ended has told the pools' owner.
-            let _ = self.tell(shard, ShardMessage::Flush { frame, serial });
+            if let Ok(port) = inbox.attach() {
+                let _ = port.send_and_help(ShardMessage::Flush { frame, serial });
+            }
         }
+        self.help_the_pools_owner();
     }
 
-    /// `None`: the shard has ended, and the message was dropped.
-    fn tell(&self, shard: usize, message: ShardMessage) -> Option<()> {
-        let port = self.inboxes.get(shard)?.attach().ok()?;
-        let told = port.send_and_help(message);
-        drop(port);
-        // What a shard does is told to the pools' owner, by messages that drive nobody.
+    /// Once by who has driven a shard: what a shard does is told to the pools' owner, by messages that drive nobody.
+    pub(crate) fn help_the_pools_owner(&self) {
         if let Ok(pool) = self.pool.attach() {
             pool.finish();
         }
-        told.ok()
     }
 }
