@@ -234,9 +234,11 @@ fn fill_lanes(service: &mut Service) {
     // The frame has a lane too. It is a slot's in the second turn, because another one comes back after it.
     for _ in 0..2 {
         let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
-        let pass = frame.outside(MOST_JOBS as u32).expect("room");
-        let slots = (0..MOST_JOBS as u32).map(|slot| pass.slot(slot).expect("free"));
+        let slots = MOST_JOBS as u32 + 1;
+        let pass = frame.outside(slots).expect("room");
+        let slots = (0..slots).map(|slot| pass.slot(slot).expect("free"));
         let mut recorders: Vec<_> = slots.map(|slot| slot.stream().expect("room")).collect();
+        let mut first = recorders.remove(0);
         let (enter, entered) = mpsc::channel();
         let (open, opened) = mpsc::channel::<()>();
         let wait = move |_: &_, _| {
@@ -244,24 +246,26 @@ fn fill_lanes(service: &mut Service) {
             let _ = opened.recv_timeout(LONG);
         };
         // SAFETY: it records nothing.
-        unsafe { recorders[0].record(wait) };
-        for message in 0..=MESSAGES {
-            for recorder in &mut recorders {
-                // SAFETY: the device takes any command. One fills a block.
-                unsafe { recorder.cmd_update_buffer(vk::Buffer::null(), 0, &data) };
+        unsafe { first.record(wait) };
+        std::thread::scope(|scope| {
+            // Where users drive the owner, it is this thread that waits.
+            scope.spawn(|| first.finish().expect("the owner is there"));
+            entered.recv_timeout(LONG).expect("it is replayed");
+            for _ in 0..=MESSAGES {
+                for recorder in &mut recorders {
+                    // SAFETY: the device takes any command. One fills a block.
+                    unsafe { recorder.cmd_update_buffer(vk::Buffer::null(), 0, &data) };
+                }
             }
-            if message == 1 {
-                entered.recv_timeout(LONG).expect("it is replayed");
+            let last = recorders.pop().expect("there are some");
+            for recorder in recorders {
+                recorder.finish().expect("the owner is there");
             }
-        }
-        let last = recorders.pop().expect("there are some");
-        for recorder in recorders {
-            recorder.finish().expect("the owner is there");
-        }
-        let mut ticket = frame.submit(SubmitOptions::default());
-        last.finish().expect("the owner is there");
-        open.send(()).expect("the owner waits");
-        ticket.wait_timeout(LONG).expect("executed");
+            let mut ticket = frame.submit(SubmitOptions::default());
+            last.finish().expect("the owner is there");
+            open.send(()).expect("the owner waits");
+            ticket.wait_timeout(LONG).expect("executed");
+        });
     }
 }
 

@@ -19,6 +19,10 @@ pub(crate) struct Fate {
 }
 
 impl Fate {
+    pub(super) fn was_called(&self) -> bool {
+        self.called.load(Ordering::Relaxed)
+    }
+
     pub(super) fn forget(&self) {
         self.forgotten.store(true, Ordering::Relaxed);
     }

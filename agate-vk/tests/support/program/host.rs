@@ -208,7 +208,8 @@ impl<'a, 'b> Host<'a, 'b> {
             });
             match started {
                 Ok(service) => {
-                    let leases = Arc::new(Leases::new(frames_in_flight, self.lends));
+                    let leases =
+                        Arc::new(Leases::new(frames_in_flight, self.lends, kind & 16 != 0));
                     self.leases.push(Arc::clone(&leases));
                     self.services[which] = Some(Running {
                         service,

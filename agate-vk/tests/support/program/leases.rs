@@ -9,17 +9,20 @@ pub(crate) struct Leases {
     forgotten: AtomicU32,
     /// Whether the device allows that threads take turns with a pool.
     pub(super) allowed: bool,
+    /// Whether memory goes back in the middle of a program.
+    trims: bool,
 }
 
 /// A lease is out, or is being asked for.
 pub(crate) struct Out(Arc<Leases>, usize);
 
 impl Leases {
-    pub(super) fn new(frames_in_flight: u32, allowed: bool) -> Self {
+    pub(super) fn new(frames_in_flight: u32, allowed: bool, trims: bool) -> Self {
         Self {
             frames: (0..frames_in_flight).map(|_| Default::default()).collect(),
             forgotten: AtomicU32::new(0),
             allowed,
+            trims,
         }
     }
 
@@ -42,10 +45,12 @@ impl Leases {
         out.map(|out| out.load(Ordering::SeqCst)).sum()
     }
 
-    /// The most that were, for each frame in flight, in all: so many pools there may be.
+    /// The most that were, for each frame in flight, in all: so many pools there may be, and where memory goes back at that
+    /// moment as many on their way.
     pub(super) fn most(&self) -> u32 {
         let most = self.frames.iter().map(|(_, most)| most);
-        most.map(|most| most.load(Ordering::SeqCst)).sum()
+        let most: u32 = most.map(|most| most.load(Ordering::SeqCst)).sum();
+        most * if self.trims { 2 } else { 1 }
     }
 
     pub(super) fn forgotten(&self) -> u32 {
