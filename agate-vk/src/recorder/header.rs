@@ -16,8 +16,8 @@ use super::chain::Link;
 use crate::frame::SlotPlace;
 use agate::Block;
 
-/// Words at the start of a block that hold no commands: 256 bytes.
-pub(crate) const HEADER_WORDS: usize = 32;
+/// Words at the start of a block that hold no commands: 256 bytes, and some more for what the feature `checks` remembers.
+pub(crate) const HEADER_WORDS: usize = if cfg!(feature = "checks") { 40 } else { 32 };
 
 /// What the owner needs to know of a published block.
 #[derive(Clone, Copy)]
