@@ -19,7 +19,7 @@ pub use pass::{Pass, Slot};
 use crate::after::{Point, Promise, Work};
 use crate::caught::quietly;
 use crate::checks::Standing;
-use crate::error::{BeginError, FrameError, PassError, RecordError, SlotLoss};
+use crate::error::{BeginError, PassError, RecordError, SlotLoss};
 use crate::pool::PoolMessage;
 use crate::recorder::{Recorder, StreamRecorder};
 use crate::request::{Request, SubmitOptions};
@@ -272,19 +272,24 @@ impl Frame {
         let (resolver, completion) = self.shared.service.tickets.pair();
         let point = self.promise.as_ref().and_then(Promise::point).cloned();
         let ticket = Ticket::new(completion, point);
-        match (Request::new(options), self.promise.take()) {
-            (Ok(request), Some(promise)) => {
+        let Some(promise) = self.promise.take() else {
+            return ticket;
+        };
+        let end = TicketEnd::new(resolver, promise);
+        match Request::new(options) {
+            Ok(request) => {
                 let record_only = request.is_none();
                 *lock(&self.shared.request) = request;
-                self.send_submit(TicketEnd::new(resolver, promise), record_only);
+                self.send_submit(end, record_only);
             }
-            (request, promise) => {
-                let error = request.err().unwrap_or(FrameError::Aborted);
-                if let Some(promise) = &promise {
-                    promise.failed(error);
-                }
-                resolver.resolve(Err(error));
-                self.promise = promise;
+            Err(error) => {
+                // A closed owner drops it, and the ticket tells.
+                let _ = self.port.send_and_help(PoolMessage::Refused {
+                    frame: self.shared.index,
+                    serial: self.serial,
+                    ticket: end,
+                    error,
+                });
             }
         }
         ticket

@@ -80,6 +80,13 @@ pub(crate) enum PoolMessage {
         serial: u64,
         promise: Option<Promise>,
     },
+    /// The frame cannot be submitted as the host wants it; the ticket says so when it has been given up.
+    Refused {
+        frame: u32,
+        serial: u64,
+        ticket: TicketEnd,
+        error: FrameError,
+    },
     /// The GPU has executed the frame, or (not `executed`) nobody can tell whether it has.
     Retired {
         frame: u32,
@@ -494,6 +501,16 @@ impl PoolOwner {
         self.abort(index, serial);
     }
 
+    /// The host has asked for what cannot be submitted.
+    fn refuse(&mut self, index: u32, serial: u64, ticket: TicketEnd, error: FrameError) {
+        let Some(frame) = self.frame(index, serial) else {
+            return resolve(ticket, Err(error));
+        };
+        // Not before nobody records for it any more.
+        frame.settling.ticket = Some((ticket, Err(error)));
+        self.abort(index, serial);
+    }
+
     /// Ends a frame that waits for parts. One that is to be submitted still goes to the queue's owner, empty, so that its
     /// semaphores and its image are cared for and its ticket resolves.
     fn abort(&mut self, index: u32, serial: u64) {
@@ -579,6 +596,12 @@ impl Handler for PoolOwner {
                 serial,
                 promise,
             } => self.abandon(frame, serial, promise),
+            PoolMessage::Refused {
+                frame,
+                serial,
+                ticket,
+                error,
+            } => self.refuse(frame, serial, ticket, error),
             PoolMessage::Failed { place, error } => self.failed(place, error),
             PoolMessage::Keeper(alarm) => self.alarm = Some(alarm),
             PoolMessage::Shards(ports) => self.shards(ports),

@@ -6,8 +6,9 @@
 #[path = "support/null.rs"]
 mod support;
 
-use agate_vk::{FrameError, Service, SubmitOptions, TicketError, Timeline, ash, vk};
+use agate_vk::{FrameError, Recorder, Service, SubmitOptions, TicketError, Timeline, ash, vk};
 use null_device::{NullDevice, NullOptions};
+use std::sync::mpsc;
 use std::time::Duration;
 use support::{LONG, close, drawn, run, service, submit, until};
 
@@ -329,7 +330,25 @@ fn more_than_there_is_room_for() {
         signals = signals.signal_timeline(&timeline, value + 1, ALL);
     }
     for options in [waits, signals] {
-        let error = drawn(&mut service).submit(options).wait_timeout(LONG).err();
+        // The ticket does not tell before nobody replays what the frame's jobs have recorded.
+        let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+        let pass = frame.outside(1).expect("room");
+        let mut recorder = pass.slot(0).expect("free").stream().expect("room");
+        let (enter, entered) = mpsc::channel();
+        let (open, opened) = mpsc::channel::<()>();
+        // SAFETY: it records nothing.
+        unsafe {
+            recorder.record(move |_, _| {
+                let _ = enter.send(());
+                let _ = opened.recv_timeout(LONG);
+            });
+        }
+        recorder.finish().expect("the owner is there");
+        entered.recv_timeout(LONG).expect("it is replayed");
+        let mut ticket = frame.submit(options);
+        assert!(!ticket.is_done());
+        open.send(()).expect("it waits");
+        let error = ticket.wait_timeout(LONG).err();
         assert_eq!(error, failed(FrameError::TooManySemaphores));
     }
     drop(semaphore);
