@@ -7,6 +7,7 @@
     reason = "the models are the only users of the cells that they make"
 )]
 
+mod ending;
 mod jumbo;
 mod keeper;
 mod notes;
