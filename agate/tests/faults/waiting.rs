@@ -429,8 +429,7 @@ fn kanal_11_a_task_that_could_help_later_is_left_alone() {
     assert_eq!(poll(answer.as_mut(), &waker), Poll::Ready(Ok(1)));
 }
 
-/// It is not left alone for ever: one that found nothing to help with is woken when another user leaves work to others, or
-/// the handler wants to be woken soon.
+/// It is not left alone for ever: one that found nothing to help with is woken when another user leaves work to others.
 #[test]
 fn kanal_11_a_task_that_found_nothing_to_help_with_is_woken_for_more() {
     let (owner, _kept) = driven(1, None);
@@ -446,8 +445,21 @@ fn kanal_11_a_task_that_found_nothing_to_help_with_is_woken_for_more() {
     assert!(poll(answer.as_mut(), &waker).is_pending());
     assert!(second.is_done(), "the task has helped");
     assert_eq!(waker.times(), 1, "nothing is left");
+}
+
+/// The same where nothing is left to others, and the handler wants to be woken soon.
+#[test]
+fn kanal_11_a_task_that_found_nothing_to_help_with_is_woken_for_what_is_due_soon() {
+    let (owner, _kept) = driven(256, None);
+    let (port, other) = (owner.attach().unwrap(), owner.attach().unwrap());
+    let waker = Arc::<Woken>::default();
+    let mut answer = pin!(port.ask(Drive::Keep).ok().unwrap());
+    assert!(poll(answer.as_mut(), &waker).is_pending());
+    let far = Instant::now() + 100 * LONG;
+    assert!(other.send_and_help(Drive::WakeAt(far)).is_ok());
+    assert_eq!(waker.times(), 0, "it is far off");
     assert!(other.send_and_help(Drive::WakeAt(Instant::now())).is_ok());
-    assert_eq!(waker.times(), 2, "it is to come again until then");
+    assert_eq!(waker.times(), 1, "it is to come again until then");
 }
 
 /// Nor is it where a user goes without helping: one that closes the owner, or that unwinds.
