@@ -30,22 +30,29 @@ pub(crate) struct Point {
     /// 0 while the frame is not submitted; then its value on the service's timeline, or [`NEVER`].
     reached_by: AtomicU64,
     waiters: Waiters,
-    /// `None` when the frame is over.
-    work: Mutex<Option<Vec<Work>>>,
+    work: Mutex<Works>,
+}
+
+/// What is to be done when a frame is over.
+enum Works {
+    Waiting(Vec<Work>),
+    /// It is over.
+    Over,
+    /// Nobody will know whether it is: the GPU may still use what the work would destroy.
+    Unknown,
 }
 
 impl Point {
-    /// Does `work` when the frame is over; at once where it is.
+    /// Does `work` when the frame is over; at once where it is. Where nobody will know, it is leaked.
     pub(crate) fn add(&self, work: Work) {
-        let over = match &mut *crate::frame::lock(&self.work) {
-            Some(list) => {
-                list.push(work);
-                None
+        let mut works = crate::frame::lock(&self.work);
+        match &mut *works {
+            Works::Waiting(list) => list.push(work),
+            Works::Over => {
+                drop(works);
+                quietly(work);
             }
-            None => Some(work),
-        };
-        if let Some(work) = over {
-            quietly(work);
+            Works::Unknown => std::mem::forget(work),
         }
     }
 
@@ -86,8 +93,11 @@ impl Point {
         Some((self.status.timeline, value))
     }
 
-    fn take_work(&self) -> Vec<Work> {
-        crate::frame::lock(&self.work).take().unwrap_or_default()
+    fn take_work(&self, then: Works) -> Vec<Work> {
+        match std::mem::replace(&mut *crate::frame::lock(&self.work), then) {
+            Works::Waiting(list) => list,
+            Works::Over | Works::Unknown => Vec::new(),
+        }
     }
 
     fn set(&self, value: u64) {
@@ -170,7 +180,7 @@ impl Drop for Promise {
 
 fn run(point: &Point) {
     point.set(NEVER);
-    for work in point.take_work() {
+    for work in point.take_work(Works::Over) {
         // One that panics does not keep the others from their turn, nor the owner from its work.
         quietly(work);
     }
@@ -178,7 +188,7 @@ fn run(point: &Point) {
 
 fn leak(point: &Point) {
     point.set(NEVER);
-    for work in point.take_work() {
+    for work in point.take_work(Works::Unknown) {
         std::mem::forget(work);
         point.status.note_leak();
     }
@@ -276,7 +286,7 @@ impl Points {
         let free = known.iter_mut().find_map(|point| {
             let free = Arc::get_mut(point)?;
             *free.reached_by.get_mut() = 0;
-            *crate::frame::lock(&free.work) = Some(Vec::new());
+            *crate::frame::lock(&free.work) = Works::Waiting(Vec::new());
             Some(Arc::clone(point))
         });
         let point = free.unwrap_or_else(|| {
@@ -285,7 +295,7 @@ impl Points {
                 status: Arc::clone(&self.status),
                 reached_by: AtomicU64::new(0),
                 waiters: Waiters::default(),
-                work: Mutex::new(Some(Vec::new())),
+                work: Mutex::new(Works::Waiting(Vec::new())),
             });
             if known.len() < MOST {
                 known.push(Arc::clone(&made));

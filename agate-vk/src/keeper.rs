@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 
 /// Where nothing is to be done at any time.
 pub(crate) const NEVER: u64 = u64::MAX;
-/// How long the keeper leaves an owner alone that it found busy.
+/// How long the keeper leaves an owner alone that it found busy, at first and at most.
 const AGAIN_AFTER: Duration = Duration::from_millis(1);
+const AGAIN_AT_MOST: Duration = Duration::from_millis(32);
 
 /// When the owner wants to be driven, and for when the keeper plans, in nanoseconds.
 pub(crate) struct Times {
@@ -70,11 +71,21 @@ pub(crate) struct Alarm {
 impl Alarm {
     /// The owner wants to be driven at this time, and at no other.
     pub(crate) fn set(&self, at: Option<Instant>) {
-        let since = |at: Instant| at.saturating_duration_since(self.base).as_nanos() as u64;
+        let since = |at: Instant| {
+            let since = at.saturating_duration_since(self.base).as_nanos();
+            u64::try_from(since).unwrap_or(NEVER)
+        };
         if self.times.want(at.map_or(NEVER, since)) {
             // A keeper that has ended is missed by nobody: the service shuts down.
             let _ = self.keeper.send(LookAgain);
         }
+    }
+}
+
+impl Drop for Alarm {
+    /// The owner has ended, and wants nothing any more.
+    fn drop(&mut self) {
+        self.set(None);
     }
 }
 
@@ -84,6 +95,8 @@ pub(crate) struct Keeper {
     times: Arc<Times>,
     pool: Port<PoolMessage>,
     not_before: Instant,
+    /// How long it waits where it finds the owner busy.
+    again_after: Duration,
 }
 
 impl Keeper {
@@ -94,6 +107,7 @@ impl Keeper {
             times: Arc::new(Times::new()),
             pool,
             not_before: base,
+            again_after: AGAIN_AFTER,
         }
     }
 
@@ -121,7 +135,15 @@ impl Handler for Keeper {
     }
 
     fn wake(&mut self) {
-        self.pool.help();
-        self.not_before = Instant::now() + AGAIN_AFTER;
+        let handled = self.pool.help();
+        let now = Instant::now();
+        let due = Duration::from_nanos(self.times.plan()) <= now - self.base;
+        // What is still due is left to who drives the owner just now.
+        self.again_after = if due && handled == 0 {
+            AGAIN_AT_MOST.min(2 * self.again_after)
+        } else {
+            AGAIN_AFTER
+        };
+        self.not_before = now + self.again_after;
     }
 }

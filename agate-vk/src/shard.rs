@@ -274,13 +274,25 @@ impl ShardFrame {
     }
 }
 
-/// Says that an owner is gone if it is dropped by a panic.
-struct Inside<'a>(&'a Status);
+/// Says that an owner is gone if it is dropped by a panic of its own: the thread may have been unwinding before.
+struct Inside<'a> {
+    status: &'a Status,
+    unwound: bool,
+}
+
+impl<'a> Inside<'a> {
+    fn new(status: &'a Status) -> Self {
+        Self {
+            status,
+            unwound: std::thread::panicking(),
+        }
+    }
+}
 
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.note_gone();
+        if std::thread::panicking() && !self.unwound {
+            self.status.note_gone();
         }
     }
 }
@@ -290,7 +302,7 @@ impl Handler for ShardOwner {
 
     fn handle(&mut self, message: ShardMessage) {
         let status = Arc::clone(&self.status);
-        let _inside = Inside(&status);
+        let _inside = Inside::new(&status);
         #[cfg(all(test, not(loom)))]
         crate::panics::panic_if_planted(&status, crate::panics::Who::Shard);
         match message {

@@ -7,6 +7,7 @@ mod support;
 
 use agate_vk::{FrameError, Recorder, Service, SlotLoss, SubmitOptions, TicketError};
 use null_device::{NullDevice, NullOptions};
+use std::panic::resume_unwind;
 use std::sync::mpsc;
 use std::thread::{self, ThreadId};
 use std::time::Duration;
@@ -122,4 +123,37 @@ fn every_lane_records_what_it_is_told() {
         assert_eq!(report.commands, 3 * u64::from(jobs));
     }
     close(service, &null);
+}
+
+/// A job that panics drives nobody; its frame ends all the same, however long a slot may be late.
+#[test]
+fn a_job_that_panics_after_the_submission_costs_its_frame_alone() {
+    for shards in [0, 2] {
+        let null = checked();
+        let mut service = service(&null, |options| {
+            options.driven_by_users = true;
+            options.shards = shards;
+            options.slot_deadline = Duration::MAX;
+        });
+        for _ in 0..if cfg!(miri) { 1 } else { 20 } {
+            let mut frame = service.begin_frame_timeout(LONG).expect("a credit");
+            let pass = frame.outside_secondaries(2).expect("room");
+            let slots = [0, 1].map(|slot| pass.slot(slot).expect("free"));
+            let mut ticket = frame.submit(SubmitOptions::default());
+            for slot in slots {
+                let job = thread::spawn(move || {
+                    let _recorder = slot.stream().expect("room");
+                    resume_unwind(Box::new(()));
+                });
+                assert!(job.join().is_err());
+            }
+            let error = ticket.wait_timeout(LONG).err();
+            let Some(TicketError::Frame(FrameError::SlotLost { loss, .. })) = error else {
+                panic!("{error:?}");
+            };
+            assert_eq!(loss, SlotLoss::Panicked);
+        }
+        support::run(&mut service).expect("executed");
+        close(service, &null);
+    }
 }

@@ -162,17 +162,18 @@ impl PoolOwner {
         self.go_on(place);
     }
 
-    /// Whether a shard may have something that the owner waits for.
-    fn waits_for_shards(&self) -> bool {
+    /// Whether a shard may have something that the owner waits for, or, where users drive the owner, one of them may have gone
+    /// without helping: a job that panics does.
+    fn waits_for_others(&self) -> bool {
         let waits = |frame: &super::InFlight| {
             frame.settling.awaits != 0 || (frame.begun && frame.submission.is_some())
         };
-        !self.shards.is_empty() && self.frames.iter().any(waits)
+        (self.alarm.is_some() || !self.shards.is_empty()) && self.frames.iter().any(waits)
     }
 
-    /// Sees to it that the shards are helped in a while where that is needed.
+    /// Sees to it that the shards are helped in a while, and this owner driven, where that is needed.
     pub(super) fn plan_help(&mut self) {
-        if !self.waits_for_shards() {
+        if !self.waits_for_others() {
             self.shards.help_at = None;
         } else if self.shards.help_at.is_none() {
             self.shards.help_at = Instant::now().checked_add(HELP_AFTER);

@@ -395,9 +395,8 @@ fn seal(
     Published::new(block)
 }
 
-/// Sends a block to the pools' owner.
+/// Sends a block to the pools' owner, and has it replayed where users drive that: else blocks would pile up.
 fn send(token: &SlotToken, block: Published) -> Result<(), RecordError> {
-    token
-        .send(PoolMessage::Block(block))
-        .map_err(|_| RecordError::Closed)
+    let sent = token.port().send_and_help(PoolMessage::Block(block));
+    sent.map_err(|_| RecordError::Closed)
 }

@@ -249,7 +249,8 @@ impl<M: 'static, S: Scope> Port<M, S> {
 
     fn help_if_marked(&self) {
         if let Some(seat) = self.seat() {
-            if seat.is_abandoned() {
+            // A thread that unwinds does no work for others.
+            if seat.is_abandoned() && !std::thread::panicking() {
                 seat.help(self.tx.object());
             }
         }
