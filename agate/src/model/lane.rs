@@ -72,6 +72,65 @@ fn a_chain_drops_what_was_not_taken() {
     send_and_take(Capacity::Unbounded, 5, 1);
 }
 
+/// The receiver writes into each slot that it has emptied: before it gives the room back, or `late`.
+fn touched(capacity: Capacity, sent: usize, late: bool) {
+    check(3, move || {
+        let lane = Arc::new(Lane::<usize, Local>::new(0, capacity));
+        let sender = {
+            let lane = Arc::clone(&lane);
+            // SAFETY: this thread is the lane's only sender.
+            thread::spawn(move || unsafe {
+                assert!(lane.prepare());
+                for number in 0..sent {
+                    while !lane.room() {
+                        thread::yield_now();
+                    }
+                    lane.write(number);
+                    lane.publish();
+                }
+            })
+        };
+        let mut next = 0;
+        while next < sent {
+            // SAFETY: this thread is the lane's only receiver; the slot holds a message, and nothing when it is taken.
+            unsafe {
+                let ready = lane.ready();
+                if ready.count == 0 {
+                    thread::yield_now();
+                    continue;
+                }
+                lane.advance(next + 1);
+                assert_eq!(ready.slot.take(), next);
+                if !late {
+                    ready.slot.touch(1);
+                }
+                lane.release();
+                if late {
+                    ready.slot.touch(1);
+                }
+            }
+            next += 1;
+        }
+        sender.join().unwrap();
+    });
+}
+
+#[test]
+fn a_ring_is_touched_before_its_room_is_given_back() {
+    touched(Capacity::Bounded(2), 4, false);
+}
+
+#[test]
+fn a_chain_is_touched_before_its_segment_is_given_back() {
+    touched(Capacity::Unbounded, 5, false);
+}
+
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn a_touch_after_the_room_was_given_back_is_a_race() {
+    touched(Capacity::Bounded(1), 2, true);
+}
+
 /// Slices of two into a ring of two or a chain, and rows out of it: each message once and in order.
 fn rows(capacity: Capacity) {
     check(3, move || {

@@ -29,6 +29,8 @@
 //!   the sender's.
 //! - L7 (bounded): `held` counts the batches that are asking their iterator for a message. For each there is a free
 //!   place that is in no run but its own: `tail - head + held` is never more than `len`.
+//! - L8: a slot that was taken comes to the sender only when the published head is past it (bounded), or when `finished`
+//!   counts its segment (unbounded). Until then it is the receiver's still, who may write into it: it holds nothing.
 #![allow(
     unsafe_code,
     reason = "the two ends share segments by raw pointers, split between them by L3 and L6"
@@ -115,7 +117,7 @@ pub(crate) struct Lane<T, S: Scope> {
 }
 
 // SAFETY: a lane moves messages from the sender's thread to the receiver's; everything shared is atomic in this scope, or
-// split between the two ends by L1 to L7.
+// split between the two ends by L1 to L8.
 unsafe impl<T: Send> Send for Lane<T, Local> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Lane<T, Local> {}

@@ -327,6 +327,10 @@ impl<T, S: Scope> Entry<T, S> {
         self.slot = unsafe { slot.next() };
         // SAFETY: by I2 the slot holds a message, and the head is past it now.
         let message = unsafe { slot.take() };
+        if !S::Bell::LONELY {
+            // SAFETY: by L8 of `lane`, since its room is not given back yet; it was taken.
+            unsafe { slot.touch(1) };
+        }
         // SAFETY: as above.
         unsafe { lane.release() };
         message
@@ -405,7 +409,12 @@ impl<T, S: Scope> Round<'_, T, S> {
         // SAFETY: by I3 the slot is in a segment that is alive.
         self.row.slot = unsafe { slot.next() };
         // SAFETY: by I3 the slot holds a message, and the head is past it now.
-        Some(unsafe { slot.take() })
+        let message = unsafe { slot.take() };
+        if !S::Bell::LONELY {
+            // SAFETY: by L8 of `lane`, since only `release` and `look` give its room back; it was taken.
+            unsafe { slot.touch(1) };
+        }
+        Some(message)
     }
 
     /// Takes messages, at most so many, and puts them at the end of `into`; returns how many.
@@ -440,6 +449,10 @@ impl<T, S: Scope> Round<'_, T, S> {
             let room = unsafe { into.as_mut_ptr().add(there) };
             // SAFETY: by I3 the slots hold messages, and the head is past them now.
             unsafe { slot.take_all(room, count) };
+            if !S::Bell::LONELY {
+                // SAFETY: by L8 of `lane`, since only `release` and `look` give room back; they were taken.
+                unsafe { slot.touch(count) };
+            }
             // SAFETY: so many were put there.
             unsafe { into.set_len(there + count) };
             left -= count;

@@ -15,6 +15,9 @@ use std::ptr::{self, NonNull};
 
 use crate::sync::cell::UnsafeCell;
 
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
 type Cell<T> = UnsafeCell<MaybeUninit<T>>;
 
 /// A fixed array of slots.
@@ -25,7 +28,7 @@ pub(crate) struct Slots<T> {
 
 /// The layout of so many slots, if it can be addressed.
 pub(crate) fn layout<T>(len: usize) -> Option<Layout> {
-    Layout::array::<Cell<T>>(len).ok()?.align_to(64).ok()
+    Layout::array::<Cell<T>>(len).ok()?.align_to(LINE).ok()
 }
 
 impl<T> Slots<T> {
@@ -160,6 +163,44 @@ impl<T> Slot<T> {
         let slots = self.0.as_ptr().cast::<T>();
         // SAFETY: as the caller promises, these slots are there, hold messages, and nobody else touches them.
         unsafe { ptr::copy_nonoverlapping(slots, into, count) };
+    }
+
+    /// Writes a byte into each cache line that ends with one of so many slots from this one on, which hold nothing.
+    ///
+    /// For a receiver that has read them: a line that it has only read is shared, and the sender pays dearly to own it
+    /// again; one that it has written moves over as a whole. `cargo xtask bench queue` shows it (`one-sender`).
+    ///
+    /// # Safety
+    ///
+    /// The `Slots` are alive and have so many slots from this one on; nobody else touches them; they hold no messages.
+    #[inline(always)]
+    pub(crate) unsafe fn touch(self, count: usize) {
+        if cfg!(any(loom, shuttle)) {
+            for index in 0..count {
+                // SAFETY: as the caller promises.
+                let slot = unsafe { self.nth(index) };
+                // SAFETY: by I1 the cell is there, and the slots are alive.
+                let cell = unsafe { slot.0.as_ref() };
+                // SAFETY: nobody else touches the slot, as the caller promises, and it holds nothing.
+                cell.with_mut(|slot| unsafe { slot.write(MaybeUninit::uninit()) });
+            }
+            return;
+        }
+        // A cell is nothing but its message here.
+        let slots = self.0.as_ptr().cast::<MaybeUninit<u8>>();
+        // How much of the first line lies before: nothing, where a slot is whole lines.
+        let before = if size_of::<T>() % LINE == 0 {
+            0
+        } else {
+            slots.addr() % LINE
+        };
+        for line in 0..(before + count * size_of::<T>()) / LINE {
+            // SAFETY: where the slots begin, or a line behind that and before their end.
+            let byte = unsafe { slots.add((line * LINE).saturating_sub(before)) };
+            // Volatile, or it would be left out: nobody reads it.
+            // SAFETY: nobody else touches these slots, as the caller promises, and they hold nothing.
+            unsafe { byte.write_volatile(MaybeUninit::new(0)) };
+        }
     }
 
     /// Takes the message out of the slot.
