@@ -291,7 +291,9 @@ mod tests {
         check(
             "agate-vk",
             "[dependencies]\nlibc = \"0.2\"\n",
-            &["only these are allowed: agate, ash, log (optional), tracing (optional)"],
+            &[
+                "only these are allowed: agate, ash, loom (under cfg(loom)), log (optional), tracing (optional)",
+            ],
         );
         check(
             "agate-vk",
