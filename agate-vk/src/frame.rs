@@ -259,6 +259,10 @@ impl Frame {
     ///
     /// The ticket resolves when the GPU has executed the frame, or with what went wrong.
     ///
+    /// Frames go to the queue as they become complete. One with a slot that is late lets those behind it pass, and two that
+    /// become complete at about the same time may go in either order. Where one needs what the other does, say so by
+    /// [`SubmitOptions::after`].
+    ///
     /// # Progress
     ///
     /// Lock-free; wakes the owner if it sleeps, or [does its work](crate::ServiceOptions::driven_by_users). In a service

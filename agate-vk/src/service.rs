@@ -486,7 +486,8 @@ impl Service {
         Ok(swapchain)
     }
 
-    /// Runs `act` with the queue on the queue's owner, behind what was submitted so far; where the queue is
+    /// Runs `act` with the queue on the queue's owner, in no order with frames and with other such work: to be behind a
+    /// frame, wait for its ticket, or for the answer of that work. Where the queue is
     /// [`Guarded`](QueueMode::Guarded), under the host's lock. The completion resolves with what it returns. Where the
     /// device is lost or `act` panics, the completion fails with
     /// [`CompletionError::Abandoned`](agate::CompletionError::Abandoned).
@@ -562,8 +563,8 @@ impl Service {
         owners.flat_map(|owners| owners.shards.stats())
     }
 
-    /// Ends the service: frames that are not submitted are aborted, those that are may end until `deadline`, then the
-    /// owners destroy what they own and their threads are joined.
+    /// Ends the service: frames that are not submitted, or whose recording the pools' owner has not seen the end of, are
+    /// aborted; those that are with the queue may end until `deadline`; then the owners destroy what they own and their threads are joined.
     ///
     /// Not on a thread that is marked with [`agate::forbid_wait`]: there it cannot wait, and leaks what it cannot end.
     ///
