@@ -633,7 +633,16 @@ impl Device {
             .results(&mut results[..count]);
         // SAFETY: R1, R2; the images were acquired, and the semaphores are signalled by the submission before.
         let all = queue.with(|queue| unsafe { (self.swapchain.queue_present_khr)(queue, &info) });
-        results.map(|result| match if result == UNTOLD { all } else { result } {
+        // A layer may have its own opinion of the whole and leave each image as the driver said.
+        let told = all == vk::Result::SUCCESS || results[..count].contains(&all);
+        let of = |result| {
+            if result == UNTOLD || !told {
+                all
+            } else {
+                result
+            }
+        };
+        results.map(|result| match of(result) {
             vk::Result::SUCCESS => Ok(false),
             vk::Result::SUBOPTIMAL_KHR | vk::Result::ERROR_OUT_OF_DATE_KHR => Ok(true),
             failed => Err(failed),
