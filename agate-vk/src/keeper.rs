@@ -130,8 +130,8 @@ impl Handler for Keeper {
 
     fn wake_at(&self) -> Option<Instant> {
         let at = self.times.plan();
-        let wanted = (at != NEVER).then(|| self.base + Duration::from_nanos(at));
-        wanted.map(|wanted| wanted.max(self.not_before))
+        let wanted = (at != NEVER).then(|| self.base.checked_add(Duration::from_nanos(at)));
+        wanted.flatten().map(|wanted| wanted.max(self.not_before))
     }
 
     fn wake(&mut self) {
