@@ -87,8 +87,6 @@ impl Agate {
         }
         let mut options = ServiceOptions::new(gpu.queue, gpu.queue_family);
         options.frames_in_flight = FRAMES_IN_FLIGHT as u32;
-        // Where the jobs do the driver's work, so that no thread has to be woken for a frame.
-        options.driven_by_users = lane != Lane::Stitched;
         if lane == Lane::Sharded {
             // One for each thread that records.
             options.shards = stage.jobs.threads().clamp(1, MOST_SHARDS) as u32;
